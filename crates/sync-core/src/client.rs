@@ -1,0 +1,532 @@
+//! The device's half of a connection: says where it stands, pushes what is pending, commits what is delivered, and
+//! reconnects.
+//!
+//! The outbox stays on disk: the machine asks for as many batches as its credit allows and forgets them when they are
+//! answered. All that it knows dies with the connection, so reconnecting is no special case.
+
+mod inbound; // what the relay delivers, space by space
+mod outbound; // what is pushed, lane by lane
+
+use std::time::Duration;
+
+use sync_wire::limits::WIRE_VERSION;
+use sync_wire::{
+    AccountId, BatchId, Bootstrap, ChangeHash, Content, Cursor, Deliver, DeviceFrame, DeviceId, DocumentId, FateCode,
+    Goodbye, GoodbyeCode, Grant, GrantChanged, Hello, LogPosition, RelayFrame, SpaceId, VersionRange, Welcome,
+};
+
+use self::inbound::Inbound;
+use self::outbound::Outbound;
+use crate::backoff::Backoff;
+use crate::time::Instant;
+
+/// What happened. The answers to the effects of one connection are fed back before the next [`Effect::Connect`] is
+/// performed, so that no answer can be taken for that of another connection.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// Begin (again) to keep a connection.
+    Start,
+    /// Close and stay closed.
+    Stop,
+    /// Answers [`Effect::Connect`].
+    Connected,
+    /// Answers [`Effect::Connect`].
+    ConnectFailed {
+        /// Whether trying again with the same credentials can help.
+        retry: bool,
+        /// A sentence for people.
+        detail: String,
+    },
+    /// The connection ended.
+    Closed {
+        /// A sentence for people.
+        detail: String,
+    },
+    /// The relay sent a frame.
+    Frame(RelayFrame),
+    /// Answers [`Effect::ReadCursors`].
+    Cursors(Vec<Cursor>),
+    /// Something was saved, or a lane was unparked: the outbox may have grown.
+    Saved,
+    /// Answers [`Effect::ReadOutbox`]: pending batches of open lanes in spaces that the relay knows, in the order in
+    /// which they were saved.
+    Outbox {
+        /// The batches.
+        batches: Vec<OutboxBatch>,
+        /// Whether there are more after the last of them.
+        more: bool,
+    },
+    /// Answers [`Effect::ApplyGrants`] and [`Effect::ApplyGrant`]: where the device stands now in every granted space.
+    GrantsApplied(Vec<Cursor>),
+    /// Answers [`Effect::CommitDelivery`] and [`Effect::CommitBootstrap`]: durable.
+    Committed(Cursor),
+    /// Answers [`Effect::CommitDelivery`] and [`Effect::CommitBootstrap`]: what the relay sent is not what it can have
+    /// (a broken chain, a wrong hash). Nothing was stored.
+    Rejected {
+        /// For the log and for people.
+        detail: String,
+    },
+    /// Answers [`Effect::Supply`]: batches that contain the needed changes, or nothing.
+    Supplied {
+        /// The space.
+        space: SpaceId,
+        /// The document.
+        document: DocumentId,
+        /// To be pushed before the lane goes on; empty if a needed change is not here.
+        batches: Vec<OutboxBatch>,
+    },
+    /// The vault could not read or write; nothing that was asked for and not answered has happened for sure.
+    Failed {
+        /// For the log and for people.
+        detail: String,
+    },
+    /// [`Client::next_timeout`] has passed.
+    Timeout,
+}
+
+/// A sealed batch, as saved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutboxBatch {
+    /// Its place in the order of saving; strictly ascending within an answer.
+    pub order: u64,
+    /// The space.
+    pub space: SpaceId,
+    /// The document.
+    pub document: DocumentId,
+    /// Its id.
+    pub batch: BatchId,
+    /// What it does.
+    pub content: Content,
+}
+
+impl OutboxBatch {
+    /// Bytes of its changes, for credit.
+    #[must_use]
+    pub fn payload_bytes(&self) -> usize {
+        match &self.content {
+            Content::Changes(changes) => changes.iter().map(|change| change.len()).sum(),
+            Content::Tombstone(heads) => heads.len() * 32,
+            Content::Restore => 0,
+        }
+    }
+}
+
+/// The durable fate of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fate {
+    /// The space.
+    pub space: SpaceId,
+    /// The document.
+    pub document: DocumentId,
+    /// The batch.
+    pub batch: BatchId,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Verdict {
+    /// In the log.
+    Accepted {
+        /// Place of its last entry.
+        at: LogPosition,
+    },
+    /// Durable in the relay's intake.
+    Stored,
+    /// Never to be accepted: the vault quarantines it and mends its lane.
+    Refused {
+        /// The change at fault.
+        culprit: Option<ChangeHash>,
+        /// The rule.
+        code: FateCode,
+        /// For people.
+        detail: String,
+    },
+    /// Kept, and pushed again when the version of what decided has changed: the lane is closed until then.
+    Parked {
+        /// Why.
+        code: FateCode,
+        /// The version of what decided.
+        judged_by: u64,
+        /// For people.
+        detail: String,
+    },
+}
+
+/// What the shell must do, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Open a connection.
+    Connect,
+    /// Drop the connection, if there is one.
+    Disconnect,
+    /// Write a frame.
+    Send(DeviceFrame),
+    /// Read the cursor of every space that the relay knows.
+    ReadCursors,
+    /// Read pending batches of open lanes saved after `after` (an [`OutboxBatch::order`]; 0 means all).
+    ReadOutbox {
+        /// Where to begin.
+        after: u64,
+        /// At most so many.
+        count: u32,
+        /// Roughly how much; at least one batch if there is one.
+        bytes_target: usize,
+    },
+    /// Store the grants: new spaces, changed roles, taken ones; re-home the local space; unpark what they unpark.
+    ApplyGrants {
+        /// Whose they are; a vault that belongs to another account answers [`Input::Failed`].
+        account: AccountId,
+        /// All of them: a known space that is not listed was taken.
+        grants: Vec<Grant>,
+        /// Unparks what was parked under other limits.
+        limits_version: u64,
+    },
+    /// Store one grant, or that it was taken.
+    ApplyGrant {
+        /// The space.
+        space: SpaceId,
+        /// As it is now.
+        grant: Option<Grant>,
+    },
+    /// Make a delivery durable with its resume point, in one transaction.
+    CommitDelivery(Deliver),
+    /// Make a part of a bootstrap durable with its point, in one transaction.
+    CommitBootstrap(Bootstrap),
+    /// Make fates durable.
+    RecordFates(Vec<Fate>),
+    /// Find the batches that contain these changes.
+    Supply {
+        /// The space.
+        space: SpaceId,
+        /// The document.
+        document: DocumentId,
+        /// The changes.
+        hashes: Vec<ChangeHash>,
+    },
+    /// The status changed.
+    Status(Status),
+}
+
+/// What the user can know about the connection.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Status {
+    /// Where the connection stands.
+    pub link: Link,
+    /// Whether every batch of an open lane has a fate. (Parked lanes do not count.)
+    pub outbox_is_empty: bool,
+    /// Whether everything the relay is known to have was delivered and committed.
+    pub is_caught_up: bool,
+}
+
+impl Status {
+    /// Connected, with nothing left to send or to receive.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.link == Link::Online && self.outbox_is_empty && self.is_caught_up
+    }
+}
+
+/// Where the connection stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Link {
+    /// Not wanted.
+    #[default]
+    Off,
+    /// Being opened.
+    Connecting,
+    /// Open and welcomed.
+    Online,
+    /// Waiting to try again.
+    Waiting {
+        /// Why the last attempt ended.
+        detail: String,
+        /// For how long.
+        retry_in: Duration,
+    },
+    /// Given up until started again: a person must log in, or a program be updated.
+    Blocked {
+        /// Why.
+        code: Option<GoodbyeCode>,
+        /// A sentence for people.
+        detail: String,
+    },
+}
+
+/// How long to wait for the relay's `Welcome`.
+const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The device's half of the protocol, over any number of connections.
+#[derive(Debug)]
+pub struct Client {
+    device: DeviceId,
+    agent: String,
+    backoff: Backoff,
+    state: State,
+    reported: Status,
+}
+
+#[derive(Debug)]
+enum State {
+    Off,
+    Connecting,
+    Connected(Box<Connected>),
+    Waiting { until: Instant, link: Link },
+    Blocked { link: Link },
+}
+
+#[derive(Debug)]
+struct Connected {
+    stage: Stage,
+    inbound: Inbound,
+    outbound: Outbound,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Stage {
+    /// The cursors are being read, to say hello with.
+    Reading,
+    /// `Hello` is sent.
+    Greeted {
+        until: Instant,
+    },
+    /// `Welcome` came; its grants are being stored.
+    Welcomed,
+    Online,
+}
+
+/// Why a connection is given up. The next attempt begins from what is durable.
+#[derive(Debug)]
+enum Lost {
+    /// Try again, not before so many milliseconds.
+    Retry { detail: String, not_before: Duration },
+    /// Trying again cannot help.
+    Blocked { code: Option<GoodbyeCode>, detail: String },
+}
+
+impl Lost {
+    fn retry(detail: impl Into<String>) -> Self {
+        Self::Retry { detail: detail.into(), not_before: Duration::ZERO }
+    }
+}
+
+impl From<Goodbye> for Lost {
+    fn from(goodbye: Goodbye) -> Self {
+        let detail = format!("the relay said goodbye ({}): {}", goodbye.code.name(), goodbye.detail);
+        if goodbye.code.is_worth_retrying() {
+            Self::Retry { detail, not_before: Duration::from_millis(goodbye.retry_after_ms.into()) }
+        } else {
+            Self::Blocked { code: Some(goodbye.code), detail }
+        }
+    }
+}
+
+impl Client {
+    /// A device that is not connected. `jitter_seed` spreads the delays between attempts.
+    #[must_use]
+    pub fn new(device: DeviceId, agent: String, jitter_seed: u64) -> Self {
+        let backoff = Backoff::seeded(jitter_seed);
+        Self { device, agent, backoff, state: State::Off, reported: Status::default() }
+    }
+
+    /// Takes one input and appends what is to be done.
+    pub fn handle(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) {
+        if let Err(lost) = self.step(now, input, effects) {
+            self.lose(now, lost, effects);
+        }
+        self.report(effects);
+    }
+
+    /// When [`Input::Timeout`] is due.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Waiting { until, .. } => Some(*until),
+            State::Connected(connected) => match connected.stage {
+                Stage::Greeted { until } => Some(until),
+                Stage::Reading | Stage::Welcomed | Stage::Online => None,
+            },
+            State::Off | State::Connecting | State::Blocked { .. } => None,
+        }
+    }
+
+    /// The status last reported.
+    #[must_use]
+    pub const fn status(&self) -> &Status {
+        &self.reported
+    }
+
+    fn step(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) -> Result<(), Lost> {
+        match (&mut self.state, input) {
+            (_, Input::Stop) => {
+                self.state = State::Off;
+                effects.push(Effect::Disconnect);
+            }
+            (State::Off | State::Waiting { .. } | State::Blocked { .. }, Input::Start) => {
+                self.backoff.reset();
+                self.connect(effects);
+            }
+            (State::Waiting { until, .. }, Input::Timeout) if now >= *until => self.connect(effects),
+            (State::Connecting, Input::Connected) => {
+                let connected =
+                    Connected { stage: Stage::Reading, inbound: Inbound::default(), outbound: Outbound::default() };
+                self.state = State::Connected(Box::new(connected));
+                effects.push(Effect::ReadCursors);
+            }
+            (State::Connecting, Input::ConnectFailed { retry: true, detail }) => return Err(Lost::retry(detail)),
+            (State::Connecting, Input::ConnectFailed { retry: false, detail }) => {
+                return Err(Lost::Blocked { code: Some(GoodbyeCode::UNAUTHENTICATED), detail });
+            }
+            (State::Connecting | State::Connected(_), Input::Closed { detail }) => return Err(Lost::retry(detail)),
+            (State::Connected(_), Input::Failed { detail }) => {
+                return Err(Lost::retry(format!("the vault could not go on: {detail}")));
+            }
+            (State::Connected(_), Input::Cursors(cursors)) => self.greet(now, cursors, effects),
+            (State::Connected(connected), input) => {
+                let was_online = connected.stage == Stage::Online;
+                connected.handle(now, input, effects)?;
+                if !was_online && connected.stage == Stage::Online {
+                    self.backoff.reset();
+                }
+            }
+            // A hint or an answer that outlived its connection.
+            (State::Off | State::Connecting | State::Waiting { .. } | State::Blocked { .. }, _) => {}
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self, effects: &mut Vec<Effect>) {
+        self.state = State::Connecting;
+        effects.push(Effect::Connect);
+    }
+
+    /// Says where the device stands and begins to push, without waiting for an answer.
+    fn greet(&mut self, now: Instant, cursors: Vec<Cursor>, effects: &mut Vec<Effect>) {
+        let State::Connected(connected) = &mut self.state else { return };
+        if connected.stage != Stage::Reading {
+            return;
+        }
+        connected.stage = Stage::Greeted { until: now + WELCOME_TIMEOUT };
+        connected.inbound = Inbound::from_cursors(&cursors);
+        effects.push(Effect::Send(DeviceFrame::Hello(Hello {
+            versions: VersionRange { oldest: WIRE_VERSION, newest: WIRE_VERSION },
+            device: self.device,
+            agent: self.agent.clone(),
+            cursors,
+        })));
+        connected.outbound.read_on(effects);
+    }
+
+    fn lose(&mut self, now: Instant, lost: Lost, effects: &mut Vec<Effect>) {
+        effects.push(Effect::Disconnect);
+        self.state = match lost {
+            Lost::Blocked { code, detail } => State::Blocked { link: Link::Blocked { code, detail } },
+            Lost::Retry { detail, not_before } => {
+                let retry_in = self.backoff.take_delay().max(not_before);
+                State::Waiting { until: now + retry_in, link: Link::Waiting { detail, retry_in } }
+            }
+        };
+    }
+
+    fn report(&mut self, effects: &mut Vec<Effect>) {
+        let status = self.current_status();
+        if status != self.reported {
+            self.reported = status.clone();
+            effects.push(Effect::Status(status));
+        }
+    }
+
+    fn current_status(&self) -> Status {
+        let link = match &self.state {
+            State::Off => Link::Off,
+            State::Connecting => Link::Connecting,
+            State::Waiting { link, .. } | State::Blocked { link } => link.clone(),
+            State::Connected(connected) if connected.stage == Stage::Online => {
+                return Status {
+                    link: Link::Online,
+                    outbox_is_empty: connected.outbound.is_empty(),
+                    is_caught_up: connected.inbound.is_caught_up(),
+                };
+            }
+            State::Connected(_) => Link::Connecting,
+        };
+        Status { link, outbox_is_empty: false, is_caught_up: false }
+    }
+}
+
+impl Connected {
+    fn handle(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) -> Result<(), Lost> {
+        match input {
+            Input::Frame(frame) => self.on_frame(frame, effects)?,
+            Input::Saved => self.outbound.saved(effects),
+            Input::Outbox { batches, more } => self.outbound.on_outbox(batches, more, effects),
+            Input::GrantsApplied(cursors) => {
+                self.inbound.granted(&cursors);
+                self.outbound.rewind(0, effects); // re-homed or unparked batches may lie anywhere
+                self.stage = Stage::Online;
+            }
+            Input::Committed(cursor) => self.inbound.committed(&cursor, effects),
+            Input::Rejected { detail } => return Err(Lost::retry(format!("a delivery was rejected: {detail}"))),
+            Input::Supplied { space, document, batches } => {
+                self.outbound.on_supplied(space, document, batches, effects);
+            }
+            Input::Timeout => {
+                if let Stage::Greeted { until } = self.stage
+                    && now >= until
+                {
+                    return Err(Lost::retry("the relay did not answer Hello in time"));
+                }
+            }
+            // Handled by the client, or not for this state.
+            Input::Start
+            | Input::Stop
+            | Input::Connected
+            | Input::ConnectFailed { .. }
+            | Input::Closed { .. }
+            | Input::Cursors(_)
+            | Input::Failed { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn on_frame(&mut self, frame: RelayFrame, effects: &mut Vec<Effect>) -> Result<(), Lost> {
+        match frame {
+            RelayFrame::Goodbye(goodbye) => return Err(goodbye.into()),
+            RelayFrame::Welcome(welcome) => return self.on_welcome(welcome, effects),
+            _ if matches!(self.stage, Stage::Reading | Stage::Greeted { .. }) => {
+                return Err(Lost::retry("the relay sent a frame before Welcome"));
+            }
+            RelayFrame::Deliver(deliver) => self.inbound.on_deliver(deliver, effects)?,
+            RelayFrame::Bootstrap(bootstrap) => self.inbound.on_bootstrap(bootstrap, effects)?,
+            RelayFrame::Ack(ack) => self.outbound.on_ack(&ack, effects),
+            RelayFrame::Refuse(refuse) => self.outbound.on_refuse(refuse, effects),
+            RelayFrame::Park(park) => self.outbound.on_park(park, effects),
+            RelayFrame::Need(need) => self.outbound.on_need(need, effects),
+            RelayFrame::Skipped(skipped) => self.outbound.on_skipped(&skipped, effects),
+            RelayFrame::GrantChanged(GrantChanged { space, grant }) => {
+                self.inbound.on_grant_changed(space, grant.as_ref());
+                effects.push(Effect::ApplyGrant { space, grant });
+            }
+        }
+        Ok(())
+    }
+
+    fn on_welcome(&mut self, welcome: Welcome, effects: &mut Vec<Effect>) -> Result<(), Lost> {
+        if !matches!(self.stage, Stage::Greeted { .. }) {
+            return Err(Lost::retry("the relay sent Welcome twice"));
+        }
+        if welcome.version != WIRE_VERSION {
+            let detail = format!("the relay chose wire version {}; this build speaks {WIRE_VERSION}", welcome.version);
+            return Err(Lost::Blocked { code: Some(GoodbyeCode::VERSION), detail });
+        }
+        self.stage = Stage::Welcomed;
+        self.inbound.welcome(&welcome.grants);
+        effects.push(Effect::ApplyGrants {
+            account: welcome.account,
+            grants: welcome.grants,
+            limits_version: welcome.limits_version,
+        });
+        Ok(())
+    }
+}

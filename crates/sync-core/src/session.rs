@@ -1,0 +1,592 @@
+//! The relay's half of a connection: greets a device, judges the order of its pushes, and delivers logs to it.
+//!
+//! A session keeps, per space, one cursor and the known end of the log; it never queues data for a slow device. What
+//! it may send is bounded by credit that the device returns.
+
+mod delivery; // one space: its cursor, its bootstrap, what is still to be sent
+mod lanes; // pushes, document by document
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use sync_wire::limits::{DELIVER_CREDIT, FRAME_BYTES_MAX, HELLO_TIMEOUT, PUSH_CREDIT, PUSH_CREDIT_BYTES, WIRE_VERSION};
+use sync_wire::log::Receipt;
+use sync_wire::{
+    AccountId, BatchId, BootstrapDocument, Chain, ChangeHash, Confirm, Content, Cursor, DeviceFrame, DeviceId,
+    DocumentId, Entry, FateCode, Goodbye, GoodbyeCode, Grant, GrantChanged, Hello, LogPosition, Park, Position, Proof,
+    Push, RelayFrame, SpaceId, Welcome,
+};
+
+use self::delivery::Subscription;
+use self::lanes::{Lanes, content_bytes};
+use crate::time::Instant;
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// The device sent a frame.
+    Frame(DeviceFrame),
+    /// Answers [`Effect::Authorize`].
+    Authorized(Authorized),
+    /// Answers [`Effect::Authorize`] or [`Effect::Regrant`]: the credentials or the device are not accepted (any more).
+    Denied {
+        /// Sent as `Goodbye`.
+        code: GoodbyeCode,
+        /// A sentence for people.
+        detail: String,
+    },
+    /// Answers [`Effect::Append`], one outcome per batch, in order.
+    Appended {
+        /// The space.
+        space: SpaceId,
+        /// The document.
+        document: DocumentId,
+        /// What became of each batch; after the first that was not taken, the rest are [`Outcome::Skipped`].
+        outcomes: Vec<(BatchId, Outcome)>,
+    },
+    /// Answers [`Effect::ReadLog`].
+    Read(LogPage),
+    /// Answers [`Effect::ReadBootstrap`].
+    BootstrapRead(BootstrapPage),
+    /// The log of a followed space ends at `end` now. May come late, twice, or for what is known.
+    Hint {
+        /// The space.
+        space: SpaceId,
+        /// Its end.
+        end: Position,
+    },
+    /// Some grant, token or device of the account may have changed.
+    AccessChanged,
+    /// Answers [`Effect::Regrant`]: every grant as it is now, each with a [`sync_wire::Resume`] as for a device that
+    /// is new to the space.
+    Regranted(Vec<Grant>),
+    /// Storage failed; nothing that was asked for and not answered has happened for sure.
+    Failed {
+        /// For the log and for people.
+        detail: String,
+    },
+    /// [`Session::next_timeout`] has passed.
+    Timeout,
+    /// The relay stops.
+    Shutdown {
+        /// Sent to the device.
+        retry_after_ms: u32,
+    },
+}
+
+/// Who the device is and what it may read.
+#[derive(Debug, Clone)]
+pub struct Authorized {
+    /// The account of the credentials.
+    pub account: AccountId,
+    /// Goes into `Welcome`.
+    pub limits_version: u64,
+    /// Every readable space, with [`sync_wire::Resume`] decided by comparing the device's cursor with the log.
+    pub grants: Vec<Grant>,
+}
+
+/// What became of a pushed batch.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Outcome {
+    /// In the log, its last entry at `at`. `proof` is absent if it was there already.
+    Appended {
+        /// Place of its last entry.
+        at: LogPosition,
+        /// Chain and receipt there.
+        proof: Option<Proof>,
+    },
+    /// Durable in the intake of a shared space.
+    Stored,
+    /// Never to be accepted.
+    Refused {
+        /// The change at fault.
+        culprit: Option<ChangeHash>,
+        /// The rule.
+        code: FateCode,
+        /// For people.
+        detail: String,
+    },
+    /// Not to be accepted now.
+    Parked {
+        /// Why.
+        code: FateCode,
+        /// The version of what decided.
+        judged_by: u64,
+        /// For people.
+        detail: String,
+    },
+    /// Rests on changes that the relay lacks.
+    Need {
+        /// Which.
+        hashes: Vec<ChangeHash>,
+    },
+    /// Not looked at: an earlier one of the same call was not taken.
+    Skipped,
+}
+
+/// A batch to be judged and appended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pushed {
+    /// Its id.
+    pub batch: BatchId,
+    /// What it does.
+    pub content: Content,
+}
+
+/// A contiguous run of a log that ends at a batch end. Empty if the log ends at `after`.
+#[derive(Debug, Clone)]
+pub struct LogPage {
+    /// The space.
+    pub space: SpaceId,
+    /// The run follows this place.
+    pub after: LogPosition,
+    /// The entries, all with their bytes.
+    pub entries: Vec<Entry>,
+    /// The chain after the last of them.
+    pub chain: Chain,
+    /// The relay's receipt for it.
+    pub receipt: Receipt,
+    /// Where the log ends.
+    pub log_end: Position,
+}
+
+/// A run of whole documents.
+#[derive(Debug, Clone)]
+pub struct BootstrapPage {
+    /// The space.
+    pub space: SpaceId,
+    /// Ascending by id; the last may be incomplete.
+    pub documents: Vec<BootstrapDocument>,
+    /// Where to go on; `None` when the bootstrap is complete.
+    pub next: Option<BootstrapCursor>,
+}
+
+/// Where a bootstrap goes on within one connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BootstrapCursor {
+    /// The bootstrap covers entries up to here.
+    pub at: Position,
+    /// Documents up to and including this one are sent.
+    pub after: Option<DocumentId>,
+    /// How much of the document after it is sent.
+    pub within: Within,
+}
+
+/// How much of a document is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Within {
+    /// Nothing yet.
+    Start,
+    /// The snapshot up to this byte.
+    Snapshot {
+        /// It covers entries up to here; if the relay has another one by now, it starts over.
+        covers: Position,
+        /// Bytes sent.
+        offset: u64,
+    },
+    /// The snapshot, if there is one, and the entries up to this position.
+    Entries {
+        /// Sent up to here.
+        after: Position,
+    },
+}
+
+/// What the shell must do, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Write a frame. Waiting until the socket takes it is the back-pressure.
+    Send(RelayFrame),
+    /// Bind the device to the account of the connection, list grants, compare cursors with logs.
+    Authorize {
+        /// The device.
+        device: DeviceId,
+        /// Its program.
+        agent: String,
+        /// Where it stands.
+        cursors: Vec<Cursor>,
+    },
+    /// List the grants again.
+    Regrant {
+        /// The device.
+        device: DeviceId,
+    },
+    /// Judge and append batches of one document in order, all that precede the first failure.
+    Append {
+        /// The space.
+        space: SpaceId,
+        /// The document.
+        document: DocumentId,
+        /// The device whose credentials carried them.
+        device: DeviceId,
+        /// The batches.
+        batches: Vec<Pushed>,
+    },
+    /// Read the entries after a place, about `bytes_target` of them, ending at a batch end.
+    ReadLog {
+        /// The space.
+        space: SpaceId,
+        /// Where to begin.
+        after: LogPosition,
+        /// Roughly how much.
+        bytes_target: usize,
+    },
+    /// Read whole documents.
+    ReadBootstrap {
+        /// The space.
+        space: SpaceId,
+        /// Where to begin.
+        from: BootstrapCursor,
+        /// Roughly how much.
+        bytes_target: usize,
+    },
+    /// Send hints of this space from now on, the first one at once.
+    Follow {
+        /// The space.
+        space: SpaceId,
+    },
+    /// Send none any more.
+    Unfollow {
+        /// The space.
+        space: SpaceId,
+    },
+    /// Hint the end of every followed space, from storage: heals a lost hint.
+    Poll,
+    /// Write this frame if the socket takes it soon, then close. Always the last effect.
+    Close(Goodbye),
+}
+
+/// How often lost hints are healed.
+const POLL_INTERVAL: Duration = Duration::from_secs(10);
+/// How long a device waits before it comes back after a failure of ours.
+const RETRY_AFTER_FAILURE_MS: u32 = 1000;
+
+/// The relay's half of one connection.
+#[derive(Debug)]
+pub struct Session {
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The device has not said who it is.
+    Greeting {
+        until: Instant,
+    },
+    /// The shell looks the device up; pushes that followed `Hello` wait, bounded by their credit.
+    Authorizing {
+        hello: Hello,
+        waiting: Vec<Push>,
+        access_changed: bool,
+    },
+    Open(Box<Open>),
+    Closed,
+}
+
+#[derive(Debug)]
+struct Open {
+    device: DeviceId,
+    spaces: BTreeMap<SpaceId, Subscription>,
+    lanes: Lanes,
+    /// Deliveries that may still be sent before the device confirms some.
+    credit: u32,
+    regrant: Regrant,
+    next_poll: Instant,
+}
+
+/// Whether the grants are being read again.
+#[derive(Debug, PartialEq, Eq)]
+enum Regrant {
+    Idle,
+    Reading,
+    /// Something changed after the read began: read once more.
+    Stale,
+}
+
+/// A rule of the protocol that the device broke. Closes the connection.
+#[derive(Debug)]
+struct Breach(String);
+
+impl From<Breach> for Goodbye {
+    fn from(Breach(detail): Breach) -> Self {
+        Self { code: GoodbyeCode::PROTOCOL, retry_after_ms: RETRY_AFTER_FAILURE_MS, detail }
+    }
+}
+
+impl Session {
+    /// A connection that was just accepted at `now`.
+    #[must_use]
+    pub fn new(now: Instant) -> Self {
+        Self { state: State::Greeting { until: now + HELLO_TIMEOUT } }
+    }
+
+    /// Takes one input and appends what is to be done.
+    pub fn handle(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) {
+        let handled = match (&mut self.state, input) {
+            (State::Closed, _) => Ok(()),
+            (_, Input::Failed { detail }) => Err(goodbye(GoodbyeCode::UNAVAILABLE, RETRY_AFTER_FAILURE_MS, detail)),
+            (_, Input::Denied { code, detail }) => Err(goodbye(code, 0, detail)),
+            (_, Input::Shutdown { retry_after_ms }) => {
+                Err(goodbye(GoodbyeCode::SHUTTING_DOWN, retry_after_ms, "the relay restarts".into()))
+            }
+            (State::Greeting { .. }, Input::Frame(frame)) => self.greet(frame, effects).map_err(Goodbye::from),
+            (State::Greeting { until }, Input::Timeout) if now >= *until => {
+                Err(goodbye(GoodbyeCode::TOO_SLOW, RETRY_AFTER_FAILURE_MS, "no Hello in time".into()))
+            }
+            (State::Greeting { .. }, _) => Ok(()),
+            (State::Authorizing { .. }, Input::Authorized(found)) => {
+                self.open(now, found, effects).map_err(Goodbye::from)
+            }
+            (State::Authorizing { waiting, .. }, Input::Frame(frame)) => hold(waiting, frame).map_err(Goodbye::from),
+            (State::Authorizing { access_changed, .. }, Input::AccessChanged) => {
+                *access_changed = true;
+                Ok(())
+            }
+            (State::Authorizing { .. }, _) => Ok(()),
+            (State::Open(open), input) => open.handle(now, input, effects).map_err(Goodbye::from),
+        };
+        if let Err(goodbye) = handled {
+            self.state = State::Closed;
+            effects.push(Effect::Close(goodbye));
+        }
+    }
+
+    /// When [`Input::Timeout`] is due.
+    #[must_use]
+    pub fn next_timeout(&self) -> Option<Instant> {
+        match &self.state {
+            State::Greeting { until } => Some(*until),
+            State::Open(open) => Some(open.next_poll),
+            State::Authorizing { .. } | State::Closed => None,
+        }
+    }
+
+    fn greet(&mut self, frame: DeviceFrame, effects: &mut Vec<Effect>) -> Result<(), Breach> {
+        let DeviceFrame::Hello(hello) = frame else {
+            return Err(Breach("the first frame of a connection must be Hello".into()));
+        };
+        if hello.versions.oldest > WIRE_VERSION || hello.versions.newest < WIRE_VERSION {
+            let detail = format!("the relay speaks wire version {WIRE_VERSION}; update the older side");
+            self.state = State::Closed;
+            effects.push(Effect::Close(goodbye(GoodbyeCode::VERSION, 0, detail)));
+            return Ok(());
+        }
+        effects.push(Effect::Authorize {
+            device: hello.device,
+            agent: hello.agent.clone(),
+            cursors: hello.cursors.clone(),
+        });
+        self.state = State::Authorizing { hello, waiting: Vec::new(), access_changed: false };
+        Ok(())
+    }
+
+    fn open(&mut self, now: Instant, found: Authorized, effects: &mut Vec<Effect>) -> Result<(), Breach> {
+        let State::Authorizing { hello, waiting, access_changed } = std::mem::replace(&mut self.state, State::Closed)
+        else {
+            return Ok(());
+        };
+        let spaces: BTreeMap<_, _> = found
+            .grants
+            .iter()
+            .map(|grant| {
+                let cursor = hello.cursors.iter().find(|cursor| cursor.space == grant.space);
+                (grant.space, Subscription::new(grant.clone(), cursor))
+            })
+            .collect();
+        let followed: Vec<SpaceId> = spaces.keys().copied().collect();
+        let mut open = Box::new(Open {
+            device: hello.device,
+            spaces,
+            lanes: Lanes::default(),
+            credit: DELIVER_CREDIT,
+            regrant: Regrant::Idle,
+            next_poll: now + POLL_INTERVAL,
+        });
+        effects.push(Effect::Send(RelayFrame::Welcome(Welcome {
+            version: WIRE_VERSION,
+            account: found.account,
+            grants: found.grants,
+            limits_version: found.limits_version,
+        })));
+        effects.extend(followed.into_iter().map(|space| Effect::Follow { space }));
+        for push in waiting {
+            open.on_push(push, effects)?;
+        }
+        if access_changed {
+            open.on_access_changed(effects);
+        }
+        open.pump(effects);
+        self.state = State::Open(open);
+        Ok(())
+    }
+}
+
+/// Keeps a push that followed `Hello` until the device is known; its credit bounds how much that can be.
+fn hold(waiting: &mut Vec<Push>, frame: DeviceFrame) -> Result<(), Breach> {
+    let DeviceFrame::Push(push) = frame else {
+        return Err(Breach("only Push may follow Hello before Welcome".into()));
+    };
+    waiting.push(push);
+    let bytes: usize = waiting.iter().map(|push| content_bytes(&push.content)).sum();
+    check_push_credit(waiting.len(), bytes)
+}
+
+fn check_push_credit(pushes: usize, bytes: usize) -> Result<(), Breach> {
+    // The last push may begin within the credit and end beyond it.
+    if pushes <= PUSH_CREDIT as usize && bytes <= PUSH_CREDIT_BYTES + FRAME_BYTES_MAX {
+        return Ok(());
+    }
+    Err(Breach(format!(
+        "{pushes} pushes of {bytes} bytes are unanswered; the credit is {PUSH_CREDIT} of {PUSH_CREDIT_BYTES} bytes"
+    )))
+}
+
+const fn goodbye(code: GoodbyeCode, retry_after_ms: u32, detail: String) -> Goodbye {
+    Goodbye { code, retry_after_ms, detail }
+}
+
+impl Open {
+    fn handle(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) -> Result<(), Breach> {
+        match input {
+            Input::Frame(DeviceFrame::Push(push)) => self.on_push(push, effects)?,
+            Input::Frame(DeviceFrame::Confirm(confirm)) => self.on_confirm(confirm)?,
+            Input::Frame(DeviceFrame::Hello(_)) => return Err(Breach("Hello was sent twice".into())),
+            Input::Appended { space, document, outcomes } => self.on_appended(space, document, outcomes, effects),
+            Input::Read(page) => self.on_read(page, effects),
+            Input::BootstrapRead(page) => self.on_bootstrap_read(page, effects),
+            Input::Hint { space, end } => {
+                if let Some(subscription) = self.spaces.get_mut(&space) {
+                    subscription.hint(end);
+                }
+            }
+            Input::AccessChanged => self.on_access_changed(effects),
+            Input::Regranted(grants) => self.on_regranted(grants, effects),
+            Input::Timeout if now >= self.next_poll => {
+                self.next_poll = now + POLL_INTERVAL;
+                effects.push(Effect::Poll);
+            }
+            // Handled by the session, or the answer to a question that this state does not ask.
+            Input::Timeout
+            | Input::Authorized(_)
+            | Input::Denied { .. }
+            | Input::Failed { .. }
+            | Input::Shutdown { .. } => {}
+        }
+        self.pump(effects);
+        Ok(())
+    }
+
+    /// Asks for what may be sent: one read per space and kind at a time, as far as the credit goes.
+    fn pump(&mut self, effects: &mut Vec<Effect>) {
+        for subscription in self.spaces.values_mut() {
+            subscription.next_reads(&mut self.credit, effects);
+        }
+    }
+
+    fn on_push(&mut self, push: Push, effects: &mut Vec<Effect>) -> Result<(), Breach> {
+        self.lanes.count(&push.content)?;
+        if !self.spaces.contains_key(&push.space) {
+            self.lanes.settle(&push.content);
+            effects.push(Effect::Send(no_such_space(&push)));
+            return Ok(());
+        }
+        self.lanes.push(self.device, push, effects)
+    }
+
+    fn on_appended(
+        &mut self,
+        space: SpaceId,
+        document: DocumentId,
+        outcomes: Vec<(BatchId, Outcome)>,
+        effects: &mut Vec<Effect>,
+    ) {
+        if let Some(subscription) = self.spaces.get_mut(&space) {
+            for (batch, outcome) in &outcomes {
+                if let Outcome::Appended { at, .. } = outcome {
+                    subscription.remember_own(*batch, *at);
+                }
+            }
+        }
+        self.lanes.answer(self.device, space, document, outcomes, effects);
+    }
+
+    fn on_confirm(&mut self, confirm: Confirm) -> Result<(), Breach> {
+        let credit = self.credit.saturating_add(confirm.frames);
+        if credit > DELIVER_CREDIT {
+            return Err(Breach(format!("{} deliveries were confirmed that were not sent", credit - DELIVER_CREDIT)));
+        }
+        self.credit = credit;
+        Ok(())
+    }
+
+    fn on_read(&mut self, page: LogPage, effects: &mut Vec<Effect>) {
+        let device = self.device;
+        let delivery = self.spaces.get_mut(&page.space).and_then(|subscription| subscription.deliver(device, page));
+        match delivery {
+            Some(deliver) => effects.push(Effect::Send(RelayFrame::Deliver(deliver))),
+            None => self.credit += 1, // nothing was sent for the credit that the read had taken
+        }
+    }
+
+    fn on_bootstrap_read(&mut self, page: BootstrapPage, effects: &mut Vec<Effect>) {
+        let part = self.spaces.get_mut(&page.space).and_then(|subscription| subscription.bootstrap(page));
+        match part {
+            Some(bootstrap) => effects.push(Effect::Send(RelayFrame::Bootstrap(bootstrap))),
+            None => self.credit += 1,
+        }
+    }
+
+    fn on_access_changed(&mut self, effects: &mut Vec<Effect>) {
+        match self.regrant {
+            Regrant::Idle => {
+                self.regrant = Regrant::Reading;
+                effects.push(Effect::Regrant { device: self.device });
+            }
+            Regrant::Reading | Regrant::Stale => self.regrant = Regrant::Stale,
+        }
+    }
+
+    fn on_regranted(&mut self, grants: Vec<Grant>, effects: &mut Vec<Effect>) {
+        let taken: Vec<SpaceId> =
+            self.spaces.keys().copied().filter(|space| grants.iter().all(|grant| grant.space != *space)).collect();
+        for space in taken {
+            self.spaces.remove(&space);
+            effects.push(Effect::Unfollow { space });
+            effects.push(Effect::Send(RelayFrame::GrantChanged(GrantChanged { space, grant: None })));
+        }
+        for grant in grants {
+            self.on_granted(grant, effects);
+        }
+        if std::mem::replace(&mut self.regrant, Regrant::Idle) == Regrant::Stale {
+            self.on_access_changed(effects);
+        }
+    }
+
+    fn on_granted(&mut self, grant: Grant, effects: &mut Vec<Effect>) {
+        let space = grant.space;
+        match self.spaces.get_mut(&space) {
+            Some(subscription) => {
+                if let Some(changed) = subscription.regrant(grant) {
+                    effects.push(Effect::Send(RelayFrame::GrantChanged(GrantChanged { space, grant: Some(changed) })));
+                }
+            }
+            None => {
+                effects
+                    .push(Effect::Send(RelayFrame::GrantChanged(GrantChanged { space, grant: Some(grant.clone()) })));
+                self.spaces.insert(space, Subscription::new(grant, None));
+                effects.push(Effect::Follow { space });
+            }
+        }
+    }
+}
+
+/// The same answer whether the space exists or not. Parked, not refused: a grant may come (back).
+fn no_such_space(push: &Push) -> RelayFrame {
+    RelayFrame::Park(Park {
+        space: push.space,
+        document: push.document,
+        batch: push.batch,
+        code: FateCode::NO_SUCH_SPACE,
+        judged_by: 0,
+        detail: format!("no space {} for this account", push.space),
+    })
+}

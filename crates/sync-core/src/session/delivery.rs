@@ -1,0 +1,141 @@
+//! One space as a device sees it: the cursor, a bootstrap beside it, and what is still to be sent.
+//!
+//! A slow device costs this struct and nothing else: what it has not been sent is read again when it may be sent.
+
+use std::collections::BTreeSet;
+
+use sync_wire::limits::DELIVER_BYTES_TARGET;
+use sync_wire::{BatchId, Bootstrap, Cursor, Deliver, DeviceId, Entry, Grant, LogPosition, Position, Resume};
+
+use super::{BootstrapCursor, BootstrapPage, Effect, LogPage, Within};
+
+/// Batches pushed on this connection and not yet delivered that are remembered. A forgotten one is delivered with its
+/// bytes, which costs bandwidth and nothing else.
+const OWN_BATCHES_MAX: usize = 65_536;
+
+#[derive(Debug)]
+pub(super) struct Subscription {
+    grant: Grant,
+    /// Sent up to here.
+    cursor: LogPosition,
+    known_end: Position,
+    is_reading: bool,
+    bootstrap: Option<BootstrapCursor>,
+    is_reading_bootstrap: bool,
+    /// Pushed on this very connection: delivered by hash only. A restored or cloned vault pushes nothing it lacks.
+    own: BTreeSet<BatchId>,
+}
+
+impl Subscription {
+    /// Continues from `cursor` if the grant says so, else begins with a bootstrap.
+    pub(super) fn new(grant: Grant, cursor: Option<&Cursor>) -> Self {
+        let epoch = grant.end.epoch;
+        let (cursor, bootstrap) = match (grant.resume, cursor) {
+            (Resume::Continue, Some(cursor)) => (cursor.at, cursor.bootstrap.map(|point| (point.at, point.after))),
+            (Resume::Continue, None) => (LogPosition { epoch, position: Position::START }, None),
+            (Resume::Bootstrap { at, .. }, _) => (LogPosition { epoch, position: at }, Some((at, None))),
+        };
+        let bootstrap = bootstrap.filter(|(at, _)| *at > Position::START).map(|(at, after)| BootstrapCursor {
+            at,
+            after,
+            within: Within::Start,
+        });
+        Self {
+            known_end: grant.end.position,
+            grant,
+            cursor,
+            is_reading: false,
+            bootstrap,
+            is_reading_bootstrap: false,
+            own: BTreeSet::new(),
+        }
+    }
+
+    /// The log ends at `end`, or did a moment ago.
+    pub(super) fn hint(&mut self, end: Position) {
+        self.known_end = self.known_end.max(end);
+    }
+
+    /// Takes the grant as it is now; returns it if the device must be told.
+    pub(super) fn regrant(&mut self, grant: Grant) -> Option<Grant> {
+        let unchanged = (self.grant.role, self.grant.kind, &self.grant.name, self.grant.access_version)
+            == (grant.role, grant.kind, &grant.name, grant.access_version);
+        self.hint(grant.end.position);
+        self.grant = Grant { resume: Resume::Continue, ..grant };
+        (!unchanged).then(|| self.grant.clone())
+    }
+
+    /// Asks for what may be sent now, taking one credit per read.
+    pub(super) fn next_reads(&mut self, credit: &mut u32, effects: &mut Vec<Effect>) {
+        let space = self.grant.space;
+        if let Some(from) = self.bootstrap
+            && !self.is_reading_bootstrap
+            && take(credit)
+        {
+            self.is_reading_bootstrap = true;
+            effects.push(Effect::ReadBootstrap { space, from, bytes_target: DELIVER_BYTES_TARGET });
+        }
+        if self.cursor.position < self.known_end && !self.is_reading && take(credit) {
+            self.is_reading = true;
+            effects.push(Effect::ReadLog { space, after: self.cursor, bytes_target: DELIVER_BYTES_TARGET });
+        }
+    }
+
+    /// Remembers a batch that this connection brought, until it is delivered.
+    pub(super) fn remember_own(&mut self, batch: BatchId, at: LogPosition) {
+        if at.position > self.cursor.position && self.own.len() < OWN_BATCHES_MAX {
+            self.own.insert(batch);
+        }
+    }
+
+    /// Turns a read into the next delivery; `None` if there is nothing to send.
+    pub(super) fn deliver(&mut self, device: DeviceId, page: LogPage) -> Option<Deliver> {
+        if page.after != self.cursor {
+            // The answer to a question from before the grant was taken and given again.
+            return None;
+        }
+        self.is_reading = false;
+        self.hint(page.log_end);
+        if page.entries.is_empty() {
+            // A hint ran ahead of what can be read; the next hint or poll asks again.
+            self.known_end = self.cursor.position;
+            return None;
+        }
+        let mut entries = page.entries;
+        for entry in &mut entries {
+            self.elide_own(device, entry);
+        }
+        let ended: BTreeSet<BatchId> = entries.iter().map(|entry| entry.batch).collect();
+        self.own.retain(|batch| !ended.contains(batch));
+        let deliver =
+            Deliver { space: page.space, after: page.after, entries, chain: page.chain, receipt: page.receipt };
+        self.cursor = deliver.end();
+        assert!(self.cursor.position <= page.log_end, "a device cannot be ahead of its log");
+        Some(deliver)
+    }
+
+    fn elide_own(&self, device: DeviceId, entry: &mut Entry) {
+        if entry.device == device && self.own.contains(&entry.batch) {
+            entry.bytes = None;
+        }
+    }
+
+    /// Turns a read into the next part of the bootstrap; `None` if none is under way.
+    pub(super) fn bootstrap(&mut self, page: BootstrapPage) -> Option<Bootstrap> {
+        let from = self.bootstrap?;
+        self.is_reading_bootstrap = false;
+        self.bootstrap = page.next;
+        Some(Bootstrap {
+            space: page.space,
+            at: LogPosition { epoch: self.cursor.epoch, position: from.at },
+            documents: page.documents,
+            done: page.next.is_none(),
+        })
+    }
+}
+
+fn take(credit: &mut u32) -> bool {
+    let is_left = *credit > 0;
+    *credit -= u32::from(is_left);
+    is_left
+}

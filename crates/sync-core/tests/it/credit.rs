@@ -1,0 +1,67 @@
+//! Nobody sends more than the other side allowed.
+
+use sync_core::session::{Authorized, Effect, Input, Session};
+use sync_core::time::Instant;
+use sync_wire::limits::{DELIVER_CREDIT, PUSH_CREDIT};
+use sync_wire::*;
+
+use crate::world::{SPACE, World, change, document};
+
+#[test]
+fn a_long_outbox_is_pushed_within_the_credit_and_completely() {
+    let mut world = World::new(1);
+    for n in 0..1000 {
+        world.save(0, document((n % 7) as u8), n, &[]);
+    }
+    world.start(0);
+    world.settle();
+    assert_eq!(world.relay.log.len(), 1000);
+    world.check_converged();
+}
+
+#[test]
+fn a_device_that_pushes_beyond_its_credit_is_closed() {
+    let mut session = Session::new(Instant::default());
+    let mut effects = Vec::new();
+    let versions = VersionRange { oldest: 1, newest: 1 };
+    let hello = Hello { versions, device: DeviceId([1; 16]), agent: "greedy".into(), cursors: Vec::new() };
+    session.handle(Instant::default(), Input::Frame(DeviceFrame::Hello(hello)), &mut effects);
+    for n in 0..=PUSH_CREDIT {
+        let content = Content::Changes(vec![change(n as u16, &[])]);
+        let push = Push { space: SPACE, document: document(1), lane: 0, batch: BatchId([n as u8; 16]), content };
+        session.handle(Instant::default(), Input::Frame(DeviceFrame::Push(push)), &mut effects);
+    }
+    assert!(matches!(effects.last(), Some(Effect::Close(goodbye)) if goodbye.code == GoodbyeCode::PROTOCOL));
+}
+
+#[test]
+fn a_device_that_does_not_confirm_costs_a_cursor_and_no_queue() {
+    let mut world = World::new(1);
+    world.start(0);
+    world.settle();
+    for n in 0..200 {
+        world.relay.append_change(DeviceId([77; 16]), document(1), n, &[]);
+    }
+    world.poll(0);
+    let mut delivered = 0;
+    while world.step_down(0) {
+        delivered += 1; // the confirmations stay in flight
+    }
+    assert_eq!(delivered, DELIVER_CREDIT, "the rest stays in the log until the device confirms");
+    world.settle();
+    world.check_converged();
+}
+
+#[test]
+fn confirming_what_was_not_sent_is_a_breach() {
+    let mut session = Session::new(Instant::default());
+    let mut effects = Vec::new();
+    let versions = VersionRange { oldest: 1, newest: 1 };
+    let hello = Hello { versions, device: DeviceId([1; 16]), agent: "liar".into(), cursors: Vec::new() };
+    session.handle(Instant::default(), Input::Frame(DeviceFrame::Hello(hello)), &mut effects);
+    let found = Authorized { account: AccountId([2; 16]), limits_version: 1, grants: Vec::new() };
+    session.handle(Instant::default(), Input::Authorized(found), &mut effects);
+    let confirm = Confirm { space: SPACE, position: Position(5), frames: 1 };
+    session.handle(Instant::default(), Input::Frame(DeviceFrame::Confirm(confirm)), &mut effects);
+    assert!(matches!(effects.last(), Some(Effect::Close(goodbye)) if goodbye.code == GoodbyeCode::PROTOCOL));
+}

@@ -1,0 +1,81 @@
+//! A failure in one document delays no other, and its own lane begins anew after it (PROTOCOL §5).
+
+use sync_core::client::Verdict;
+use sync_wire::{FateCode, Role};
+
+use crate::world::{World, document, hash};
+
+#[test]
+fn a_refused_batch_skips_its_lane_and_no_other() {
+    let mut world = World::new(1);
+    world.relay.refuse.insert(hash(1));
+    let bad = world.save(0, document(1), 1, &[]);
+    let behind = world.save(0, document(1), 2, &[]);
+    let elsewhere = world.save(0, document(2), 3, &[]);
+    world.start(0);
+    world.settle();
+    let fates = &world.devices[0].vault.fates;
+    assert!(matches!(fates[&bad], Verdict::Refused { code: FateCode::DANGEROUS, .. }));
+    assert!(matches!(fates[&behind], Verdict::Accepted { .. }), "pushed again in the next lane");
+    assert!(matches!(fates[&elsewhere], Verdict::Accepted { .. }));
+    assert_eq!(world.devices[0].frames.iter().filter(|frame| **frame == "Skipped").count(), 1);
+    assert!(world.devices[0].status.is_settled());
+}
+
+#[test]
+fn a_parked_lane_waits_and_goes_on_when_the_grant_changes() {
+    let mut world = World::new(1);
+    world.relay.role = Some(Role::Viewer);
+    let first = world.save(0, document(1), 1, &[]);
+    let second = world.save(0, document(1), 2, &[1]);
+    world.start(0);
+    world.settle();
+    assert!(matches!(world.devices[0].vault.fates[&first], Verdict::Parked { code: FateCode::GRANT, .. }));
+    assert!(!world.devices[0].vault.fates.contains_key(&second), "kept behind it");
+    assert!(world.devices[0].status.is_settled(), "a parked lane keeps nobody waiting");
+    world.relay.role = Some(Role::Editor);
+    world.access_changed(0);
+    world.settle();
+    assert_eq!(world.relay.log.len(), 2);
+    world.check_converged();
+}
+
+#[test]
+fn a_needed_change_is_supplied_before_its_lane_goes_on() {
+    // The relay was restored to a state before change 1, which the device believes accepted.
+    let mut world = World::new(1);
+    let first = world.save(0, document(1), 1, &[]);
+    world.start(0);
+    world.settle();
+    world.relay.log.clear();
+    world.save(0, document(1), 2, &[1]);
+    world.settle();
+    assert!(matches!(world.devices[0].vault.fates[&first], Verdict::Accepted { .. }));
+    assert_eq!(world.relay.log.iter().map(|entry| entry.hash).collect::<Vec<_>>(), [hash(1), hash(2)]);
+}
+
+#[test]
+fn a_change_that_nobody_can_supply_parks_its_batch_as_missing() {
+    let mut world = World::new(1);
+    let orphan = world.save(0, document(1), 2, &[1]);
+    let elsewhere = world.save(0, document(2), 3, &[]);
+    world.start(0);
+    world.settle();
+    let fates = &world.devices[0].vault.fates;
+    assert!(matches!(fates[&orphan], Verdict::Parked { code: FateCode::MISSING, .. }));
+    assert!(matches!(fates[&elsewhere], Verdict::Accepted { .. }));
+    assert!(world.devices[0].frames.iter().filter(|frame| **frame == "Need").count() <= 2, "no loop");
+}
+
+#[test]
+fn a_batch_is_appended_whole_or_not_at_all() {
+    let mut world = World::new(1);
+    world.relay.refuse.insert(hash(2));
+    let sealed = world.save_batch(0, document(1), &[(1, &[]), (2, &[1])]);
+    world.start(0);
+    world.settle();
+    assert!(world.relay.log.is_empty(), "the sound half of a batch is not appended");
+    assert!(
+        matches!(world.devices[0].vault.fates[&sealed], Verdict::Refused { culprit: Some(culprit), .. } if culprit == hash(2))
+    );
+}

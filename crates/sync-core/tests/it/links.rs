@@ -1,0 +1,69 @@
+//! What happens between connections: pushes that do not wait, goodbyes, delays.
+
+use sync_core::client::{Input, Link};
+use sync_core::session::{self, Session};
+use sync_core::time::Instant;
+use sync_wire::{DeviceFrame, DeviceId, Goodbye, GoodbyeCode, Hello, RelayFrame, VersionRange};
+
+use crate::world::{World, document};
+
+#[test]
+fn pushes_follow_hello_without_waiting_for_welcome() {
+    let mut world = World::new(1);
+    world.start(0);
+    world.settle();
+    world.cut(0);
+    world.save(0, document(1), 1, &[]);
+    world.devices[0].frames.clear();
+    world.wake();
+    while world.step_up(0) {}
+    assert_eq!(world.devices[0].frames, ["Hello", "Push"], "before anything came back");
+    world.settle();
+    world.check_converged();
+}
+
+#[test]
+fn a_goodbye_that_retrying_cannot_help_stops_until_a_person_acts() {
+    let mut world = World::new(1);
+    world.start(0);
+    world.settle();
+    let code = GoodbyeCode::UNAUTHENTICATED;
+    let goodbye = Goodbye { code, retry_after_ms: 0, detail: "the token was revoked".into() };
+    world.client_input(0, Input::Frame(RelayFrame::Goodbye(goodbye)));
+    world.settle();
+    assert!(matches!(&world.devices[0].status.link, Link::Blocked { code: Some(c), .. } if *c == code));
+    world.start(0);
+    world.settle();
+    assert!(world.devices[0].status.is_settled(), "starting again connects again");
+}
+
+#[test]
+fn a_goodbye_delays_the_next_attempt_as_long_as_it_asks() {
+    let mut world = World::new(1);
+    world.start(0);
+    world.settle();
+    let code = GoodbyeCode::SHUTTING_DOWN;
+    let goodbye = Goodbye { code, retry_after_ms: 90_000, detail: "restart".into() };
+    world.client_input(0, Input::Frame(RelayFrame::Goodbye(goodbye)));
+    let Link::Waiting { retry_in, .. } = world.devices[0].status.link.clone() else { panic!("waits") };
+    assert!(retry_in.as_millis() >= 90_000);
+}
+
+#[test]
+fn a_connection_that_says_nothing_is_closed() {
+    let mut session = Session::new(Instant::default());
+    let mut effects = Vec::new();
+    let due = session.next_timeout().expect("Hello is awaited");
+    session.handle(due, session::Input::Timeout, &mut effects);
+    assert!(matches!(&effects[..], [session::Effect::Close(goodbye)] if goodbye.code == GoodbyeCode::TOO_SLOW));
+}
+
+#[test]
+fn a_device_of_another_wire_version_is_told_so() {
+    let mut session = Session::new(Instant::default());
+    let mut effects = Vec::new();
+    let versions = VersionRange { oldest: 2, newest: 3 };
+    let hello = Hello { versions, device: DeviceId([1; 16]), agent: "future".into(), cursors: Vec::new() };
+    session.handle(Instant::default(), session::Input::Frame(DeviceFrame::Hello(hello)), &mut effects);
+    assert!(matches!(&effects[..], [session::Effect::Close(goodbye)] if goodbye.code == GoodbyeCode::VERSION));
+}

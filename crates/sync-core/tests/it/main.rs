@@ -1,0 +1,12 @@
+//! The machines against each other: a vault and a relay that live in memory, frames that travel as bytes, and the
+//! schedules that `docs/protocol.md` gives as reasons for its rules.
+
+mod world; // a relay, devices and the link between them
+
+mod bootstrap; // a device that is new to a space
+mod credit; // nobody sends more than the other side allowed
+mod grants; // given, changed and taken while connected
+mod lanes; // a failure in one document delays no other
+mod links; // what happens between connections
+mod resume; // only `Deliver` moves the resume point
+mod schedules; // random faults: everything arrives once

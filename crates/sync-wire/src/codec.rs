@@ -1,0 +1,193 @@
+//! Bytes to frames and back, with limits checked before anything is allocated.
+
+use minicbor::{Decode, Decoder, Encode, Encoder};
+
+use crate::frame::{Bootstrap, Content, Deliver, DeviceFrame, Hello, RelayFrame, kind};
+use crate::limits::{BATCH_CHANGES_MAX, FRAME_BYTES_MAX, HASHES_MAX, SPACES_MAX, TEXT_BYTES_MAX};
+use crate::strict::{self, Fault};
+
+/// Why bytes are not a frame. The connection that brought them is closed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// Over [`FRAME_BYTES_MAX`].
+    #[error("frame of {bytes} bytes; at most {FRAME_BYTES_MAX} are allowed")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+    },
+    /// Not the strict CBOR that we accept.
+    #[error("frame is not acceptable CBOR: {reason}")]
+    Cbor {
+        /// The rule.
+        reason: &'static str,
+    },
+    /// A frame of a known kind whose body does not fit.
+    #[error("frame of kind {kind} cannot be read: {reason}")]
+    Body {
+        /// Its kind.
+        kind: u32,
+        /// What did not fit.
+        reason: String,
+    },
+    /// A list or text that is longer than allowed.
+    #[error("frame of kind {kind} has {len} {what}; at most {max} are allowed")]
+    TooMany {
+        /// Its kind.
+        kind: u32,
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        len: usize,
+        /// The limit.
+        max: usize,
+    },
+}
+
+impl From<Fault> for DecodeError {
+    fn from(fault: Fault) -> Self {
+        let reason = match fault {
+            Fault::Truncated => "a declared length exceeds what is there",
+            Fault::TooDeep => "nested too deeply",
+            Fault::Indefinite => "indefinite lengths are not allowed",
+            Fault::Reserved => "reserved head",
+            Fault::Trailing => "bytes after the frame",
+        };
+        Self::Cbor { reason }
+    }
+}
+
+/// Reads a frame that a device sent. `None` is a kind that this version does not know: skip it.
+///
+/// # Errors
+/// [`DecodeError`]; nothing larger than the input was allocated.
+pub fn decode_device_frame(bytes: &[u8]) -> Result<Option<DeviceFrame>, DecodeError> {
+    let (kind, mut body) = open(bytes)?;
+    Ok(Some(match kind {
+        kind::HELLO => DeviceFrame::Hello(check_hello(read(kind, &mut body)?)?),
+        kind::PUSH => {
+            let push: crate::Push = read(kind, &mut body)?;
+            check_content(&push.content)?;
+            DeviceFrame::Push(push)
+        }
+        kind::CONFIRM => DeviceFrame::Confirm(read(kind, &mut body)?),
+        _ => return Ok(None),
+    }))
+}
+
+/// Reads a frame that a relay sent. `None` is a kind that this version does not know: skip it.
+///
+/// # Errors
+/// [`DecodeError`]; nothing larger than the input was allocated.
+pub fn decode_relay_frame(bytes: &[u8]) -> Result<Option<RelayFrame>, DecodeError> {
+    let (kind, mut body) = open(bytes)?;
+    Ok(Some(match kind {
+        kind::WELCOME => {
+            let welcome: crate::Welcome = read(kind, &mut body)?;
+            at_most(kind, "grants", welcome.grants.len(), SPACES_MAX)?;
+            RelayFrame::Welcome(welcome)
+        }
+        kind::DELIVER => RelayFrame::Deliver(check_deliver(read(kind, &mut body)?)?),
+        kind::BOOTSTRAP => RelayFrame::Bootstrap(check_bootstrap(read(kind, &mut body)?)?),
+        kind::ACK => RelayFrame::Ack(read(kind, &mut body)?),
+        kind::REFUSE => RelayFrame::Refuse(read(kind, &mut body)?),
+        kind::PARK => RelayFrame::Park(read(kind, &mut body)?),
+        kind::NEED => {
+            let need: crate::Need = read(kind, &mut body)?;
+            at_most(kind, "hashes", need.hashes.len(), HASHES_MAX)?;
+            RelayFrame::Need(need)
+        }
+        kind::SKIPPED => RelayFrame::Skipped(read(kind, &mut body)?),
+        kind::GRANT_CHANGED => RelayFrame::GrantChanged(read(kind, &mut body)?),
+        kind::GOODBYE => RelayFrame::Goodbye(read(kind, &mut body)?),
+        _ => return Ok(None),
+    }))
+}
+
+/// Writes a frame of a device.
+#[must_use]
+pub fn encode_device_frame(frame: &DeviceFrame) -> Vec<u8> {
+    match frame {
+        DeviceFrame::Hello(body) => write(kind::HELLO, body),
+        DeviceFrame::Push(body) => write(kind::PUSH, body),
+        DeviceFrame::Confirm(body) => write(kind::CONFIRM, body),
+    }
+}
+
+/// Writes a frame of a relay.
+#[must_use]
+pub fn encode_relay_frame(frame: &RelayFrame) -> Vec<u8> {
+    match frame {
+        RelayFrame::Welcome(body) => write(kind::WELCOME, body),
+        RelayFrame::Deliver(body) => write(kind::DELIVER, body),
+        RelayFrame::Bootstrap(body) => write(kind::BOOTSTRAP, body),
+        RelayFrame::Ack(body) => write(kind::ACK, body),
+        RelayFrame::Refuse(body) => write(kind::REFUSE, body),
+        RelayFrame::Park(body) => write(kind::PARK, body),
+        RelayFrame::Need(body) => write(kind::NEED, body),
+        RelayFrame::Skipped(body) => write(kind::SKIPPED, body),
+        RelayFrame::GrantChanged(body) => write(kind::GRANT_CHANGED, body),
+        RelayFrame::Goodbye(body) => write(kind::GOODBYE, body),
+    }
+}
+
+fn open(bytes: &[u8]) -> Result<(u32, Decoder<'_>), DecodeError> {
+    if bytes.len() > FRAME_BYTES_MAX {
+        return Err(DecodeError::TooLarge { bytes: bytes.len() });
+    }
+    strict::check(bytes)?;
+    let mut decoder = Decoder::new(bytes);
+    let not_a_frame = |_| DecodeError::Cbor { reason: "a frame is an array of kind and body" };
+    if decoder.array().map_err(not_a_frame)? != Some(2) {
+        return Err(DecodeError::Cbor { reason: "a frame is an array of kind and body" });
+    }
+    let kind = decoder.u32().map_err(not_a_frame)?;
+    Ok((kind, decoder))
+}
+
+fn read<'b, T: Decode<'b, ()>>(kind: u32, body: &mut Decoder<'b>) -> Result<T, DecodeError> {
+    body.decode().map_err(|error| DecodeError::Body { kind, reason: error.to_string() })
+}
+
+fn write<T: Encode<()>>(kind: u32, body: &T) -> Vec<u8> {
+    let mut encoder = Encoder::new(Vec::with_capacity(256));
+    let written = encoder.array(2).and_then(|e| e.u32(kind)).and_then(|e| e.encode(body));
+    match written {
+        Ok(_) => encoder.into_writer(),
+        Err(never) => unreachable!("writing to a Vec cannot fail: {never}"),
+    }
+}
+
+fn at_most(kind: u32, what: &'static str, len: usize, max: usize) -> Result<(), DecodeError> {
+    if len <= max { Ok(()) } else { Err(DecodeError::TooMany { kind, what, len, max }) }
+}
+
+fn check_hello(hello: Hello) -> Result<Hello, DecodeError> {
+    at_most(kind::HELLO, "cursors", hello.cursors.len(), SPACES_MAX)?;
+    at_most(kind::HELLO, "bytes of agent", hello.agent.len(), TEXT_BYTES_MAX)?;
+    Ok(hello)
+}
+
+fn check_content(content: &Content) -> Result<(), DecodeError> {
+    match content {
+        Content::Changes(changes) => at_most(kind::PUSH, "changes", changes.len(), BATCH_CHANGES_MAX),
+        Content::Tombstone(heads) => at_most(kind::PUSH, "heads", heads.len(), HASHES_MAX),
+        Content::Restore => Ok(()),
+    }
+}
+
+fn check_deliver(deliver: Deliver) -> Result<Deliver, DecodeError> {
+    let room = u64::MAX - deliver.after.position.0;
+    if room < deliver.entries.len() as u64 {
+        return Err(DecodeError::Body { kind: kind::DELIVER, reason: "positions overflow".into() });
+    }
+    Ok(deliver)
+}
+
+fn check_bootstrap(bootstrap: Bootstrap) -> Result<Bootstrap, DecodeError> {
+    let descending = bootstrap.documents.windows(2).any(|pair| pair[0].document >= pair[1].document);
+    if descending {
+        return Err(DecodeError::Body { kind: kind::BOOTSTRAP, reason: "documents are not ascending".into() });
+    }
+    Ok(bootstrap)
+}

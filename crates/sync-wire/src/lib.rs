@@ -1,0 +1,17 @@
+//! What travels between a device and the relay: ids, frames, the codec and its limits. No behaviour.
+//!
+//! The byte-level description, with test vectors that this crate's tests read, is `docs/protocol.md`.
+//!
+//! Suggested reading order: [`ids`], [`frame`], [`codec`], [`limits`], then [`log`] (the digest chain that both
+//! sides compute).
+
+pub mod codec; // bytes <-> frames, limits checked before allocation
+pub mod frame; // every frame, both directions
+pub mod ids; // identities: space, document, device, batch, change
+pub mod limits; // constants of protocol version 1
+pub mod log; // digests, chain and receipts of a log
+mod strict; // the CBOR we accept
+
+pub use codec::{DecodeError, decode_device_frame, decode_relay_frame, encode_device_frame, encode_relay_frame};
+pub use frame::*;
+pub use ids::*;

@@ -1,0 +1,100 @@
+//! Input of a broken or hostile peer is refused before anything is allocated for it; input of a newer one is not.
+
+use proptest::prelude::*;
+use sync_wire::limits::FRAME_BYTES_MAX;
+use sync_wire::*;
+
+use crate::sample::{device_frames, relay_frames};
+
+fn refused(bytes: &[u8], rule: &str) {
+    let error = decode_device_frame(bytes).expect_err(rule).to_string();
+    assert!(error.contains(rule), "{error} names {rule}");
+    assert!(decode_relay_frame(bytes).is_err());
+}
+
+#[test]
+fn oversize_frames_are_refused() {
+    refused(&vec![0; FRAME_BYTES_MAX + 1], "at most 1048576");
+    let largest = [&[0x82, 0x18, 99, 0x5a, 0x00, 0x0f, 0xff, 0xf8][..], &vec![0; FRAME_BYTES_MAX - 8]].concat();
+    assert_eq!(largest.len(), FRAME_BYTES_MAX);
+    assert_eq!(decode_device_frame(&largest), Ok(None), "the largest frame is not too large");
+}
+
+#[test]
+fn deep_nesting_is_refused_at_the_limit() {
+    // The frame's array is level 0, so that eight more levels are allowed.
+    let nested = |levels: usize| [&[0x82, 0x18, 99][..], &vec![0x81; levels], &[0x00]].concat();
+    assert_eq!(decode_device_frame(&nested(7)), Ok(None));
+    refused(&nested(8), "nested too deeply");
+    refused(&nested(100_000), "nested too deeply");
+}
+
+#[test]
+fn lengths_beyond_the_input_are_refused() {
+    refused(&[0x82, 0x02, 0x9b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], "declared length");
+    refused(&[0x82, 0x02, 0xbb, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], "declared length");
+    refused(&[0x82, 0x02, 0x5b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], "declared length");
+    refused(&[], "declared length");
+    refused(&[0x82], "declared length");
+}
+
+#[test]
+fn indefinite_lengths_reserved_heads_and_trailing_bytes_are_refused() {
+    refused(&[0x82, 0x02, 0x9f, 0xff], "indefinite");
+    refused(&[0x82, 0x02, 0x1c], "reserved");
+    refused(&[0x82, 0x18, 99, 0x00, 0x00], "after the frame");
+}
+
+#[test]
+fn what_is_no_frame_is_refused() {
+    refused(&[0x00], "array of kind and body");
+    refused(&[0x83, 0x01, 0x00, 0x00], "array of kind and body");
+    refused(&[0x82, 0x20, 0x00], "array of kind and body");
+}
+
+#[test]
+fn kinds_of_a_newer_peer_are_skipped() {
+    assert_eq!(decode_device_frame(&[0x82, 0x18, 99, 0xa0]), Ok(None));
+    assert_eq!(decode_relay_frame(&[0x82, 0x18, 99, 0xa0]), Ok(None));
+    assert_eq!(
+        decode_relay_frame(&encode_device_frame(&device_frames()[0].1)),
+        Ok(None),
+        "each side has its own kinds"
+    );
+}
+
+#[test]
+fn keys_of_a_newer_peer_are_ignored() {
+    let confirm = DeviceFrame::Confirm(Confirm { space: SpaceId([1; 16]), position: Position(2), frames: 1 });
+    let mut bytes = encode_device_frame(&confirm);
+    assert_eq!(bytes[2], 0xa3, "a map of three");
+    bytes[2] = 0xa4;
+    bytes.extend([0x18, 77, 0x83, 0x01, 0xc1, 0x02, 0x61, b'x']);
+    assert_eq!(decode_device_frame(&bytes), Ok(Some(confirm)));
+}
+
+#[test]
+fn a_body_of_the_wrong_shape_is_refused_with_its_kind() {
+    let error = decode_device_frame(&[0x82, 0x02, 0xa0]).expect_err("a push without fields").to_string();
+    assert!(error.contains("kind 2"), "{error}");
+}
+
+proptest! {
+    #[test]
+    fn mutated_frames_never_panic(which in 0..18usize, at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
+        let frames: Vec<Vec<u8>> = device_frames().iter().map(|(_, frame)| encode_device_frame(frame))
+            .chain(relay_frames().iter().map(|(_, frame)| encode_relay_frame(frame))).collect();
+        let mut bytes = frames[which].clone();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        if cut {
+            bytes.truncate(at);
+        }
+        let _ = (decode_device_frame(&bytes), decode_relay_frame(&bytes));
+    }
+
+    #[test]
+    fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = (decode_device_frame(&bytes), decode_relay_frame(&bytes));
+    }
+}
