@@ -1,0 +1,43 @@
+//! Keeps a panic or a deep recursion of Automerge from harming anybody but its call.
+//!
+//! Peers can make Automerge panic with well-formed changes. Guarded calls work on clones, so that what a panic leaves
+//! behind is dropped, on a stack of their own that is large enough for the deepest admitted document.
+
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Enough for Automerge at the deepest admitted nesting, with much to spare.
+const STACK_BYTES: usize = 32 << 20;
+
+thread_local! {
+    static GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `call`; a panic comes back as its text. Whatever `call` was changing must be dropped then.
+pub(crate) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    stacker::grow(STACK_BYTES, || caught(call))
+}
+
+/// As [`guarded`], on the caller's stack: for what does not recurse.
+pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    let before = GUARDED.replace(true);
+    let result = catch_unwind(AssertUnwindSafe(call));
+    GUARDED.set(before);
+    result.map_err(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+        text.unwrap_or("a panic without a text").chars().take(200).collect()
+    })
+}
+
+/// Installs a panic hook that says nothing about panics inside guarded calls, which come back as errors, and leaves
+/// all others to the hook that was there.
+///
+/// For a program's `main`; a library must not decide this for its host.
+pub fn quiet_panics() {
+    let outer = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !GUARDED.get() {
+            outer(info);
+        }
+    }));
+}

@@ -1,0 +1,30 @@
+//! The only home of Automerge: header parser, admission, guarded documents, drafts, values, seeds.
+//!
+//! Suggested reading order: [`Header`] and [`Change`] (bytes that passed our own parser), [`Seed`], then [`Document`],
+//! which holds a document in the flat form, applies changes behind a guard and records edits as [`Intent`]s.
+//! Nothing here reads a clock, draws a random number or touches a disk: actors and times are arguments.
+
+mod admit; // letting changes of others in
+mod change; // canonical bytes with their header
+mod difference; // the splices between two texts
+mod document; // one document in memory
+mod draft; // an edit in progress
+mod error; // what can go wrong
+mod flat; // reading the flat form
+mod guard; // Automerge's panics stay in their call
+mod header; // bytes -> header, without Automerge
+mod intent; // one step of an edit
+pub mod limits;
+mod pointer; // paths of leaves
+mod seed; // deterministic changes that create texts and counters
+mod validate; // what can be said against a step at once
+mod working; // writing the flat form // every bound, in one table
+
+pub use change::Change;
+pub use document::{Applied, Document, Sealed, Snapshot};
+pub use draft::Draft;
+pub use error::{ApplyError, LoadError, SealError, Violation};
+pub use guard::quiet_panics;
+pub use header::{Header, HeaderError, canonical};
+pub use intent::Intent;
+pub use seed::Seed;

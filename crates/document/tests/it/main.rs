@@ -1,0 +1,13 @@
+//! The crate's behaviour through its public door, with Automerge itself as the witness.
+
+mod drafts;
+mod forge; // changes as an attacker would write them
+mod header;
+mod leaves;
+mod merging;
+mod poison;
+mod replica; // documents that exchange what they seal
+mod sealing;
+mod seeds;
+mod snapshots;
+mod speed;

@@ -1,0 +1,114 @@
+//! Snapshots are believed only after they were walked, loaded and compared.
+
+use document::{Document, LoadError, Snapshot, limits};
+use serde_json::json;
+use sync_wire::{Blob, ChangeHash};
+
+use crate::forge::{actor, chunk, uleb};
+
+fn snapshot() -> Snapshot {
+    let mut document = Document::new(Some("note"));
+    for n in 0..30 {
+        document
+            .edit(actor(1), |draft| {
+                draft.splice("/body", 0, 0, "some text that compresses ")?;
+                draft.put(&format!("/k{n}"), json!(n))
+            })
+            .unwrap();
+        document.seal(n).unwrap();
+    }
+    document.snapshot().unwrap()
+}
+
+fn forged(bytes: Vec<u8>) -> Snapshot {
+    let digest = blake3::hash(&bytes).into();
+    Snapshot { heads: vec![], changes: 0, digest, bytes: Blob::from(bytes) }
+}
+
+#[test]
+fn a_snapshot_loads_as_the_document_it_was_made_of_and_can_be_edited() {
+    let snapshot = snapshot();
+    assert_eq!(snapshot.changes, 32);
+    let mut loaded = Document::load(&snapshot).unwrap();
+    assert_eq!((loaded.heads(), loaded.get("/k29")), (snapshot.heads.clone(), Some(json!(29))));
+    assert_eq!(loaded.type_name().as_deref(), Some("note"));
+    loaded.edit(actor(1), |draft| draft.splice("/body", 0, 4, "SOME")).unwrap();
+    let sealed = loaded.seal(1).unwrap().unwrap();
+    assert_eq!((sealed.seeds.len(), sealed.changes[0].header.seq), (0, 31));
+    assert_eq!(loaded.snapshot().unwrap().changes, 33);
+}
+
+#[test]
+fn an_empty_document_has_a_snapshot_too() {
+    let loaded = Document::load(&Document::new(None).snapshot().unwrap()).unwrap();
+    assert_eq!((loaded.heads(), loaded.value()), (vec![], json!({})));
+}
+
+#[test]
+fn unsealed_edits_have_no_snapshot() {
+    let mut document = Document::new(None);
+    document.edit(actor(1), |draft| draft.put("/a", json!(1))).unwrap();
+    assert_eq!(document.snapshot().unwrap_err(), LoadError::Unsealed);
+}
+
+#[test]
+fn a_snapshot_with_false_claims_is_refused() {
+    let sound = snapshot();
+    let digest = Snapshot { digest: [0; 32], ..sound.clone() };
+    assert_eq!(Document::load(&digest).unwrap_err(), LoadError::Digest);
+    let heads = Snapshot { heads: vec![ChangeHash([1; 32])], ..sound.clone() };
+    assert_eq!(Document::load(&heads).unwrap_err(), LoadError::OtherContent);
+    let changes = Snapshot { changes: 31, ..sound.clone() };
+    assert_eq!(Document::load(&changes).unwrap_err(), LoadError::OtherContent);
+    let trailing = forged([&sound.bytes[..], b"x"].concat());
+    assert!(matches!(Document::load(&trailing), Err(LoadError::Refused(_))));
+    let change = forged(crate::forge::Data::run_of(1).chunk());
+    assert!(matches!(Document::load(&change), Err(LoadError::Refused(_))), "a change is not a snapshot");
+}
+
+#[test]
+fn no_flipped_bit_panics_or_loads_as_something_else() {
+    let sound = snapshot();
+    let data_at = sound.bytes.len() - {
+        let mut length = Vec::new();
+        uleb(&mut length, sound.bytes.len() as u64);
+        sound.bytes.len() - 9 - length.len()
+    };
+    for at in (data_at..sound.bytes.len()).step_by(3) {
+        let mut data = sound.bytes[data_at..].to_vec();
+        data[at - data_at] ^= 0x11;
+        let flipped = Snapshot { heads: sound.heads.clone(), changes: sound.changes, ..forged(chunk(0, &data)) };
+        if let Ok(loaded) = Document::load(&flipped) {
+            assert_eq!(loaded.heads(), sound.heads);
+        }
+    }
+}
+
+/// A document chunk with one operation column (`action`) of the given bytes.
+fn with_column(spec: u64, column: &[u8]) -> Vec<u8> {
+    let mut data = vec![0, 0]; // no actors, no heads
+    data.push(0); // no change columns
+    data.push(1);
+    uleb(&mut data, spec);
+    uleb(&mut data, column.len() as u64);
+    data.extend(column);
+    chunk(0, &data)
+}
+
+#[test]
+fn a_snapshot_that_is_a_bomb_is_refused_before_it_is_expanded() {
+    let mut run = Vec::new();
+    crate::forge::sleb(&mut run, limits::DOCUMENT_OPS_MAX as i64 + 1);
+    run.push(1);
+    let error = Document::load(&forged(with_column(0x42, &run))).unwrap_err().to_string();
+    assert!(error.contains("operations is 5000001"), "{error}");
+    let zeros = vec![0; limits::SNAPSHOT_INFLATED_BYTES_MAX + 1];
+    let packed = {
+        use std::io::Write as _;
+        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(&zeros).unwrap();
+        encoder.finish().unwrap()
+    };
+    let error = Document::load(&forged(with_column(0x57 | 8, &packed))).unwrap_err().to_string();
+    assert!(error.contains("inflated size"), "{error}");
+}
