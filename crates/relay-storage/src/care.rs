@@ -1,0 +1,137 @@
+//! Care of the file: a checked copy, and a list of what is wrong with it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rusqlite::backup::Backup;
+
+use crate::error::{StorageError, storage_arm};
+use crate::open;
+use crate::storage::{Storage, on_own_thread};
+
+mod doctor; // the rules that rows must satisfy among themselves
+
+/// Something that is wrong with the storage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The stable word for it.
+    pub code: &'static str,
+    /// Where, and what.
+    pub detail: String,
+}
+
+/// Why a backup was not made. Nothing is left at its path.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackupError {
+    /// Something is there already.
+    #[error("{} exists; name a file that does not", path.display())]
+    Exists {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The copy failed its check.
+    #[error("the copy is damaged: {detail}; run doctor on the storage")]
+    CopyDamaged {
+        /// The first finding.
+        detail: String,
+    },
+    /// The file cannot be written.
+    #[error("{}: {source}; choose a writable directory with room for the copy", path.display())]
+    Io {
+        /// The path.
+        path: PathBuf,
+        /// What failed.
+        source: io::Error,
+    },
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+storage_arm!(BackupError);
+
+impl BackupError {
+    /// The stable word for this failure.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Exists { .. } => "backup_exists",
+            Self::CopyDamaged { .. } => "backup_damaged",
+            Self::Io { .. } => "backup_io",
+            Self::Storage(error) => error.code(),
+        }
+    }
+}
+
+impl Storage {
+    /// Copies the storage to a new file (mode 0600) while it is in use, checks the copy, then gives it its name.
+    ///
+    /// # Errors
+    /// [`BackupError`]; an unfinished copy is removed.
+    pub async fn backup(&self, to: &Path) -> Result<(), BackupError> {
+        let (from, to) = (self.path().to_owned(), to.to_owned());
+        on_own_thread("storage-backup", move || backup(&from, &to)).await?
+    }
+
+    /// Checks the storage: pages, digests and chain of every log, dense positions, documents against their rows.
+    /// Empty means sound. Reads everything; takes a while on a large storage.
+    ///
+    /// # Errors
+    /// [`StorageError`] if it cannot be read at all.
+    pub async fn doctor(&self) -> Result<Vec<Finding>, StorageError> {
+        let path = self.path().to_owned();
+        on_own_thread("storage-doctor", move || {
+            let connection = open::open_reader(&path).map_err(|error| of_open(&error))?;
+            doctor::examine(&connection)
+        })
+        .await?
+    }
+}
+
+fn of_open(error: &open::OpenError) -> StorageError {
+    StorageError::Io { detail: error.to_string() }
+}
+
+fn backup(from: &Path, to: &Path) -> Result<(), BackupError> {
+    if to.try_exists().unwrap_or(true) {
+        return Err(BackupError::Exists { path: to.to_owned() });
+    }
+    let mut name = to.file_name().unwrap_or_default().to_owned();
+    name.push(".partial");
+    let draft = to.with_file_name(name);
+    let made = copy(from, &draft).and_then(|()| publish(&draft, to));
+    if made.is_err() {
+        // Whatever is left of the draft is of no use to anybody.
+        let _ = fs::remove_file(&draft);
+    }
+    made
+}
+
+fn copy(from: &Path, draft: &Path) -> Result<(), BackupError> {
+    let source = open::open_reader(from).map_err(|error| of_open(&error))?;
+    open::create_private(draft)
+        .map_err(|error| BackupError::Io { path: draft.to_owned(), source: io::Error::other(error.to_string()) })?;
+    let mut target = Connection::open(draft)?;
+    // Pages in large steps: a writer in another process restarts a backup that dawdles.
+    Backup::new(&source, &mut target)?.run_to_completion(4096, Duration::from_millis(1), None)?;
+    // A copy that is one file, whatever the journal of its original.
+    target.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
+    match doctor::examine(&target)?.first() {
+        None => Ok(()),
+        Some(finding) => Err(BackupError::CopyDamaged { detail: finding.detail.clone() }),
+    }
+}
+
+fn publish(draft: &Path, to: &Path) -> Result<(), BackupError> {
+    let failed = |source| BackupError::Io { path: to.to_owned(), source };
+    fs::File::open(draft).and_then(|file| file.sync_all()).map_err(failed)?;
+    // Unlike a rename, a link never replaces what another process put there meanwhile.
+    fs::hard_link(draft, to).map_err(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => BackupError::Exists { path: to.to_owned() },
+        _ => failed(error),
+    })?;
+    fs::remove_file(draft).map_err(failed)
+}

@@ -1,0 +1,368 @@
+//! The write path: own fate, grant, rules, rows; one request at a time, inside the group's transaction.
+//!
+//! The order is PROTOCOL §2's: a batch that is in the log already is acknowledged whatever became of the grant.
+
+use document::{Change, Seed};
+use rusqlite::{OptionalExtension, params};
+use sync_wire::log::{EntryIdentity, EntryKind, marker_hash};
+use sync_wire::{BatchId, ChangeHash, FateCode, LogPosition, Position, Proof};
+
+use super::frontier::{Frontier, heads_to_bytes};
+use super::rules::{Fate, Rules, Stop, marker, need, refused};
+use super::state::Space;
+use super::{AppendRequest, BatchContent, Check, HELD, Outcome, ParsedBatch, log_key};
+use crate::error::StorageError;
+use crate::spaces::role_from_code;
+use crate::storage::Writer;
+
+/// One request under way: a document, who pushes, and whether he may.
+struct Lane<'a> {
+    writer: &'a mut Writer,
+    request: &'a AppendRequest,
+    space: Space,
+    frontier: Frontier,
+    account_key: i64,
+    /// Why nothing of this request may be written, if so.
+    objection: Option<Outcome>,
+    now: i64,
+}
+
+/// An entry to be written.
+struct Row<'a> {
+    kind: EntryKind,
+    hash: ChangeHash,
+    /// The change with the key of its actor; markers have none.
+    change: Option<(&'a Change, i64)>,
+    bytes: &'a [u8],
+}
+
+impl Writer {
+    /// See [`crate::Storage::append`].
+    pub(crate) fn append(&mut self, requests: &[AppendRequest]) -> Result<Vec<Vec<(BatchId, Outcome)>>, StorageError> {
+        requests.iter().map(|request| self.append_request(request)).collect()
+    }
+
+    fn append_request(&mut self, request: &AppendRequest) -> Result<Vec<(BatchId, Outcome)>, StorageError> {
+        let Some(space) = self.log.space(&self.connection, request.space)? else {
+            let detail = format!("no space {} for this account", request.space);
+            // Parked, not refused: a grant may come (back).
+            let parked = Outcome::Parked { code: FateCode::NO_SUCH_SPACE, judged_by: 0, detail };
+            return Ok(answer_first(request, parked));
+        };
+        let space_key = space.key;
+        let frontier = match self.log.take_frontier(&self.connection, space_key, request.document) {
+            Ok(frontier) => frontier,
+            Err(StorageError::Corrupt { detail }) => return Ok(answer_first(request, self.damaged(request, &detail))),
+            Err(error) => return Err(error),
+        };
+        let (account_key, objection) = self.standing(request, &space)?;
+        let now = (self.context.clock)();
+        let mut lane = Lane { writer: self, request, space, frontier, account_key, objection, now };
+        let outcomes = lane.run()?;
+        let Lane { frontier, .. } = lane;
+        self.log.put_frontier(space_key, request.document, frontier);
+        Ok(outcomes)
+    }
+
+    /// The key of the account, and what stands against its writing in this space, from the rows as they are now.
+    fn standing(&self, request: &AppendRequest, space: &Space) -> Result<(i64, Option<Outcome>), StorageError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT a.account_key, d.account_key IS NULL OR (d.account_key = a.account_key AND d.revoked_at IS NULL)
+             FROM accounts a LEFT JOIN devices d ON d.id = ?2 WHERE a.id = ?1",
+        )?;
+        let found =
+            statement.query_row(params![request.account.0, request.device.0], |row| Ok((row.get(0)?, row.get(1)?)));
+        let Some((account_key, device_may)) = found.optional()? else {
+            return Ok((0, Some(no_grant(request, space))));
+        };
+        if !self.may_write(request, space, account_key)? {
+            return Ok((account_key, Some(no_grant(request, space))));
+        }
+        let revoked = || Outcome::Parked {
+            code: FateCode::DEVICE,
+            judged_by: self.context.limits.version,
+            detail: format!("device {} may not write for this account any more", request.device),
+        };
+        let device_may: bool = device_may;
+        Ok((account_key, (!device_may).then(revoked)))
+    }
+
+    fn may_write(&self, request: &AppendRequest, space: &Space, account_key: i64) -> Result<bool, StorageError> {
+        if request.grant.access_version == space.access_version {
+            return Ok(request.grant.role.can_write());
+        }
+        let mut statement =
+            self.connection.prepare_cached("SELECT role FROM grants WHERE account_key = ?1 AND space_key = ?2")?;
+        let role = statement.query_row([account_key, space.key], |row| role_from_code(row, 0)).optional()?;
+        Ok(role.is_some_and(sync_wire::Role::can_write))
+    }
+
+    /// Damage of one document must not stop the others: its batches wait on their devices.
+    fn damaged(&self, request: &AppendRequest, detail: &str) -> Outcome {
+        tracing::error!(
+            space.id = %request.space, document.id = %request.document,
+            "The rows of document {} are damaged: {detail}", request.document
+        );
+        let detail = "the relay's copy of this document is damaged; its operator has to run doctor".to_owned();
+        Outcome::Parked { code: HELD, judged_by: self.context.limits.version, detail }
+    }
+}
+
+impl Lane<'_> {
+    fn run(&mut self) -> Result<Vec<(BatchId, Outcome)>, StorageError> {
+        let mut outcomes = Vec::with_capacity(self.request.batches.len());
+        let mut is_open = true;
+        for batch in &self.request.batches {
+            let outcome = if is_open { self.batch(batch)? } else { Outcome::Skipped };
+            is_open = matches!(outcome, Outcome::Appended { .. });
+            outcomes.push((batch.id, outcome));
+        }
+        Ok(outcomes)
+    }
+
+    fn batch(&mut self, batch: &ParsedBatch) -> Result<Outcome, StorageError> {
+        let judged = match &batch.content {
+            BatchContent::Changes(changes) => self.changes(batch.id, changes),
+            BatchContent::Tombstone { heads } => self.tombstone(batch.id, heads),
+            BatchContent::Restore => self.restore(batch.id),
+            BatchContent::Rejected { culprit, code, detail } => {
+                self.may_write().map(|()| Outcome::Refused { culprit: *culprit, code: *code, detail: detail.clone() })
+            }
+        };
+        match judged {
+            Ok(outcome) | Err(Stop::Outcome(outcome)) => Ok(outcome),
+            Err(Stop::Storage(StorageError::Corrupt { detail })) => Ok(self.writer.damaged(self.request, &detail)),
+            Err(Stop::Storage(error) | Stop::Write(error)) => Err(error),
+        }
+    }
+
+    fn changes(&mut self, batch: BatchId, changes: &[Change]) -> Result<Outcome, Stop> {
+        let mut fresh = Vec::with_capacity(changes.len());
+        let mut known = 0;
+        let mut displaced = None;
+        let rules = self.rules();
+        for change in changes {
+            match rules.fate(&change.header)? {
+                Fate::Unknown => fresh.push(change),
+                Fate::Appended(position) => known = known.max(position),
+                Fate::Displaced => displaced = displaced.or(Some(change)),
+            }
+        }
+        if fresh.is_empty() && displaced.is_none() && known > 0 {
+            return Ok(self.known(known));
+        }
+        self.may_write()?;
+        self.may_edit()?;
+        if let Some(change) = displaced {
+            let rule = "shares actor and number with another change of this document";
+            return Err(refused(FateCode::EQUIVOCATION, &change.header, rule));
+        }
+        if fresh.is_empty() {
+            let detail = "batch without changes".to_owned();
+            return Err(Stop::Outcome(Outcome::Refused { culprit: None, code: FateCode::UNDECODABLE, detail }));
+        }
+        self.rules().judge(&fresh)?;
+        self.append_changes(batch, &fresh).map_err(Stop::Write)
+    }
+
+    fn tombstone(&mut self, batch: BatchId, heads: &[ChangeHash]) -> Result<Outcome, Stop> {
+        let hash = marker_hash(EntryKind::Tombstone, self.request.space, self.request.document, batch, heads);
+        if let Some(position) = marker(&self.writer.connection, &self.frontier, &hash)? {
+            return Ok(self.known(position));
+        }
+        self.may_write()?;
+        if heads.is_empty() {
+            let detail = "a deletion that names no heads; name those of the document".to_owned();
+            return Err(Stop::Outcome(Outcome::Refused { culprit: None, code: FateCode::UNDECODABLE, detail }));
+        }
+        let missing = self.rules().missing(heads)?;
+        if !missing.is_empty() {
+            return Err(need(missing));
+        }
+        // Nothing rests on a head, so a head is covered only if it is named.
+        if !self.frontier.heads.keys().all(|head| heads.contains(head)) {
+            let detail = "the document has edits that the deletion did not know; a person has to decide".to_owned();
+            return Err(self.parked(FateCode::CONTESTED, detail));
+        }
+        self.append_marker(batch, EntryKind::Tombstone, hash, &heads_to_bytes(heads)).map_err(Stop::Write)
+    }
+
+    fn restore(&mut self, batch: BatchId) -> Result<Outcome, Stop> {
+        let hash = marker_hash(EntryKind::Restore, self.request.space, self.request.document, batch, &[]);
+        if let Some(position) = marker(&self.writer.connection, &self.frontier, &hash)? {
+            return Ok(self.known(position));
+        }
+        self.may_write()?;
+        if self.frontier.entries == 0 {
+            let detail = "nothing to restore: the document has no entries here".to_owned();
+            return Err(Stop::Outcome(Outcome::Refused { culprit: None, code: FateCode::UNDECODABLE, detail }));
+        }
+        self.append_marker(batch, EntryKind::Restore, hash, &[]).map_err(Stop::Write)
+    }
+
+    fn may_write(&self) -> Result<(), Stop> {
+        self.objection.clone().map_or(Ok(()), |objection| Err(Stop::Outcome(objection)))
+    }
+
+    fn may_edit(&self) -> Result<(), Stop> {
+        if self.frontier.is_deleted {
+            return Err(self.parked(FateCode::DELETED, "the document was deleted; restore it first".to_owned()));
+        }
+        match &self.frontier.held {
+            Some(reason) => Err(self.parked(HELD, format!("the document is read-only: {reason}"))),
+            None => Ok(()),
+        }
+    }
+
+    fn parked(&self, code: FateCode, detail: String) -> Stop {
+        Stop::Outcome(Outcome::Parked { code, judged_by: self.writer.context.limits.version, detail })
+    }
+
+    fn rules(&mut self) -> Rules<'_> {
+        Rules {
+            connection: &self.writer.connection,
+            log: &mut self.writer.log,
+            frontier: &mut self.frontier,
+            space_key: self.space.key,
+            account_key: self.account_key,
+            device: self.request.device,
+            limits: self.writer.context.limits,
+        }
+    }
+
+    fn known(&self, position: u64) -> Outcome {
+        Outcome::Appended { at: LogPosition { epoch: self.space.epoch, position: Position(position) }, proof: None }
+    }
+
+    fn append_changes(&mut self, batch: BatchId, changes: &[&Change]) -> Result<Outcome, StorageError> {
+        self.open_document()?;
+        let last = changes.len() - 1;
+        for (at, change) in changes.iter().enumerate() {
+            let header = &change.header;
+            let actor_key = self.actor_key(change)?;
+            let row = Row {
+                kind: EntryKind::Change,
+                hash: header.hash,
+                change: Some((change, actor_key)),
+                bytes: &change.bytes,
+            };
+            self.insert(batch, &row, at == last)?;
+            self.frontier.advance(header, actor_key);
+            self.frontier.index(&header.hash, self.space.end);
+            self.frontier.ops += header.ops;
+            self.frontier.bytes += change.bytes.len() as u64;
+            if let Some(Seed::Root { type_name }) =
+                Seed::is_seed_actor(&header.actor).then(|| Seed::of(header)).flatten()
+            {
+                self.frontier.type_name.get_or_insert(type_name);
+            }
+        }
+        Ok(self.appended())
+    }
+
+    fn append_marker(
+        &mut self,
+        batch: BatchId,
+        kind: EntryKind,
+        hash: ChangeHash,
+        bytes: &[u8],
+    ) -> Result<Outcome, StorageError> {
+        self.open_document()?;
+        self.insert(batch, &Row { kind, hash, change: None, bytes }, true)?;
+        self.frontier.is_deleted = kind == EntryKind::Tombstone;
+        self.frontier.unstored += 1;
+        Ok(self.appended())
+    }
+
+    /// Gives the document its row, at its first entry.
+    fn open_document(&mut self) -> Result<(), StorageError> {
+        if self.frontier.document_key.is_none() {
+            let mut statement = self.writer.connection.prepare_cached(
+                "INSERT INTO documents (space_key, id, first_position, last_position, checked_position, entries, ops,
+                                        bytes, deleted, frontier_position, frontier)
+                 VALUES (?1, ?2, ?3, ?3, 0, 0, 0, 0, 0, 0, ?4)",
+            )?;
+            let first = self.space.end + 1;
+            let empty = self.frontier.encode();
+            let values = params![self.space.key, self.request.document.0, first.cast_signed(), empty];
+            self.frontier.document_key = Some(statement.insert(values)?);
+            self.frontier.first = first;
+        }
+        Ok(())
+    }
+
+    fn actor_key(&mut self, change: &Change) -> Result<i64, StorageError> {
+        let actor = change.header.actor;
+        if let Some(last) = self.frontier.actors.get(&actor) {
+            return Ok(last.actor_key);
+        }
+        let Writer { log, connection, .. } = &mut *self.writer;
+        if let Some(owner) = log.owner(connection, self.space.key, actor)? {
+            return Ok(owner.actor_key);
+        }
+        let owner = (!Seed::is_seed_actor(&actor)).then_some((self.account_key, self.request.device));
+        Ok(log.bind(connection, self.space.key, actor, owner)?.actor_key)
+    }
+
+    fn insert(&mut self, batch: BatchId, row: &Row<'_>, is_batch_end: bool) -> Result<(), StorageError> {
+        let AppendRequest { document, device, .. } = *self.request;
+        let digest = EntryIdentity { kind: row.kind, document, hash: row.hash, device, batch }.digest(&self.space.salt);
+        self.space.end += 1;
+        self.space.chain = self.space.chain.extend(&digest);
+        let header = row.change.map(|(change, _)| &change.header);
+        let mut statement = self.writer.connection.prepare_cached(
+            "INSERT INTO log (log_key, document_key, kind, actor_key, seq, ops, max_op, appended_at, device, batch,
+                              hash, digest, chain, bytes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        )?;
+        statement.execute(params![
+            log_key(self.space.key, self.space.end),
+            self.frontier.document_key,
+            row.kind as u8,
+            row.change.map(|(_, actor_key)| actor_key),
+            header.map(|header| header.seq.cast_signed()),
+            header.map(|header| header.ops.cast_signed()),
+            header.map(|header| header.max_op().cast_signed()),
+            self.now,
+            device.0,
+            batch.0,
+            row.hash.0,
+            digest,
+            is_batch_end.then_some(self.space.chain.0),
+            row.bytes,
+        ])?;
+        // A batch that was checked before it came here moves the checked position, unless something before it waits.
+        let was_checked = self.frontier.checked == self.frontier.last;
+        self.frontier.last = self.space.end;
+        self.frontier.entries += 1;
+        if was_checked && self.request.check == Check::Done {
+            self.frontier.checked = self.space.end;
+        }
+        Ok(())
+    }
+
+    /// The batch is written: notes what the end of the group has to write, and gives the place with its receipt.
+    fn appended(&mut self) -> Outcome {
+        let Writer { log, context, .. } = &mut *self.writer;
+        log.put_space(&self.space);
+        if !std::mem::replace(&mut self.frontier.is_touched, true) {
+            log.touch(self.space.key, self.request.document);
+        }
+        let Space { id, epoch, end, chain, .. } = self.space;
+        let position = Position(end);
+        let receipt = context.receipt_keys.sign(id, epoch, position, &chain);
+        Outcome::Appended { at: LogPosition { epoch, position }, proof: Some(Proof { chain, receipt }) }
+    }
+}
+
+/// The first batch gets `outcome`, the others were not looked at.
+fn answer_first(request: &AppendRequest, outcome: Outcome) -> Vec<(BatchId, Outcome)> {
+    let rest = std::iter::repeat(Outcome::Skipped);
+    request.batches.iter().map(|batch| batch.id).zip(std::iter::once(outcome).chain(rest)).collect()
+}
+
+fn no_grant(request: &AppendRequest, space: &Space) -> Outcome {
+    let detail =
+        format!("the account may not write in space {}; ask an owner for the role of an editor", request.space);
+    Outcome::Parked { code: FateCode::GRANT, judged_by: space.access_version, detail }
+}

@@ -1,0 +1,324 @@
+//! What a change must satisfy to enter its document's log, given the frontier: PROTOCOL §2, stage 3 of admission.
+//!
+//! Nothing is written here. A batch is judged on a draft of the frontier's heads and actors, so that a batch that
+//! fails leaves no trace.
+
+use std::collections::{HashMap, HashSet};
+
+use document::{Change, Header, Seed};
+use rusqlite::{Connection, OptionalExtension, params};
+use sync_wire::limits::{BATCH_CHANGES_MAX, CHANGE_BYTES_MAX, FRAME_BYTES_MAX, HASHES_MAX};
+use sync_wire::{Actor, ChangeHash, DeviceId, FateCode};
+
+use super::frontier::{Frontier, unsigned};
+use super::state::LogState;
+use super::{Outcome, log_key};
+use crate::error::StorageError;
+use crate::options::Limits;
+
+/// Heads of one document; more and every edit would carry a list of them.
+const HEADS_MAX: usize = 1024;
+/// Changes that are read to find an actor's previous change among the ancestors; beyond that the check decides.
+const WALK_MAX: usize = 10_000;
+/// What an entry costs in a delivery beside its bytes.
+pub(super) const ENTRY_OVERHEAD_BYTES: usize = 128;
+
+/// A place where rules are judged: one document, one pusher.
+pub(super) struct Rules<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) log: &'a mut LogState,
+    pub(super) frontier: &'a mut Frontier,
+    pub(super) space_key: i64,
+    pub(super) account_key: i64,
+    pub(super) device: DeviceId,
+    pub(super) limits: Limits,
+}
+
+/// What is known of a change by (document, actor, seq).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// Not in the log.
+    Unknown,
+    /// In the log, at this position.
+    Appended(u64),
+    /// Another change is in its place.
+    Displaced,
+}
+
+/// Either an answer of the rules, or a failure of storage.
+pub(super) enum Stop {
+    Outcome(Outcome),
+    /// Before anything was written.
+    Storage(StorageError),
+    /// While rows were written: the group must be undone.
+    Write(StorageError),
+}
+
+impl<E: Into<StorageError>> From<E> for Stop {
+    fn from(error: E) -> Self {
+        Self::Storage(error.into())
+    }
+}
+
+/// The document as it would be after the changes judged so far.
+struct Draft<'b> {
+    heads: HashMap<ChangeHash, u64>,
+    last: HashMap<Actor, (u64, ChangeHash)>,
+    /// The judged changes of this batch that are no heads any more are found here.
+    staged: HashMap<ChangeHash, &'b Header>,
+    max_op: u64,
+    ops: u64,
+    bytes: u64,
+    entries: u64,
+}
+
+impl Rules<'_> {
+    /// What became of this change before, if anything.
+    pub(super) fn fate(&self, header: &Header) -> Result<Fate, StorageError> {
+        let Some(last) = self.frontier.actors.get(&header.actor) else { return Ok(Fate::Unknown) };
+        if header.seq > last.seq {
+            return Ok(Fate::Unknown);
+        }
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT log_key, hash FROM log WHERE document_key = ?1 AND actor_key = ?2 AND seq = ?3")?;
+        let found = statement
+            .query_row(params![self.frontier.document_key, last.actor_key, header.seq.cast_signed()], |row| {
+                Ok((super::position_of(row.get(0)?).0, ChangeHash(row.get(1)?)))
+            });
+        let (position, hash) = found.optional()?.ok_or_else(|| {
+            StorageError::damaged(format!("actor {} has no entry {} in its document", header.actor, header.seq))
+        })?;
+        Ok(if hash == header.hash { Fate::Appended(position) } else { Fate::Displaced })
+    }
+
+    /// Judges the changes of a batch that are not in the log yet.
+    pub(super) fn judge(&mut self, changes: &[&Change]) -> Result<(), Stop> {
+        self.judge_size(changes)?;
+        let mut draft = Draft {
+            heads: self.frontier.heads.clone(),
+            last: HashMap::new(),
+            staged: HashMap::new(),
+            max_op: self.frontier.max_op,
+            ops: self.frontier.ops,
+            bytes: self.frontier.bytes,
+            entries: self.frontier.entries,
+        };
+        for change in changes {
+            if Seed::is_seed_actor(&change.header.actor) {
+                self.judge_seed(&change.header, &draft)?;
+            } else {
+                self.judge_change(&change.header, &draft)?;
+            }
+            draft.add(change);
+        }
+        self.judge_totals(&draft)
+    }
+
+    fn judge_size(&self, changes: &[&Change]) -> Result<(), Stop> {
+        if changes.len() > BATCH_CHANGES_MAX {
+            let detail = format!("batch of {} changes; at most {BATCH_CHANGES_MAX} are allowed", changes.len());
+            return Err(self.parked(FateCode::SIZE, detail));
+        }
+        if let Some(large) = changes.iter().find(|change| change.bytes.len() > CHANGE_BYTES_MAX) {
+            let detail = format!("change of {} bytes; at most {CHANGE_BYTES_MAX} are allowed", large.bytes.len());
+            return Err(self.parked(FateCode::SIZE, detail));
+        }
+        // A batch is delivered in one frame, where each entry has its document, device and batch beside it.
+        let delivered: usize = changes.iter().map(|change| change.bytes.len() + ENTRY_OVERHEAD_BYTES).sum();
+        let most = FRAME_BYTES_MAX - 2048;
+        if delivered > most {
+            let detail = format!("batch of {delivered} bytes with its envelope; at most {most} are allowed; split it");
+            return Err(self.parked(FateCode::SIZE, detail));
+        }
+        Ok(())
+    }
+
+    /// Its bytes were compared with what its message says when it was parsed; nothing else is to be judged.
+    fn judge_seed(&self, seed: &Header, draft: &Draft<'_>) -> Result<(), Stop> {
+        if draft.last.contains_key(&seed.actor) {
+            return Err(refused(FateCode::UNDECODABLE, seed, "twice in one batch"));
+        }
+        Ok(())
+    }
+
+    fn judge_change(&mut self, header: &Header, draft: &Draft<'_>) -> Result<(), Stop> {
+        self.judge_actor(header)?;
+        let previous = self.judge_seq(header, draft)?;
+        let deps_max_op = self.judge_deps(header, draft)?;
+        if header.start_op <= deps_max_op {
+            let rule = format!("starts at operation {}, its deps reach {deps_max_op}", header.start_op);
+            return Err(refused(FateCode::DANGEROUS, header, &rule));
+        }
+        if header.start_op > draft.max_op + 1 {
+            let rule = format!("starts at operation {}, the document ends at {}", header.start_op, draft.max_op);
+            return Err(refused(FateCode::DANGEROUS, header, &rule));
+        }
+        if header.seq > 1 && previous.is_none() {
+            let rule = format!("is number {} of its actor, the one before it is in no log", header.seq);
+            return Err(refused(FateCode::DANGEROUS, header, &rule));
+        }
+        match previous {
+            Some(previous) if !header.deps.contains(&previous) && !self.is_ancestor(&previous, header, draft)? => {
+                Err(refused(FateCode::DANGEROUS, header, "does not rest on the change before it of its own actor"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn judge_actor(&mut self, header: &Header) -> Result<(), Stop> {
+        match self.log.owner(self.connection, self.space_key, header.actor)? {
+            Some(owner) if owner.account_key != Some(self.account_key) || owner.device != Some(self.device) => {
+                Err(self.parked(FateCode::DEVICE, format!("actor {} belongs to another device", header.actor)))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The hash of the actor's previous change, if it is the one before this.
+    fn judge_seq(&self, header: &Header, draft: &Draft<'_>) -> Result<Option<ChangeHash>, Stop> {
+        let appended = || self.frontier.actors.get(&header.actor).map(|last| (last.seq, last.hash));
+        let Some((seq, hash)) = draft.last.get(&header.actor).copied().or_else(appended) else { return Ok(None) };
+        if header.seq > seq {
+            return Ok((header.seq == seq + 1).then_some(hash));
+        }
+        // What is in the log was found by its fate, so the other one is in this very batch.
+        let code = if header.hash == hash { FateCode::UNDECODABLE } else { FateCode::EQUIVOCATION };
+        Err(refused(code, header, &format!("a second change number {} of its actor in one batch", header.seq)))
+    }
+
+    /// The largest operation counter at the deps.
+    fn judge_deps(&mut self, header: &Header, draft: &Draft<'_>) -> Result<u64, Stop> {
+        if header.deps.is_empty() && draft.entries > 0 {
+            return Err(refused(
+                FateCode::DANGEROUS,
+                header,
+                "has no deps, and is not the first change of its document",
+            ));
+        }
+        let mut max_op = 0;
+        let mut missing = Vec::new();
+        for dep in &header.deps {
+            let in_batch = || draft.staged.get(dep).map(|header| header.max_op());
+            let found = match draft.heads.get(dep).copied().or_else(in_batch) {
+                Some(found) => Some(found),
+                None => self.frontier.max_op_at(self.connection, self.space_key, dep)?,
+            };
+            match found {
+                Some(found) => max_op = max_op.max(found),
+                None => missing.push(*dep),
+            }
+        }
+        if missing.is_empty() { Ok(max_op) } else { Err(need(missing)) }
+    }
+
+    /// Whether `previous` is among the ancestors of `header`, as far as [`WALK_MAX`] changes tell. A log is in causal
+    /// order, so nothing at or before its position needs to be looked at.
+    fn is_ancestor(&mut self, previous: &ChangeHash, header: &Header, draft: &Draft<'_>) -> Result<bool, Stop> {
+        let floor = self.frontier.locate(self.connection, self.space_key, previous)?.unwrap_or(0);
+        let mut stack = header.deps.clone();
+        let mut seen = HashSet::new();
+        while let Some(hash) = stack.pop() {
+            if hash == *previous {
+                return Ok(true);
+            }
+            if !seen.insert(hash) {
+                continue;
+            }
+            if seen.len() > WALK_MAX {
+                return Ok(true);
+            }
+            match draft.staged.get(&hash) {
+                Some(staged) => stack.extend(&staged.deps),
+                None => stack.extend(self.deps_of(&hash, floor)?),
+            }
+        }
+        Ok(false)
+    }
+
+    /// The deps of a change in the log after `floor`.
+    fn deps_of(&mut self, hash: &ChangeHash, floor: u64) -> Result<Vec<ChangeHash>, StorageError> {
+        let position = self.frontier.locate(self.connection, self.space_key, hash)?;
+        let Some(position) = position.filter(|position| *position > floor) else { return Ok(Vec::new()) };
+        let mut statement = self.connection.prepare_cached("SELECT bytes FROM log WHERE log_key = ?1")?;
+        let bytes: Vec<u8> = statement.query_row([log_key(self.space_key, position)], |row| row.get(0))?;
+        let header = Header::parse(&bytes).map_err(|error| StorageError::damaged(format!("change {hash} {error}")))?;
+        Ok(header.deps)
+    }
+
+    fn judge_totals(&self, draft: &Draft<'_>) -> Result<(), Stop> {
+        let heads = draft.heads.len();
+        if heads > HEADS_MAX && heads > self.frontier.heads.len() {
+            let detail = format!("document would have {heads} heads; at most {HEADS_MAX} are allowed; edit it first");
+            return Err(self.parked(FateCode::HEADS, detail));
+        }
+        let quotas = [
+            ("entries", draft.entries, self.limits.document_entries_max),
+            ("operations", draft.ops, self.limits.document_ops_max),
+            ("bytes", draft.bytes, self.limits.document_bytes_max),
+        ];
+        match quotas.into_iter().find(|(_, value, most)| value > most) {
+            None => Ok(()),
+            Some((what, value, most)) => {
+                let detail =
+                    format!("document would have {value} {what}; at most {most} are allowed; begin another one");
+                Err(self.parked(FateCode::QUOTA, detail))
+            }
+        }
+    }
+
+    /// Which of these changes are not in the document's log.
+    pub(super) fn missing(&mut self, hashes: &[ChangeHash]) -> Result<Vec<ChangeHash>, StorageError> {
+        let mut missing = Vec::new();
+        for hash in hashes {
+            if self.frontier.max_op_at(self.connection, self.space_key, hash)?.is_none() {
+                missing.push(*hash);
+            }
+        }
+        Ok(missing)
+    }
+
+    fn parked(&self, code: FateCode, detail: String) -> Stop {
+        Stop::Outcome(Outcome::Parked { code, judged_by: self.limits.version, detail })
+    }
+}
+
+impl<'b> Draft<'b> {
+    fn add(&mut self, change: &'b Change) {
+        let header = &change.header;
+        for dep in &header.deps {
+            self.heads.remove(dep);
+        }
+        self.heads.insert(header.hash, header.max_op());
+        self.last.insert(header.actor, (header.seq, header.hash));
+        self.staged.insert(header.hash, header);
+        self.max_op = self.max_op.max(header.max_op());
+        self.ops += header.ops;
+        self.bytes += change.bytes.len() as u64;
+        self.entries += 1;
+    }
+}
+
+pub(super) fn need(mut hashes: Vec<ChangeHash>) -> Stop {
+    hashes.sort_unstable();
+    hashes.dedup();
+    hashes.truncate(HASHES_MAX);
+    Stop::Outcome(Outcome::Need { hashes })
+}
+
+pub(super) fn refused(code: FateCode, header: &Header, rule: &str) -> Stop {
+    let detail = format!("change {} {rule}", header.hash.short());
+    Stop::Outcome(Outcome::Refused { culprit: Some(header.hash), code, detail })
+}
+
+/// Whether a tombstone with this hash (or a restore) is in the log, and where.
+pub(super) fn marker(
+    connection: &Connection,
+    frontier: &Frontier,
+    hash: &ChangeHash,
+) -> Result<Option<u64>, StorageError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT log_key & 1099511627775 FROM log WHERE document_key = ?1 AND hash = ?2 AND kind <> 1",
+    )?;
+    Ok(statement.query_row(params![frontier.document_key, hash.0], |row| unsigned(row, 0)).optional()?)
+}

@@ -1,0 +1,280 @@
+//! What the writer remembers between groups: the frontiers of documents written lately, and whose actors are.
+//!
+//! All of it is derived: it is dropped whole after a failure, and per space when another process has appended there.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, params};
+use sync_wire::{Actor, Chain, DeviceId, DocumentId, Epoch, Position, Salt, SpaceId};
+
+use super::frontier::{Frontier, unsigned};
+use crate::error::StorageError;
+use crate::storage::Writer;
+
+/// Owners of actors that are remembered; beyond that all are read again.
+const ACTORS_MAX: usize = 65_536;
+
+/// The writer's memory of the logs.
+pub(crate) struct LogState {
+    bytes_max: usize,
+    /// The spaces of the current group.
+    spaces: HashMap<SpaceId, Space>,
+    /// Where the logs ended after the last group of ours.
+    ends: HashMap<i64, u64>,
+    documents: HashMap<(i64, DocumentId), Cached>,
+    /// Documents whose rows are behind their frontier.
+    touched: Vec<(i64, DocumentId)>,
+    actors: HashMap<(i64, Actor), Owner>,
+    /// Of all remembered frontiers.
+    bytes: usize,
+    uses: u64,
+}
+
+struct Cached {
+    frontier: Frontier,
+    bytes: usize,
+    used: u64,
+}
+
+/// A space within one group.
+#[derive(Debug, Clone)]
+pub(super) struct Space {
+    pub(super) key: i64,
+    pub(super) id: SpaceId,
+    pub(super) epoch: Epoch,
+    pub(super) salt: Salt,
+    pub(super) access_version: u64,
+    pub(super) end: u64,
+    pub(super) chain: Chain,
+    is_touched: bool,
+}
+
+/// Whose an actor is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Owner {
+    pub(super) actor_key: i64,
+    /// Absent for the actors of seeds.
+    pub(super) account_key: Option<i64>,
+    pub(super) device: Option<DeviceId>,
+}
+
+impl LogState {
+    pub(crate) fn new(bytes_max: usize) -> Self {
+        Self {
+            bytes_max,
+            spaces: HashMap::new(),
+            ends: HashMap::new(),
+            documents: HashMap::new(),
+            touched: Vec::new(),
+            actors: HashMap::new(),
+            bytes: 0,
+            uses: 0,
+        }
+    }
+
+    /// A group begins: spaces are read again, because other processes change them.
+    pub(crate) fn begin(&mut self) {
+        self.spaces.clear();
+    }
+
+    /// The group is durable: what it used longest ago makes room.
+    pub(crate) fn committed(&mut self) {
+        self.ends.extend(self.spaces.values().map(|space| (space.key, space.end)));
+        if self.actors.len() > ACTORS_MAX {
+            self.actors.clear();
+        }
+        if self.bytes <= self.bytes_max {
+            return;
+        }
+        let mut oldest: Vec<_> = self.documents.iter().map(|(key, cached)| (cached.used, *key)).collect();
+        oldest.sort_unstable_by_key(|(used, _)| *used);
+        for (_, key) in oldest {
+            // Down to half, so that this sweep is rare.
+            if self.bytes <= self.bytes_max / 2 {
+                break;
+            }
+            self.bytes -= self.documents.remove(&key).map_or(0, |cached| cached.bytes);
+        }
+    }
+
+    /// Forgets everything: after a failure, memory and rows may differ.
+    pub(crate) fn forget_all(&mut self) {
+        *self = Self::new(self.bytes_max);
+    }
+
+    /// Changes what is remembered of a document, if it is.
+    pub(super) fn with_frontier(&mut self, space_key: i64, document: DocumentId, change: impl FnOnce(&mut Frontier)) {
+        if let Some(cached) = self.documents.get_mut(&(space_key, document)) {
+            change(&mut cached.frontier);
+        }
+    }
+
+    /// A log has grown: the rest of the group goes on from there, and its end writes the row.
+    pub(super) fn put_space(&mut self, space: &Space) {
+        self.spaces.insert(space.id, Space { is_touched: true, ..space.clone() });
+    }
+
+    /// The space as it is in this group.
+    pub(super) fn space(&mut self, connection: &Connection, id: SpaceId) -> Result<Option<Space>, StorageError> {
+        if let Some(space) = self.spaces.get(&id) {
+            return Ok(Some(space.clone()));
+        }
+        let Some(space) = read_space(connection, id)? else { return Ok(None) };
+        if self.ends.get(&space.key).is_some_and(|end| *end != space.end) {
+            // Another process appended: our frontiers of this space are behind.
+            self.documents.retain(|(space_key, _), _| *space_key != space.key);
+            self.bytes = self.documents.values().map(|cached| cached.bytes).sum();
+        }
+        self.spaces.insert(id, space.clone());
+        Ok(Some(space))
+    }
+
+    /// Takes the frontier of a document out, for one request; [`Self::put_frontier`] brings it back.
+    pub(super) fn take_frontier(
+        &mut self,
+        connection: &Connection,
+        space_key: i64,
+        document: DocumentId,
+    ) -> Result<Frontier, StorageError> {
+        match self.documents.remove(&(space_key, document)) {
+            Some(cached) => {
+                self.bytes -= cached.bytes;
+                Ok(cached.frontier)
+            }
+            None => Frontier::load(connection, space_key, document),
+        }
+    }
+
+    pub(super) fn put_frontier(&mut self, space_key: i64, document: DocumentId, frontier: Frontier) {
+        if frontier.document_key.is_none() {
+            return; // nothing was appended: there is nothing to remember
+        }
+        self.uses += 1;
+        let bytes = frontier.bytes_estimate();
+        self.bytes += bytes;
+        self.documents.insert((space_key, document), Cached { frontier, bytes, used: self.uses });
+    }
+
+    pub(super) fn touch(&mut self, space_key: i64, document: DocumentId) {
+        self.touched.push((space_key, document));
+    }
+
+    /// Whose an actor is in a space; `None` before its first use.
+    pub(super) fn owner(
+        &mut self,
+        connection: &Connection,
+        space_key: i64,
+        actor: Actor,
+    ) -> Result<Option<Owner>, StorageError> {
+        if let Some(owner) = self.actors.get(&(space_key, actor)) {
+            return Ok(Some(*owner));
+        }
+        let mut statement = connection
+            .prepare_cached("SELECT actor_key, account_key, device FROM actors WHERE space_key = ?1 AND actor = ?2")?;
+        let owner = statement.query_row(params![space_key, actor.0], |row| {
+            let device = row.get::<_, Option<[u8; 16]>>(2)?.map(DeviceId);
+            Ok(Owner { actor_key: row.get(0)?, account_key: row.get(1)?, device })
+        });
+        let owner = owner.optional()?;
+        self.actors.extend(owner.map(|owner| ((space_key, actor), owner)));
+        Ok(owner)
+    }
+
+    /// Gives an actor its owner, at its first use.
+    pub(super) fn bind(
+        &mut self,
+        connection: &Connection,
+        space_key: i64,
+        actor: Actor,
+        account_and_device: Option<(i64, DeviceId)>,
+    ) -> Result<Owner, StorageError> {
+        let (account_key, device) = account_and_device.unzip();
+        let mut statement = connection
+            .prepare_cached("INSERT INTO actors (space_key, actor, account_key, device) VALUES (?1, ?2, ?3, ?4)")?;
+        let actor_key = statement.insert(params![space_key, actor.0, account_key, device.map(|device| device.0)])?;
+        let owner = Owner { actor_key, account_key, device };
+        self.actors.insert((space_key, actor), owner);
+        Ok(owner)
+    }
+}
+
+fn read_space(connection: &Connection, id: SpaceId) -> Result<Option<Space>, StorageError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT space_key, epoch, salt, access_version, end_position, chain FROM spaces WHERE id = ?1",
+    )?;
+    let space = statement.query_row([id.0], |row| {
+        Ok(Space {
+            key: row.get(0)?,
+            id,
+            epoch: Epoch(row.get(1)?),
+            salt: Salt(row.get(2)?),
+            access_version: unsigned(row, 3)?,
+            end: unsigned(row, 4)?,
+            chain: Chain(row.get(5)?),
+            is_touched: false,
+        })
+    });
+    Ok(space.optional()?)
+}
+
+impl Writer {
+    /// Writes what the group appended into the rows of its spaces and documents, each once.
+    pub(crate) fn flush_log(&mut self) -> Result<(), StorageError> {
+        let Self { log, connection, .. } = self;
+        for space in log.spaces.values_mut().filter(|space| space.is_touched) {
+            let mut statement =
+                connection.prepare_cached("UPDATE spaces SET end_position = ?2, chain = ?3 WHERE space_key = ?1")?;
+            statement.execute(params![space.key, space.end.cast_signed(), space.chain.0])?;
+            space.is_touched = false;
+        }
+        for key in log.touched.drain(..) {
+            if let Some(cached) = log.documents.get_mut(&key) {
+                store(connection, &mut cached.frontier)?;
+                cached.frontier.is_touched = false;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn store(connection: &Connection, frontier: &mut Frontier) -> Result<(), StorageError> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE documents SET type = ?2, last_position = ?3, checked_position = max(checked_position, ?4), entries = ?5,
+                ops = ?6, bytes = ?7, deleted = ?8 WHERE document_key = ?1",
+    )?;
+    let Frontier { last, checked, entries, ops, bytes, .. } = *frontier;
+    let [last, checked, entries, ops, bytes] = [last, checked, entries, ops, bytes].map(u64::cast_signed);
+    let (key, type_name, deleted) = (frontier.document_key, &frontier.type_name, frontier.is_deleted);
+    statement.execute(params![key, type_name, last, checked, entries, ops, bytes, deleted])?;
+    if frontier.is_worth_storing() {
+        let mut statement = connection
+            .prepare_cached("UPDATE documents SET frontier_position = ?2, frontier = ?3 WHERE document_key = ?1")?;
+        statement.execute(params![key, last, frontier.encode()])?;
+        frontier.stored_at = frontier.last;
+        frontier.unstored = 0;
+    }
+    Ok(())
+}
+
+impl Writer {
+    /// Keeps the writer's memory in step with a row that the check worker moved.
+    pub(crate) fn note_checked(
+        &mut self,
+        space_key: i64,
+        document: DocumentId,
+        checked: Position,
+        type_name: Option<&str>,
+    ) {
+        self.log.with_frontier(space_key, document, |frontier| {
+            frontier.checked = frontier.checked.max(checked.0);
+            if let Some(type_name) = type_name {
+                frontier.type_name = Some(type_name.to_owned());
+            }
+        });
+    }
+
+    /// Keeps the writer's memory in step with a document that was held or released.
+    pub(crate) fn note_held(&mut self, space_key: i64, document: DocumentId, reason: Option<String>) {
+        self.log.with_frontier(space_key, document, |frontier| frontier.held = reason);
+    }
+}

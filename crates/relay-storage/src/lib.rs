@@ -1,0 +1,40 @@
+//! What the relay keeps, in SQLite: accounts and grants, the log of every space, documents' snapshots and projections.
+//!
+//! Every statement of SQL that the relay runs is in this crate; no transaction and no type of the database crosses
+//! its public API. Each domain is an inline core (plain calls on a connection; clock and randomness are arguments)
+//! with a threaded shell around it, [`Storage`]: one writer thread that commits in groups, some reader threads.
+//!
+//! Suggested reading order: [`change_log`] (the write path and the reads that follow it), [`documents`], then
+//! [`storage`](Storage), the shell.
+
+pub mod accounts; // accounts, tokens, devices
+pub mod care; // backup and doctor
+pub mod change_log; // append, read, resume, bootstrap
+pub mod documents; // checks, snapshots, projections
+mod error; // what can go wrong in the database
+mod open; // the open sequence of a connection
+mod options; // what a shell hands in: clock, randomness, limits
+mod receipts; // the keys that vouch for a place in a log
+pub mod spaces; // spaces and grants
+mod storage; // the handle, its threads and the group commit
+mod url; // where storage is
+
+pub use accounts::{
+    Account, AccountError, DeviceBinding, DeviceInfo, NewToken, Principal, TokenId, TokenInfo, TokenRef,
+};
+pub use care::{BackupError, Finding};
+pub use change_log::{
+    AppendRequest, BatchContent, BootstrapCursor, BootstrapPage, Check, CursorVerdict, HELD, LogPage, Outcome,
+    ParsedBatch, ReadError, Within,
+};
+pub use documents::{
+    Deleted, DocumentPage, DocumentState, ListProjections, NewProjection, NewSnapshot, Projection, ProjectionList,
+    ProjectionSummary, SnapshotInfo, StoreChecked, Stored, StoredSnapshot,
+};
+pub use error::StorageError;
+pub use open::OpenError;
+pub use options::{Clock, Limits, Random, Shell, StorageOptions, system_clock, system_random};
+pub use receipts::{ReceiptKeys, ReceiptKeysError};
+pub use spaces::{RoleRead, SpaceError, SpaceGrant, SpaceInfo};
+pub use storage::Storage;
+pub use url::{StorageUrl, StorageUrlError};

@@ -1,0 +1,240 @@
+//! The open sequence of a connection: what must be true of the file before anything is written to it.
+//!
+//! A file that is not ours, damaged, or of a newer major version is refused untouched. The order and the pragmas are
+//! those of the reliability study: WAL read back, `synchronous=FULL`, nothing in the schema trusted.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use crate::error::StorageError;
+
+/// "SVrs": Symphony Vault, relay storage.
+const APPLICATION_ID: i32 = 0x5356_7273;
+/// `major << 16 | minor`. A newer minor version is readable and writable by this build; a newer major one is not.
+const FILE_VERSION: i32 = 1 << 16;
+/// Older ones can lose commits when two connections checkpoint at once.
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+const SCHEMA: &str = include_str!("open/schema.sql");
+
+/// Why a storage cannot be opened. Its file is as it was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The directory of the file is not there.
+    #[error("storage {}: its directory does not exist; create it first", path.display())]
+    DirectoryMissing {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be made, read or written.
+    #[error("storage {}: {detail}; make the file and its directory writable for the relay", path.display())]
+    NotAccessible {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        detail: String,
+    },
+    /// The file is not a database, or is damaged.
+    #[error("storage {}: not a sound SQLite database ({detail}); keep it aside and restore a backup", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
+        detail: String,
+    },
+    /// The file belongs to another program.
+    #[error("storage {}: a database of another program (application id {found:#x}); name another file", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// Its application id.
+        found: i32,
+    },
+    /// A newer build wrote it.
+    #[error(
+        "storage {}: written by file version {found}; this build reads up to {supported}; upgrade the relay",
+        path.display()
+    )]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its major version.
+        found: i32,
+        /// The newest major version that this build knows.
+        supported: i32,
+    },
+    /// The linked SQLite has a known defect.
+    #[error("SQLite {found} is linked; 3.51.3 or newer is needed, older ones can lose commits; rebuild the relay")]
+    SqliteTooOld {
+        /// Its version.
+        found: &'static str,
+    },
+    /// Anything else.
+    #[error("storage {}: {source}", path.display())]
+    Storage {
+        /// The file.
+        path: PathBuf,
+        /// What failed.
+        source: StorageError,
+    },
+}
+
+impl OpenError {
+    /// The stable word for this failure.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::DirectoryMissing { .. } => "storage_directory_missing",
+            Self::NotAccessible { .. } => "storage_not_accessible",
+            Self::Corrupt { .. } => "storage_corrupt",
+            Self::Foreign { .. } => "storage_foreign",
+            Self::TooNew { .. } => "storage_too_new",
+            Self::SqliteTooOld { .. } => "sqlite_too_old",
+            Self::Storage { source, .. } => source.code(),
+        }
+    }
+
+    fn of(path: &Path, error: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        match StorageError::from(error) {
+            StorageError::Corrupt { detail } => Self::Corrupt { path, detail },
+            StorageError::ReadOnly { detail } | StorageError::Io { detail } => Self::NotAccessible { path, detail },
+            source => Self::Storage { path, source },
+        }
+    }
+}
+
+/// Opens the file for reading and writing, makes it if it is not there, and brings its schema up to date.
+///
+/// The file does not grow beyond `bytes_max`: writes that need more fail as on a full disk.
+pub(crate) fn open_writer(path: &Path, bytes_max: Option<u64>) -> Result<Connection, OpenError> {
+    if rusqlite::version_number() < SQLITE_VERSION_MIN {
+        return Err(OpenError::SqliteTooOld { found: rusqlite::version() });
+    }
+    create_private(path)?;
+    let failed = |error| OpenError::of(path, error);
+    let mut connection = connect(path).map_err(failed)?;
+    let file = identify(&connection).map_err(failed)?;
+    let is_new = file.accept(path)?;
+    prepare(&connection, is_new).map_err(failed)?;
+    if is_new {
+        migrate(&mut connection).map_err(failed)?;
+    }
+    if let Some(bytes) = bytes_max {
+        let pages = i64::try_from(bytes / 4096).unwrap_or(i64::MAX).max(1);
+        connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(())).map_err(failed)?;
+    }
+    Ok(connection)
+}
+
+/// Opens a file that [`open_writer`] has accepted, for reading only.
+pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+    let failed = |error| OpenError::of(path, error);
+    let connection = connect(path).map_err(failed)?;
+    prepare(&connection, false).and_then(|()| connection.pragma_update(None, "query_only", true)).map_err(failed)?;
+    Ok(connection)
+}
+
+/// Makes the file with mode 0600 if it is not there. SQLite gives its companions the same mode.
+pub(crate) fn create_private(path: &Path) -> Result<(), OpenError> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        // It is never opened by ordinary means when it exists: closing it would drop SQLite's locks.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(OpenError::DirectoryMissing { path: path.to_owned() })
+        }
+        Err(error) => Err(OpenError::NotAccessible { path: path.to_owned(), detail: error.to_string() }),
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    // Until the file is accepted, closing it must not even move its write-ahead log into it.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.execute_batch(
+        "PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON; PRAGMA mmap_size = 0; PRAGMA temp_store = MEMORY;",
+    )?;
+    Ok(connection)
+}
+
+struct FileIdentity {
+    application_id: i32,
+    user_version: i32,
+    tables: i64,
+}
+
+fn identify(connection: &Connection) -> rusqlite::Result<FileIdentity> {
+    let pragma = |name| connection.pragma_query_value(None, name, |row| row.get(0));
+    Ok(FileIdentity {
+        application_id: pragma("application_id")?,
+        user_version: pragma("user_version")?,
+        tables: connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?,
+    })
+}
+
+impl FileIdentity {
+    /// Whether the file is empty and ours to fill; an error if it is neither that nor ours already.
+    fn accept(&self, path: &Path) -> Result<bool, OpenError> {
+        if self.application_id == 0 && self.user_version == 0 && self.tables == 0 {
+            return Ok(true);
+        }
+        if self.application_id != APPLICATION_ID {
+            return Err(OpenError::Foreign { path: path.to_owned(), found: self.application_id });
+        }
+        let (found, supported) = (self.user_version >> 16, FILE_VERSION >> 16);
+        if found > supported {
+            return Err(OpenError::TooNew { path: path.to_owned(), found, supported });
+        }
+        Ok(false)
+    }
+}
+
+fn prepare(connection: &Connection, is_new: bool) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+    if is_new {
+        connection.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;")?;
+    }
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode == "wal" {
+        connection.pragma_update(None, "synchronous", "FULL")?;
+    } else {
+        tracing::warn!(journal_mode = mode, "The file system has no WAL; writing with a rollback journal, slower");
+        connection.execute_batch("PRAGMA synchronous = EXTRA;")?;
+    }
+    connection.execute_batch(
+        "PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1; PRAGMA foreign_keys = ON;
+         PRAGMA recursive_triggers = OFF; PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 67108864;",
+    )?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, 64 << 20)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 999)?;
+    connection.set_prepared_statement_cache_capacity(128);
+    Ok(())
+}
+
+/// Two processes may find the file empty at once; the second finds it filled once it holds the write lock.
+fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if version == 0 {
+        transaction.execute_batch(SCHEMA)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", FILE_VERSION)?;
+    }
+    transaction.commit()
+}

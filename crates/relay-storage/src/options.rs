@@ -1,0 +1,116 @@
+//! What a shell hands in: clock, randomness, receipt keys, limits, and whether there are threads.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::receipts::ReceiptKeys;
+
+/// Gives the wall time in milliseconds since 1970.
+pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
+
+/// Fills bytes from a source that nobody can predict; in a simulation, from a seed.
+pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
+/// How [`crate::Storage`] is opened.
+#[derive(Clone)]
+pub struct StorageOptions {
+    /// The keys of receipts; they live outside the database.
+    pub receipt_keys: ReceiptKeys,
+    /// The wall clock.
+    pub clock: Clock,
+    /// Where ids, tokens, epochs and salts come from.
+    pub random: Random,
+    /// With threads or without.
+    pub shell: Shell,
+    /// What is too much.
+    pub limits: Limits,
+}
+
+impl StorageOptions {
+    /// The clock and randomness of the operating system, two reader threads, the default limits.
+    #[must_use]
+    pub fn new(receipt_keys: ReceiptKeys) -> Self {
+        Self {
+            receipt_keys,
+            clock: system_clock(),
+            random: system_random(),
+            shell: Shell::Threads { readers: 2 },
+            limits: Limits::default(),
+        }
+    }
+}
+
+impl fmt::Debug for StorageOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StorageOptions")
+            .field("shell", &self.shell)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where the work of storage is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shell {
+    /// One writer thread that commits in groups, and this many reader threads (at least one).
+    Threads {
+        /// Number of readers.
+        readers: usize,
+    },
+    /// On the caller's thread, each write in a transaction of its own: every future completes at its first poll.
+    Inline,
+}
+
+/// What is too much for one document, and for the memory of the writer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Changes when a limit changes: batches parked under older limits are worth pushing again.
+    pub version: u64,
+    /// Entries of one document. Default 5,000,000.
+    pub document_entries_max: u64,
+    /// Automerge operations of one document, summed over its changes. Default 5,000,000.
+    pub document_ops_max: u64,
+    /// Bytes of the changes of one document. Default 256 MiB.
+    pub document_bytes_max: u64,
+    /// Size of the database file, in bytes; writes that need more fail as on a full disk, and succeed again when it is
+    /// raised. Default: none.
+    pub file_bytes_max: Option<u64>,
+    /// Memory for the frontiers of documents that were written lately, in bytes. Default 64 MiB.
+    pub frontier_bytes_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            version: 1,
+            document_entries_max: 5_000_000,
+            document_ops_max: 5_000_000,
+            document_bytes_max: 256 << 20,
+            file_bytes_max: None,
+            frontier_bytes_max: 64 << 20,
+        }
+    }
+}
+
+/// The clock of the operating system.
+#[must_use]
+pub fn system_clock() -> Clock {
+    Arc::new(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
+}
+
+/// The cryptographic randomness of the process, seeded by the operating system.
+#[must_use]
+pub fn system_random() -> Random {
+    Arc::new(|bytes| rand::fill(bytes))
+}
+
+/// Random bytes of a fixed length.
+pub(crate) fn random_bytes<const N: usize>(random: &Random) -> [u8; N] {
+    let mut bytes = [0; N];
+    random(&mut bytes);
+    bytes
+}

@@ -1,0 +1,294 @@
+//! The handle that everybody shares, and how a call gets from it to a connection and back.
+//!
+//! Writes go through one queue to one writer, which commits whatever is queued as one group; reads go to whichever
+//! reader is free. Both queues are bounded: when they are full, callers wait.
+
+mod job; // one queued write: its work, and its answer after the commit
+mod writer; // the writing connection and the group commit
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+
+use rusqlite::Connection;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::error::{Failure, StorageError};
+use crate::open::{self, OpenError};
+use crate::options::{Clock, Limits, Random, Shell, StorageOptions};
+use crate::receipts::ReceiptKeys;
+use crate::url::StorageUrl;
+
+use job::{Isolation, Job, Work};
+pub(crate) use writer::Writer;
+
+/// Everything the relay keeps. Cheap to clone; all clones are the same storage.
+///
+/// With [`Shell::Inline`] every future completes at its first poll.
+#[derive(Clone)]
+pub struct Storage {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    limits: Limits,
+    running: Running,
+}
+
+enum Running {
+    Threads(Mutex<Option<Queues>>, tokio::sync::Mutex<Ended>),
+    Inline(Box<Mutex<Option<(Writer, Reader)>>>),
+}
+
+/// Each resolves when its thread has ended and closed its connection.
+struct Ended {
+    readers: Vec<oneshot::Receiver<()>>,
+    writer: Option<oneshot::Receiver<()>>,
+}
+
+#[derive(Clone)]
+struct Queues {
+    writes: mpsc::Sender<Box<dyn Job>>,
+    reads: mpsc::Sender<ReadJob>,
+}
+
+type ReadJob = Box<dyn FnOnce(&Reader) + Send>;
+
+/// What the cores need beside a connection.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) receipt_keys: ReceiptKeys,
+    pub(crate) clock: Clock,
+    pub(crate) random: Random,
+    pub(crate) limits: Limits,
+}
+
+/// A connection that only reads.
+pub(crate) struct Reader {
+    pub(crate) connection: Connection,
+    pub(crate) context: Context,
+}
+
+/// Writes that may wait for the writer, and reads for a reader, before callers wait in turn.
+const QUEUE_JOBS_MAX: usize = 1024;
+/// Changes in one group, so that its first caller does not wait for ever.
+const GROUP_CHANGES_MAX: usize = 4096;
+
+impl Storage {
+    /// Opens the storage, and makes it (mode 0600) if it is not there; its directory must be.
+    ///
+    /// Several processes may have it open: commands of an administrator work while the server runs.
+    ///
+    /// # Errors
+    /// [`OpenError`], naming the file, the rule and the remedy; the file is as it was.
+    pub fn open_blocking(url: &StorageUrl, options: StorageOptions) -> Result<Self, OpenError> {
+        let StorageUrl::Sqlite(path) = url;
+        let StorageOptions { receipt_keys, clock, random, shell, limits } = options;
+        let context = Context { receipt_keys, clock, random, limits };
+        let writer = Writer::new(open::open_writer(path, limits.file_bytes_max)?, path.clone(), context.clone());
+        let reader = || Ok(Reader { connection: open::open_reader(path)?, context: context.clone() });
+        let running = match shell {
+            Shell::Inline => Running::Inline(Box::new(Mutex::new(Some((writer, reader()?))))),
+            Shell::Threads { readers } => {
+                let readers = (0..readers.max(1)).map(|_| reader()).collect::<Result<Vec<_>, OpenError>>()?;
+                start(path, writer, readers)?
+            }
+        };
+        Ok(Self { inner: Arc::new(Inner { path: path.clone(), limits, running }) })
+    }
+
+    /// As [`Storage::open_blocking`], on a thread of its own.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub async fn open(url: &StorageUrl, options: StorageOptions) -> Result<Self, OpenError> {
+        let StorageUrl::Sqlite(path) = url.clone();
+        let url = url.clone();
+        let opened = on_own_thread("storage-open", move || Self::open_blocking(&url, options)).await;
+        opened.unwrap_or_else(|source| Err(OpenError::Storage { path, source }))
+    }
+
+    /// The limits it was opened with.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.inner.limits
+    }
+
+    /// Finishes what is queued and closes every connection of this handle and its clones; later calls answer
+    /// [`StorageError::Closed`].
+    pub async fn close(&self) {
+        match &self.inner.running {
+            Running::Inline(cores) => drop(cores.lock().unwrap_or_else(PoisonError::into_inner).take()),
+            Running::Threads(queues, ended) => {
+                let taken = queues.lock().unwrap_or_else(PoisonError::into_inner).take();
+                let (reads, writes) = taken.map(|queues| (queues.reads, queues.writes)).unzip();
+                let mut ended = ended.lock().await;
+                // The senders are dropped, never used: an error is the signal that the thread has ended. The writer
+                // goes last and alone, because only a lone connection moves the write-ahead log into the file.
+                drop(reads);
+                for reader in ended.readers.drain(..) {
+                    let _ = reader.await;
+                }
+                drop(writes);
+                if let Some(writer) = ended.writer.take() {
+                    let _ = writer.await;
+                }
+            }
+        }
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// Runs `body` on a reading connection.
+    pub(crate) async fn read<T, E>(&self, body: impl FnOnce(&Reader) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+    {
+        let queues = match &self.inner.running {
+            Running::Inline(cores) => {
+                let cores = cores.lock().unwrap_or_else(PoisonError::into_inner);
+                let (_, reader) = cores.as_ref().ok_or(StorageError::Closed)?;
+                return body(reader);
+            }
+            Running::Threads(queues, _) => open_queues(queues)?,
+        };
+        let (reply, answer) = oneshot::channel();
+        // A caller that has gone away needs no answer.
+        let job: ReadJob = Box::new(move |reader| drop(reply.send(body(reader))));
+        queues.reads.send(job).await.map_err(|_| StorageError::Closed)?;
+        answer.await.map_err(|_| StorageError::Closed)?
+    }
+
+    /// Runs `body` in a transaction, undone if it fails; returns when that is durable.
+    pub(crate) async fn write<T, E>(
+        &self,
+        body: impl FnOnce(&mut Writer) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Failure + Send + 'static,
+    {
+        self.queue(Isolation::Savepoint, 1, body).await
+    }
+
+    /// As [`Storage::write`] for a body that never fails after its first statement unless the database does.
+    pub(crate) async fn write_validated<T>(
+        &self,
+        changes: usize,
+        body: impl FnOnce(&mut Writer) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError>
+    where
+        T: Send + 'static,
+    {
+        self.queue(Isolation::Validated, changes, body).await
+    }
+
+    async fn queue<T, E>(
+        &self,
+        isolation: Isolation,
+        changes: usize,
+        body: impl FnOnce(&mut Writer) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Failure + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job: Box<dyn Job> = Box::new(Work::new(isolation, changes, body, reply));
+        match &self.inner.running {
+            Running::Inline(cores) => {
+                let mut cores = cores.lock().unwrap_or_else(PoisonError::into_inner);
+                let (writer, _) = cores.as_mut().ok_or(StorageError::Closed)?;
+                writer.run(vec![job]);
+            }
+            Running::Threads(queues, _) => {
+                let queues = open_queues(queues)?;
+                queues.writes.send(job).await.map_err(|_| StorageError::Closed)?;
+            }
+        }
+        answer.await.map_err(|_| StorageError::Closed)?
+    }
+}
+
+fn open_queues(queues: &Mutex<Option<Queues>>) -> Result<Queues, StorageError> {
+    queues.lock().unwrap_or_else(PoisonError::into_inner).clone().ok_or(StorageError::Closed)
+}
+
+impl fmt::Debug for Storage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Storage").field("path", &self.inner.path).finish_non_exhaustive()
+    }
+}
+
+fn start(path: &Path, mut writer: Writer, readers: Vec<Reader>) -> Result<Running, OpenError> {
+    let (writes, mut queue) = mpsc::channel(QUEUE_JOBS_MAX);
+    let (reads, read_queue) = mpsc::channel(QUEUE_JOBS_MAX);
+    let writer_ended = spawn(path, "storage-writer", move || {
+        while let Some(first) = queue.blocking_recv() {
+            writer.run(drain(first, &mut queue));
+        }
+    })?;
+    let mut ended = Ended { readers: Vec::with_capacity(readers.len()), writer: Some(writer_ended) };
+    let read_queue = Arc::new(Mutex::new(read_queue));
+    for reader in readers {
+        let queue = Arc::clone(&read_queue);
+        ended.readers.push(spawn(path, "storage-reader", move || {
+            while let Some(job) = next_read(&queue) {
+                // A defect in one read must not take the reader from all others; its caller hears `Closed`.
+                let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| job(&reader)));
+                if ran.is_err() {
+                    tracing::error!("A read of storage panicked");
+                }
+            }
+        })?);
+    }
+    Ok(Running::Threads(Mutex::new(Some(Queues { writes, reads })), tokio::sync::Mutex::new(ended)))
+}
+
+/// The lock is held while waiting: one idle reader waits for a job, the others for the lock.
+fn next_read(queue: &Mutex<mpsc::Receiver<ReadJob>>) -> Option<ReadJob> {
+    queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv()
+}
+
+/// Everything that is queued by now, up to the size of a group. There is no timer: waiting for more is pure loss.
+fn drain(first: Box<dyn Job>, queue: &mut mpsc::Receiver<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+    let mut changes = first.changes();
+    let mut group = vec![first];
+    while changes < GROUP_CHANGES_MAX {
+        let Ok(job) = queue.try_recv() else { break };
+        changes += job.changes();
+        group.push(job);
+    }
+    group
+}
+
+/// Starts a thread; the receiver resolves when it has ended and dropped what it owned.
+fn spawn(path: &Path, name: &str, body: impl FnOnce() + Send + 'static) -> Result<oneshot::Receiver<()>, OpenError> {
+    let (alive, ended) = oneshot::channel();
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        body();
+        drop(alive);
+    });
+    spawned.map_err(|error| OpenError::Storage { path: path.to_owned(), source: no_thread(&error) })?;
+    Ok(ended)
+}
+
+fn no_thread(error: &std::io::Error) -> StorageError {
+    StorageError::Unexpected { detail: format!("no thread could be started: {error}") }
+}
+
+/// Runs long blocking work without holding a thread of the caller's runtime.
+pub(crate) async fn on_own_thread<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StorageError> {
+    let (reply, answer) = oneshot::channel();
+    let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || drop(reply.send(body())));
+    spawned.map_err(|error| no_thread(&error))?;
+    answer.await.map_err(|_| StorageError::Closed)
+}

@@ -1,0 +1,100 @@
+//! The writing connection and its group commit: many jobs, one transaction, one flush to disk, then the answers.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+
+use rusqlite::Connection;
+
+use super::Context;
+use super::job::{Isolation, Job, Ran};
+use crate::change_log::LogState;
+use crate::error::StorageError;
+use crate::open;
+
+/// The only connection that writes, with what it remembers of the logs it wrote.
+pub(crate) struct Writer {
+    path: PathBuf,
+    pub(crate) context: Context,
+    pub(crate) connection: Connection,
+    pub(crate) log: LogState,
+    /// Set when the outcome of a commit is unknown: the connection is not used again.
+    is_doubtful: bool,
+}
+
+impl Writer {
+    pub(crate) fn new(connection: Connection, path: PathBuf, context: Context) -> Self {
+        let log = LogState::new(context.limits.frontier_bytes_max);
+        Self { path, context, connection, log, is_doubtful: false }
+    }
+
+    /// Runs the jobs in one transaction and answers each after the commit.
+    pub(super) fn run(&mut self, mut group: Vec<Box<dyn Job>>) {
+        let committed = catch_unwind(AssertUnwindSafe(|| self.transact(&mut group))).unwrap_or_else(|_| {
+            self.is_doubtful = true;
+            Err(StorageError::Unexpected { detail: "a write panicked".into() })
+        });
+        if let Err(error) = &committed {
+            tracing::error!(error.code = error.code(), jobs = group.len(), "A group of writes was undone: {error}");
+            self.is_doubtful = true;
+            // Lets other processes write meanwhile. If it fails, dropping the connection does the same.
+            let _ = self.statement("ROLLBACK");
+        }
+        for job in group {
+            job.answer(committed.clone());
+        }
+    }
+
+    fn transact(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), StorageError> {
+        if self.is_doubtful {
+            self.reopen()?;
+        }
+        self.statement("BEGIN IMMEDIATE")?;
+        self.log.begin();
+        for job in group {
+            self.run_one(job.as_mut())?;
+        }
+        self.flush_log()?;
+        // Only what is durable may be answered: an acknowledged change leaves the device's outbox.
+        self.statement("COMMIT")?;
+        self.log.committed();
+        Ok(())
+    }
+
+    fn run_one(&mut self, job: &mut dyn Job) -> Result<(), StorageError> {
+        let in_group = || StorageError::Unexpected { detail: "another write of the same group failed".into() };
+        if job.isolation() == Isolation::Validated {
+            return match job.run(self) {
+                Ran::Keep => Ok(()),
+                Ran::Undo(failure) => Err(failure.unwrap_or_else(in_group)),
+            };
+        }
+        // The statements of the job read rows, not the writer's memory.
+        self.flush_log()?;
+        self.statement("SAVEPOINT job")?;
+        if let Ran::Undo(failure) = job.run(self) {
+            // SQLite itself may have undone the transaction: then nothing of the group is left.
+            if self.connection.is_autocommit() || failure.as_ref().is_some_and(StorageError::is_fatal) {
+                return Err(failure.unwrap_or_else(in_group));
+            }
+            self.statement("ROLLBACK TO job")?;
+        }
+        self.statement("RELEASE job")
+    }
+
+    /// After a failure nothing that this connection or its memory holds is trusted: errors of a flush are reported
+    /// once, and pages may be gone.
+    fn reopen(&mut self) -> Result<(), StorageError> {
+        self.log.forget_all();
+        let fresh = open::open_writer(&self.path, self.context.limits.file_bytes_max)
+            .map_err(|error| StorageError::Io { detail: error.to_string() })?;
+        // Dropping the old connection rolls back what it had begun.
+        self.connection = fresh;
+        self.is_doubtful = false;
+        Ok(())
+    }
+
+    fn statement(&self, sql: &str) -> Result<(), StorageError> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+}

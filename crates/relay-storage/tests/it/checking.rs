@@ -1,0 +1,181 @@
+//! Checked positions, snapshots, projections.
+
+use relay_storage::{Check, Deleted, ListProjections, NewProjection, NewSnapshot, StoreChecked, Stored};
+use sync_wire::{Blob, ChangeHash, DocumentId, Position, SpaceId};
+
+use crate::world::{Author, DOCUMENT, Pusher, Relay, on_each_shell, wait};
+
+fn checked(space: SpaceId, document: DocumentId, from: u64, to: u64) -> StoreChecked {
+    let (expected_checked, new_checked) = (Position(from), Position(to));
+    StoreChecked { space, document, expected_checked, new_checked, projection: None, snapshot: None }
+}
+
+fn projection(type_name: &str, title: &str) -> Option<NewProjection> {
+    let json = format!("{{\"name\":{title:?}}}");
+    let (type_name, title) = (Some(type_name.to_owned()), Some(title.to_owned()));
+    Some(NewProjection { type_name, title, heads: vec![ChangeHash([1; 32])], json })
+}
+
+fn state(relay: &Relay, ada: &Pusher, document: DocumentId) -> relay_storage::DocumentState {
+    wait(relay.storage.document(ada.space, document)).unwrap().unwrap()
+}
+
+#[test]
+fn what_was_appended_unchecked_waits_for_its_check() {
+    on_each_shell(|relay| {
+        let (ada, mut author) = (relay.pusher("ada"), Author::new("one"));
+        relay.appended(&ada, DOCUMENT, &author.edits(3));
+        let waiting = wait(relay.storage.next_unchecked(10)).unwrap();
+        assert_eq!(waiting.len(), 1);
+        assert_eq!((waiting[0].checked, waiting[0].end.position), (Position(0), Position(3)));
+        let done = wait(relay.storage.store_checked(checked(ada.space, DOCUMENT, 0, 3))).unwrap();
+        assert_eq!(done, Stored::Done);
+        assert!(wait(relay.storage.next_unchecked(10)).unwrap().is_empty());
+        relay.appended(&ada, DOCUMENT, &author.edits(1));
+        assert_eq!(state(&relay, &ada, DOCUMENT).checked, Position(3), "an append does not move it");
+        assert_eq!(wait(relay.storage.next_unchecked(10)).unwrap()[0].checked, Position(3));
+    });
+}
+
+#[test]
+fn what_was_checked_before_the_append_does_not_wait() {
+    on_each_shell(|relay| {
+        let (ada, mut author) = (relay.pusher("ada"), Author::new("one"));
+        let done = |changes: &[document::Change]| {
+            let request = ada.push(DOCUMENT, &[changes]);
+            relay.append(relay_storage::AppendRequest { check: Check::Done, ..request })
+        };
+        done(&author.edits(3));
+        assert_eq!(state(&relay, &ada, DOCUMENT).checked, Position(3));
+        assert!(wait(relay.storage.next_unchecked(10)).unwrap().is_empty());
+        // Behind something that waits, the checked position waits too: it never passes what was not checked.
+        relay.appended(&ada, DOCUMENT, &author.edits(1));
+        done(&author.edits(1));
+        assert_eq!(state(&relay, &ada, DOCUMENT).checked, Position(3));
+    });
+}
+
+#[test]
+fn a_check_that_lost_the_race_stores_nothing() {
+    on_each_shell(|relay| {
+        let (ada, mut author) = (relay.pusher("ada"), Author::new("one"));
+        relay.appended(&ada, DOCUMENT, &author.edits(3));
+        wait(relay.storage.store_checked(checked(ada.space, DOCUMENT, 0, 2))).unwrap();
+        let late = StoreChecked { projection: projection("note", "late"), ..checked(ada.space, DOCUMENT, 0, 3) };
+        assert_eq!(wait(relay.storage.store_checked(late)).unwrap(), Stored::Moved { checked: Position(2) });
+        assert_eq!(wait(relay.storage.projection(ada.space, DOCUMENT)).unwrap(), None);
+        let beyond = wait(relay.storage.store_checked(checked(ada.space, DOCUMENT, 2, 4))).unwrap_err();
+        assert_eq!(beyond.code(), "position_beyond_end");
+        let back = wait(relay.storage.store_checked(checked(ada.space, DOCUMENT, 2, 1)));
+        assert!(back.is_err(), "the checked position only grows");
+        let nowhere = wait(relay.storage.store_checked(checked(ada.space, DocumentId([9; 16]), 0, 1))).unwrap_err();
+        assert_eq!(nowhere.code(), "document_unknown");
+    });
+}
+
+#[test]
+fn a_document_is_read_page_by_page() {
+    on_each_shell(|relay| {
+        let (ada, mut author) = (relay.pusher("ada"), Author::new("one"));
+        let mut noise = Author::new("two");
+        let mut hashes = Vec::new();
+        for _ in 0..5 {
+            let changes = author.edits(2);
+            hashes.extend(changes.iter().map(|change| change.hash()));
+            relay.appended(&ada, DOCUMENT, &changes);
+            relay.appended(&ada, DocumentId([1; 16]), &noise.edits(1));
+        }
+        let mut read = Vec::new();
+        let mut after = Some(Position::START);
+        while let Some(from) = after {
+            let page = wait(relay.storage.read_document(ada.space, DOCUMENT, from, Position(13), 200)).unwrap();
+            read.extend(page.entries.iter().map(|entry| entry.entry.hash));
+            after = page.next;
+        }
+        assert_eq!(read, hashes[..9]);
+    });
+}
+
+#[test]
+fn a_snapshot_is_kept_with_what_it_covers_and_damage_makes_it_vanish() {
+    on_each_shell(|relay| {
+        let (ada, mut author) = (relay.pusher("ada"), Author::new("one"));
+        relay.appended(&ada, DOCUMENT, &author.edits(9));
+        relay.appended(&ada, DOCUMENT, &[author.edit_of(1, 2000)]);
+        assert!(state(&relay, &ada, DOCUMENT).snapshot_is_due());
+        let bytes = Blob::from(vec![5; 3000]);
+        let digest = *blake3::hash(&bytes).as_bytes();
+        let snapshot = NewSnapshot { heads: author.heads.clone(), changes: 9, digest, bytes: bytes.clone() };
+        let good = StoreChecked { snapshot: Some(snapshot.clone()), ..checked(ada.space, DOCUMENT, 0, 9) };
+        assert_eq!(wait(relay.storage.store_checked(good)).unwrap(), Stored::Done);
+        let stored = wait(relay.storage.load_snapshot(ada.space, DOCUMENT)).unwrap().unwrap();
+        assert_eq!((stored.covers, stored.bytes, stored.heads), (Position(9), bytes, author.heads.clone()));
+        let after = state(&relay, &ada, DOCUMENT);
+        assert_eq!((after.tail_entries, after.snapshot_is_due()), (1, false));
+        assert!(after.tail_bytes > 2000 && after.tail_bytes < 2200, "{after:?}");
+        let bad = NewSnapshot { digest: [0; 32], ..snapshot };
+        let bad = StoreChecked { snapshot: Some(bad), ..checked(ada.space, DOCUMENT, 9, 10) };
+        wait(relay.storage.store_checked(bad)).unwrap();
+        assert_eq!(wait(relay.storage.load_snapshot(ada.space, DOCUMENT)).unwrap(), None);
+    });
+}
+
+#[test]
+fn projections_are_listed_by_space_and_type_with_a_seek_cursor() {
+    on_each_shell(|relay| {
+        let (ada, bob) = (relay.pusher("ada"), relay.pusher("bob"));
+        for pusher in [&ada, &bob] {
+            for id in 1..=6_u8 {
+                let document = DocumentId([id; 16]);
+                let at = relay.appended(pusher, document, &Author::new(&format!("author {id}")).edits(1)).position.0;
+                let type_name = if id % 2 == 0 { "note" } else { "settings" };
+                let projection = projection(type_name, &format!("title {id}"));
+                let found = StoreChecked { projection, ..checked(pusher.space, document, 0, at) };
+                assert_eq!(wait(relay.storage.store_checked(found)).unwrap(), Stored::Done);
+            }
+        }
+        let list = |spaces: &[SpaceId], type_name: Option<&str>, limit| {
+            let (spaces, type_name) = (spaces.to_vec(), type_name.map(str::to_owned));
+            let mut ask = ListProjections { spaces, type_name, deleted: Deleted::Hide, after: None, limit };
+            let mut found = Vec::new();
+            loop {
+                let page = wait(relay.storage.list_projections(&ask)).unwrap();
+                assert!(page.items.len() <= limit);
+                found.extend(page.items.into_iter().map(|item| (item.space, item.document.0[0])));
+                match page.next {
+                    Some(next) => ask.after = Some(next),
+                    None => return found,
+                }
+            }
+        };
+        let mut both = [ada.space, bob.space];
+        both.sort();
+        for limit in [1, 4, 100] {
+            let all = list(&both, None, limit);
+            assert_eq!(all.len(), 12);
+            assert!(all.is_sorted(), "{all:?}");
+            assert_eq!(list(&[ada.space], Some("note"), limit), [2, 4, 6].map(|id| (ada.space, id)));
+            assert!(list(&[], None, limit).is_empty());
+        }
+    });
+}
+
+#[test]
+fn a_projection_says_where_it_stands_and_whether_its_document_is_deleted() {
+    on_each_shell(|relay| {
+        let (ada, mut author) = (relay.pusher("ada"), Author::new("one"));
+        relay.appended(&ada, DOCUMENT, &author.edits(2));
+        let found = StoreChecked { projection: projection("note", "a title"), ..checked(ada.space, DOCUMENT, 0, 2) };
+        wait(relay.storage.store_checked(found)).unwrap();
+        relay.append(ada.tombstone(DOCUMENT, 1, &author.heads));
+        let stored = wait(relay.storage.projection(ada.space, DOCUMENT)).unwrap().unwrap();
+        assert_eq!((stored.position.position, stored.deleted), (Position(2), true));
+        assert_eq!((stored.type_name.as_deref(), stored.title.as_deref()), (Some("note"), Some("a title")));
+        let list = |deleted| {
+            let spaces = vec![ada.space];
+            let ask = ListProjections { spaces, type_name: None, deleted, after: None, limit: 10 };
+            wait(relay.storage.list_projections(&ask)).unwrap().items.len()
+        };
+        assert_eq!((list(Deleted::Hide), list(Deleted::Include)), (0, 1));
+    });
+}

@@ -1,0 +1,133 @@
+//! Spaces, roles, and what they let one append.
+
+use relay_storage::{Outcome, RoleRead};
+use sync_wire::{AccountId, FateCode, Role, SpaceId, SpaceKind};
+
+use crate::world::{Author, DOCUMENT, Pusher, Relay, code, on_each_shell, position, wait};
+
+/// A team space with its owner ada, and bob, who has `role` in it.
+fn team(relay: &Relay, role: Role) -> (SpaceId, Pusher) {
+    let (ada, bob) = (relay.pusher("ada"), relay.pusher("bob"));
+    let space = wait(relay.storage.create_space("team", SpaceKind::Team, Some(ada.account.id))).unwrap();
+    wait(relay.storage.grant(space, bob.account.id, role)).unwrap();
+    (space, bob.in_space(relay, space))
+}
+
+#[test]
+fn a_viewer_is_parked_and_accepted_after_the_grant() {
+    on_each_shell(|relay| {
+        let (space, bob) = team(&relay, Role::Viewer);
+        let change = Author::new("bob").edit();
+        let parked = relay.append(bob.push(DOCUMENT, &[std::slice::from_ref(&change)]));
+        let Outcome::Parked { code: FateCode::GRANT, judged_by, .. } = parked[0] else { panic!("{parked:?}") };
+        assert_eq!(judged_by, bob.grant.access_version);
+        wait(relay.storage.grant(space, bob.account.id, Role::Editor)).unwrap();
+        let regranted = bob.in_space(&relay, space);
+        assert_ne!(regranted.grant.access_version, judged_by, "worth pushing again");
+        assert_eq!(position(&relay.append(regranted.push(DOCUMENT, &[&[change]]))[0]), 1);
+    });
+}
+
+#[test]
+fn a_grant_that_was_taken_meanwhile_is_noticed_in_the_transaction() {
+    on_each_shell(|relay| {
+        let (space, bob) = team(&relay, Role::Editor);
+        let mut author = Author::new("bob");
+        let (first, second) = (author.edit(), author.edit());
+        relay.append(bob.push(DOCUMENT, &[std::slice::from_ref(&first)]));
+        // Another process takes the grant; the session still holds the role that it read.
+        wait(relay.second().storage.revoke_grant(space, bob.account.id)).unwrap();
+        assert_eq!(code(&relay.append(bob.push(DOCUMENT, &[&[second]]))[0]), FateCode::GRANT);
+        // What is in the log already is acknowledged all the same: own fate comes first.
+        assert_eq!(position(&relay.append(bob.push(DOCUMENT, &[&[first]]))[0]), 1);
+    });
+}
+
+#[test]
+fn a_role_that_was_claimed_under_an_old_version_is_read_again() {
+    on_each_shell(|relay| {
+        let (_, bob) = team(&relay, Role::Viewer);
+        let stale = RoleRead { role: Role::Owner, access_version: 0, kind: SpaceKind::Team };
+        let request = Pusher { grant: stale, ..bob }.push(DOCUMENT, &[&[Author::new("bob").edit()]]);
+        assert_eq!(code(&relay.append(request)[0]), FateCode::GRANT);
+    });
+}
+
+#[test]
+fn a_revoked_device_is_parked() {
+    on_each_shell(|relay| {
+        let ada = relay.pusher("ada");
+        wait(relay.storage.revoke_device(ada.device)).unwrap();
+        assert_eq!(code(&relay.append(ada.push(DOCUMENT, &[&[Author::new("ada").edit()]]))[0]), FateCode::DEVICE);
+    });
+}
+
+#[test]
+fn an_unknown_space_is_parked_as_such() {
+    on_each_shell(|relay| {
+        let ada = Pusher { space: SpaceId([3; 16]), ..relay.pusher("ada") };
+        let outcomes = relay.append(ada.push(DOCUMENT, &[&[Author::new("ada").edit()], &[Author::new("eve").edit()]]));
+        assert!(matches!(outcomes[0], Outcome::Parked { code: FateCode::NO_SUCH_SPACE, judged_by: 0, .. }));
+        assert_eq!(outcomes[1], Outcome::Skipped);
+    });
+}
+
+#[test]
+fn a_personal_space_cannot_be_shared() {
+    on_each_shell(|relay| {
+        let (ada, bob) = (relay.account("ada"), relay.account("bob"));
+        let shared = wait(relay.storage.grant(ada.personal_space, bob.id, Role::Viewer));
+        assert_eq!(shared.unwrap_err().code(), "space_personal");
+        let taken = wait(relay.storage.revoke_grant(ada.personal_space, ada.id));
+        assert_eq!(taken.unwrap_err().code(), "space_personal");
+    });
+}
+
+#[test]
+fn grants_tell_what_an_account_may_read_and_no_more() {
+    on_each_shell(|relay| {
+        let (space, bob) = team(&relay, Role::Viewer);
+        let eve = relay.account("eve");
+        let spaces = |account| wait(relay.storage.grants_of(account)).unwrap().into_iter().map(|grant| grant.space);
+        assert!(spaces(bob.account.id).any(|granted| granted == space));
+        assert!(!spaces(eve.id).any(|granted| granted == space));
+        assert_eq!(wait(relay.storage.role_of(eve.id, space)).unwrap(), None);
+        assert_eq!(wait(relay.storage.role_of(bob.account.id, SpaceId([3; 16]))).unwrap(), None);
+        let names: Vec<_> =
+            wait(relay.storage.members(space)).unwrap().into_iter().map(|(_, name, role)| (name, role)).collect();
+        assert_eq!(names, [("ada".to_owned(), Role::Owner), ("bob".to_owned(), Role::Viewer)]);
+        assert!(wait(relay.storage.revoke_grant(space, bob.account.id)).unwrap());
+        assert!(!wait(relay.storage.revoke_grant(space, bob.account.id)).unwrap(), "twice");
+        assert!(!spaces(bob.account.id).any(|granted| granted == space));
+    });
+}
+
+#[test]
+fn every_change_of_grants_moves_both_access_versions() {
+    on_each_shell(|relay| {
+        let (space, bob) = team(&relay, Role::Viewer);
+        let versions = || {
+            let info = wait(relay.storage.space(space)).unwrap().unwrap();
+            (wait(relay.storage.access_version()).unwrap(), info.access_version)
+        };
+        let before = versions();
+        wait(relay.storage.grant(space, bob.account.id, Role::Editor)).unwrap();
+        let after = versions();
+        assert!(after.0 > before.0 && after.1 > before.1, "{before:?} {after:?}");
+    });
+}
+
+#[test]
+fn spaces_and_accounts_that_are_not_there_are_named() {
+    on_each_shell(|relay| {
+        let ada = relay.account("ada");
+        let space = wait(relay.storage.create_space("team", SpaceKind::Team, None)).unwrap();
+        let nowhere = wait(relay.storage.grant(SpaceId([3; 16]), ada.id, Role::Viewer)).unwrap_err();
+        let nobody = wait(relay.storage.grant(space, AccountId([4; 16]), Role::Viewer)).unwrap_err();
+        assert_eq!((nowhere.code(), nobody.code()), ("space_unknown", "account_unknown"));
+        assert!(nobody.to_string().contains(&AccountId([4; 16]).to_string()));
+        let unnamed = wait(relay.storage.create_space("a\nb", SpaceKind::Team, None)).unwrap_err();
+        assert_eq!(unnamed.code(), "space_name_invalid");
+        assert_eq!(wait(relay.storage.spaces_named("team")).unwrap()[0].id, space);
+    });
+}

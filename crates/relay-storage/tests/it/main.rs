@@ -1,0 +1,12 @@
+//! What any backend of relay-storage must do, written against its public API alone.
+
+mod world; // a relay to talk to, and authors who write changes
+
+mod accounts; // accounts, tokens, devices
+mod admission; // the rules of the log
+mod appending; // positions, chain, receipts, duplicates, durability
+mod checking; // checked positions, snapshots, projections
+mod deletion; // tombstones and restores
+mod file; // opening, damage, versions, backup, doctor
+mod grants; // spaces, roles, and what they let one append
+mod reading; // pages, cursors, bootstrap
