@@ -1,0 +1,141 @@
+//! One version of one document type: its id, what it allows, and how plain JSON becomes an edit of it.
+
+use document::Intent;
+use jsonschema::Validator;
+use serde_json::{Map, Value};
+use sync_wire::DocumentId;
+
+use crate::shape::Shape;
+use crate::violation::{Rule, Violation};
+use crate::{list, plan};
+
+/// Most violations that one check lists.
+const VIOLATIONS_MAX: usize = 100;
+
+/// One version of a document type.
+#[derive(Debug)]
+pub struct DocumentType {
+    /// Its name, such as `settings`.
+    pub name: String,
+    /// Its version, from 1.
+    pub version: u32,
+    /// Whether there is one document of it in each space, with a derived id.
+    pub well_known: bool,
+    title: Option<String>,
+    defaults: Map<String, Value>,
+    shape: Shape,
+    validator: Validator,
+}
+
+/// The id of the well-known document `name` of a type: BLAKE3, the same in every space and on every device.
+///
+/// The built-in types have one document each, named like its type.
+#[must_use]
+pub fn well_known_id(type_name: &str, name: &str) -> DocumentId {
+    let mut hasher = blake3::Hasher::new_derive_key("symphony-vault 1 well-known document");
+    hasher.update(&(type_name.len() as u64).to_be_bytes());
+    hasher.update(type_name.as_bytes());
+    hasher.update(name.as_bytes());
+    let mut id = [0; DocumentId::LEN];
+    hasher.finalize_xof().fill(&mut id);
+    DocumentId(id)
+}
+
+impl DocumentType {
+    /// From a schema that the meta-schema has passed.
+    pub(crate) fn new(schema: &Value, validator: Validator) -> Self {
+        let text = |key: &str| schema.get(key).and_then(Value::as_str).map(str::to_owned);
+        Self {
+            name: text("x-type").unwrap_or_default(),
+            version: schema.get("x-version").and_then(Value::as_u64).and_then(|v| v.try_into().ok()).unwrap_or(0),
+            well_known: schema.get("x-well-known").and_then(Value::as_bool).unwrap_or(false),
+            title: text("x-title"),
+            defaults: defaults(schema),
+            shape: Shape::compile(schema),
+            validator,
+        }
+    }
+
+    /// The derived id, for a well-known type.
+    #[must_use]
+    pub fn id(&self) -> Option<DocumentId> {
+        self.well_known.then(|| well_known_id(&self.name, &self.name))
+    }
+
+    /// Everything that is wrong with the plain JSON `value`, at most 100 violations.
+    #[must_use]
+    pub fn check(&self, value: &Value) -> Vec<Violation> {
+        let mut violations = plan::check_keys(value);
+        if violations.is_empty() {
+            violations.extend(self.validator.iter_errors(value).take(VIOLATIONS_MAX).map(|error| from_schema(&error)));
+            plan::check_limits(&self.shape, value, &mut violations);
+        }
+        violations.truncate(VIOLATIONS_MAX);
+        violations
+    }
+
+    /// The smallest list of intents that turns `current` (stored form, as `document::Document::value` gives it) into
+    /// `wanted` (plain form).
+    ///
+    /// What is equal is left alone. A key that the schema does not name is kept when `wanted` lacks it, unless the
+    /// object is a map; so a program that knows only older fields cannot remove newer ones.
+    ///
+    /// # Errors
+    /// The rules that `wanted` breaks and `current` does not: what is wrong already does not block other edits.
+    pub fn plan(&self, current: &Value, wanted: &Value) -> Result<Vec<Intent>, Vec<Violation>> {
+        let wanted = self.plain(wanted);
+        let mut violations = self.check(&wanted);
+        if !violations.is_empty() {
+            let before = self.check(&self.plain(current));
+            violations.retain(|violation| !before.iter().any(|old| old.is_same_rule_as(violation)));
+        }
+        if !violations.is_empty() {
+            return Err(violations);
+        }
+        plan::plan(&self.shape, current, &wanted)
+    }
+
+    /// The plain form of a stored value: lists and sets as arrays, renamed fields under their present names. A plain
+    /// value stays as it is.
+    #[must_use]
+    pub fn plain(&self, stored: &Value) -> Value {
+        list::plain(&self.shape, stored)
+    }
+
+    /// What people call a document with this stored value, such as the name of a note.
+    #[must_use]
+    pub fn title(&self, value: &Value) -> Option<String> {
+        value.pointer(self.title.as_deref()?)?.as_str().map(str::to_owned)
+    }
+
+    /// The edit that makes a new document: the defaults of the schema, and its title if the type has one.
+    ///
+    /// Nothing is checked here; [`Self::check`] says whether a title is too long.
+    #[must_use]
+    pub fn initial(&self, title: Option<&str>) -> Vec<Intent> {
+        let mut fields = self.defaults.clone();
+        if let (Some(pointer), Some(title)) = (&self.title, title) {
+            let key = pointer.trim_start_matches('/').replace("~1", "/").replace("~0", "~");
+            fields.insert(key, Value::from(title));
+        }
+        plan::plan(&self.shape, &Value::Null, &Value::Object(fields)).unwrap_or_default()
+    }
+}
+
+fn defaults(schema: &Value) -> Map<String, Value> {
+    let fields = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+    fields.filter_map(|(name, field)| Some((name.clone(), field.get("default")?.clone()))).collect()
+}
+
+fn from_schema(error: &jsonschema::ValidationError<'_>) -> Violation {
+    let keyword = error.kind().keyword().to_owned();
+    let remedy = match keyword.as_str() {
+        "type" => "give a value of that type",
+        "required" => "add what is missing",
+        "enum" | "const" => "use one of the allowed values",
+        "additionalProperties" | "unevaluatedProperties" => "remove what is not allowed",
+        _ => "change the value so that it holds",
+    };
+    let rule = Rule::Schema { keyword, says: error.masked().to_string() };
+    Violation::new(error.instance_path().as_str(), error.instance(), rule, remedy)
+}

@@ -1,0 +1,28 @@
+//! Document types: what the fields of a document are, how they merge, and how plain JSON becomes the smallest edit.
+//!
+//! The truth is in `types/NAME/VERSION.json`, JSON Schema 2020-12 with a few `x-` keywords, described by
+//! `types/meta.json`. A schema describes the *plain* form of a document (what people and programs read and write);
+//! the *stored* form (PROTOCOL §1) differs where lists and sets are kept as keyed items, and is derived from it.
+//! This crate reads no files and knows no clock: texts come in as arguments.
+
+mod document_type;
+mod registry; // start here
+mod shape; // a schema, compiled to how each field merges
+
+mod plan; // stored JSON + wanted JSON -> intents
+mod violation;
+
+mod list; // ordered collections as keyed items
+mod order; // strings between strings
+mod pointer;
+
+pub mod jsonc;
+pub mod keymap;
+pub mod settings;
+
+pub use document::Intent;
+
+pub use document_type::{DocumentType, well_known_id};
+pub use pointer::{escape, join};
+pub use registry::{LoadError, Registry};
+pub use violation::{Rule, Violation};

@@ -1,0 +1,176 @@
+//! From what is stored and what is wanted to the smallest list of intents, field by field.
+
+use document::Intent;
+use serde_json::{Map, Value};
+
+use crate::list;
+use crate::pointer::join;
+use crate::shape::{FREE, Merge, Shape};
+use crate::violation::{Rule, Violation};
+
+/// Deepest nesting of a value; the same as that of a document (DESIGN §7).
+pub(crate) const DEPTH_MAX: usize = document::limits::VALUE_DEPTH_MAX;
+
+/// The intents that turn `current` (stored) into `wanted` (plain), which was checked.
+pub(crate) fn plan(shape: &Shape, current: &Value, wanted: &Value) -> Result<Vec<Intent>, Vec<Violation>> {
+    let mut plan = Plan::default();
+    match wanted {
+        Value::Object(wanted) => plan.object(shape, "", Some(current), wanted),
+        other => {
+            let rule = Rule::File { expected: "an object" };
+            plan.violations.push(Violation::new("", other, rule, "put the value under a key"));
+        }
+    }
+    if plan.violations.is_empty() { Ok(plan.intents) } else { Err(plan.violations) }
+}
+
+#[derive(Default)]
+struct Plan {
+    intents: Vec<Intent>,
+    violations: Vec<Violation>,
+}
+
+impl Plan {
+    fn value(&mut self, shape: &Shape, path: &str, current: Option<&Value>, wanted: &Value) {
+        match (shape.merge, wanted) {
+            (Merge::Register, Value::Object(_)) if current != Some(wanted) => {
+                self.intents.push(Intent::PutRegister { path: path.to_owned(), value: wanted.clone() });
+            }
+            (Merge::Text, Value::String(text)) => self.text(path, current, text),
+            (Merge::Counter, Value::Number(_)) => self.counter(path, current, wanted),
+            (Merge::Set, Value::Array(elements)) => {
+                let keys = elements.iter().filter_map(Value::as_str).map(|key| (key.to_owned(), Value::Bool(true)));
+                self.object(&FREE, path, current, &keys.collect());
+            }
+            (Merge::List, Value::Array(items)) => {
+                self.list(shape, path, current, &list::stored(shape, current, items));
+            }
+            (Merge::Natural, Value::Object(fields)) => self.object(shape, path, current, fields),
+            _ if current == Some(wanted) => {}
+            _ => self.intents.push(Intent::Put { path: path.to_owned(), value: wanted.clone() }),
+        }
+    }
+
+    fn text(&mut self, path: &str, current: Option<&Value>, wanted: &str) {
+        if current.and_then(Value::as_str) != Some(wanted) {
+            self.intents.push(Intent::ReplaceText { path: path.to_owned(), text: wanted.to_owned() });
+        }
+    }
+
+    fn counter(&mut self, path: &str, current: Option<&Value>, wanted: &Value) {
+        let now = current.map_or(Some(0), Value::as_i64);
+        match wanted.as_i64().zip(now).and_then(|(wanted, now)| wanted.checked_sub(now)) {
+            Some(0) if current.is_some() => {}
+            Some(by) => self.intents.push(Intent::Increment { path: path.to_owned(), by }),
+            None => self.violations.push(Violation::new(path, wanted, Rule::Counter, "use a smaller whole number")),
+        }
+    }
+
+    /// `wanted` is in stored form already.
+    fn list(&mut self, shape: &Shape, path: &str, current: Option<&Value>, wanted: &Map<String, Value>) {
+        if wanted.is_empty() {
+            return self.object(&FREE, path, current, wanted);
+        }
+        let current = current.and_then(Value::as_object);
+        for (id, item) in wanted {
+            self.value(shape.items(), &join(path, id), current.and_then(|items| items.get(id)), item);
+        }
+        self.remove(path, current, |id| !wanted.contains_key(id));
+    }
+
+    fn object(&mut self, shape: &Shape, path: &str, current: Option<&Value>, wanted: &Map<String, Value>) {
+        let current_fields = current.and_then(Value::as_object);
+        let is_unwanted = |stored: &str| {
+            let key = shape.plain_key(stored);
+            !wanted.contains_key(key) && (shape.names(key) || !shape.is_record)
+        };
+        let stays = current_fields.is_some_and(|fields| fields.keys().any(|stored| !is_unwanted(stored)));
+        if wanted.is_empty() && !stays && !path.is_empty() {
+            if !current_fields.is_some_and(Map::is_empty) {
+                self.intents.push(Intent::Put { path: path.to_owned(), value: Value::Object(Map::new()) });
+            }
+            return;
+        }
+        for (key, value) in wanted {
+            let stored = shape.stored_key(key);
+            let current = current_fields.and_then(|fields| fields.get(stored));
+            self.value(shape.at(key), &join(path, stored), current, value);
+        }
+        self.remove(path, current_fields, is_unwanted);
+    }
+
+    fn remove(&mut self, path: &str, current: Option<&Map<String, Value>>, is_unwanted: impl Fn(&str) -> bool) {
+        let unwanted = current.into_iter().flat_map(Map::keys).filter(|stored| is_unwanted(stored));
+        self.intents.extend(unwanted.map(|stored| Intent::Remove { path: join(path, stored) }));
+    }
+}
+
+/// Keys that have no place in the flat form, and nesting that is too deep.
+pub(crate) fn check_keys(value: &Value) -> Vec<Violation> {
+    let mut violations = Vec::new();
+    if let Some(lost) = value.get("") {
+        let remedy = "give the key a name, because the empty one holds the type of the document";
+        violations.push(Violation::new("/", lost, Rule::Key, remedy));
+    }
+    check_keys_below(value, "", 0, &mut violations);
+    violations
+}
+
+fn check_keys_below(value: &Value, path: &str, depth: usize, violations: &mut Vec<Violation>) {
+    if depth > DEPTH_MAX {
+        return violations.push(Violation::new(path, &Value::Null, Rule::Depth, "flatten it"));
+    }
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let path = join(path, key);
+                if key.contains('\0') {
+                    violations.push(Violation::new(&path, value, Rule::Key, "rename the key"));
+                }
+                check_keys_below(value, &path, depth + 1, violations);
+            }
+        }
+        Value::Array(items) => {
+            for (index, value) in items.iter().enumerate() {
+                check_keys_below(value, &format!("{path}/{index}"), depth + 1, violations);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The `x-limit`s, and the one key that items of a list cannot have.
+pub(crate) fn check_limits(shape: &Shape, value: &Value, violations: &mut Vec<Violation>) {
+    check_limits_below(shape, value, "", violations);
+}
+
+fn check_limits_below(shape: &Shape, value: &Value, path: &str, violations: &mut Vec<Violation>) {
+    let mut limit = |unit, found: usize, max: Option<usize>| {
+        if let Some(max) = max.filter(|max| found > *max) {
+            let rule = Rule::Limit { unit, found, max };
+            violations.push(Violation::new(path, value, rule, "make it smaller"));
+        }
+    };
+    limit("items", value.as_array().map_or(0, Vec::len), shape.items_max);
+    if shape.bytes_max.is_some() {
+        limit("bytes", value.as_str().map_or_else(|| value.to_string().len(), str::len), shape.bytes_max);
+    }
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                check_limits_below(shape.at(key), value, &join(path, key), violations);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                let path = format!("{path}/{index}");
+                if let (Merge::List, Some(lost)) = (shape.merge, item.get(list::ORDER)) {
+                    let path = join(&path, list::ORDER);
+                    violations.push(Violation::new(path, lost, Rule::ListOrder, "rename the key"));
+                }
+                check_limits_below(shape.items(), item, &path, violations);
+            }
+        }
+        _ => {}
+    }
+}

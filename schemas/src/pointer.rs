@@ -1,0 +1,23 @@
+//! JSON Pointers (RFC 6901) as paths of the flat form.
+
+use std::borrow::Cow;
+
+/// A key as one segment of a JSON Pointer: `~` becomes `~0`, `/` becomes `~1`.
+///
+/// ```
+/// assert_eq!(schemas::escape("a/b"), "a~1b");
+/// ```
+#[must_use]
+pub fn escape(key: &str) -> Cow<'_, str> {
+    if key.contains(['~', '/']) { Cow::Owned(key.replace('~', "~0").replace('/', "~1")) } else { Cow::Borrowed(key) }
+}
+
+/// `path` one key deeper.
+///
+/// ```
+/// assert_eq!(schemas::join("/base", "editor.tabSize"), "/base/editor.tabSize");
+/// ```
+#[must_use]
+pub fn join(path: &str, key: &str) -> String {
+    format!("{path}/{}", escape(key))
+}

@@ -1,0 +1,147 @@
+//! A schema compiled to what merging needs: for each field, how it merges and under which key it is stored.
+//!
+//! Only the structure counts here (`properties`, `additionalProperties`, `items`, local `$ref`); everything else of
+//! JSON Schema is the validator's business.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value};
+
+/// Deepest nesting of `$ref`, `properties` and `items` in a schema; a recursive schema goes on as free JSON below.
+const SHAPE_DEPTH_MAX: usize = 32;
+
+/// What applies where a schema says nothing: objects leaf by leaf, everything else as a register.
+pub(crate) static FREE: LazyLock<Shape> = LazyLock::new(Shape::default);
+
+/// How concurrent values of a field become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Merge {
+    /// Nothing said: objects merge as maps, everything else as registers.
+    #[default]
+    Natural,
+    /// The last writer wins, the value is one leaf whatever its type. `manual` is stored alike.
+    Register,
+    /// Letter by letter.
+    Text,
+    /// By adding.
+    Counter,
+    /// Strings as keys.
+    Set,
+    /// Objects as keyed items with an order.
+    List,
+}
+
+/// How the parts of a value merge.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Shape {
+    pub(crate) merge: Merge,
+    /// Whether the object names its keys and says nothing of others: then an absent unknown key means "I do not know
+    /// it", not "remove it".
+    pub(crate) is_record: bool,
+    fields: BTreeMap<String, Field>,
+    others: Option<Box<Self>>,
+    items: Option<Box<Self>>,
+    /// The fields that every object must have; they tell the items of a list apart.
+    pub(crate) required: Vec<String>,
+    /// `x-limit`.
+    pub(crate) bytes_max: Option<usize>,
+    /// `x-limit`.
+    pub(crate) items_max: Option<usize>,
+}
+
+#[derive(Debug, Clone)]
+struct Field {
+    stored_as: String,
+    shape: Shape,
+}
+
+impl Shape {
+    /// Compiles a schema that the meta-schema has passed.
+    pub(crate) fn compile(schema: &Value) -> Self {
+        compile(schema, schema, 0)
+    }
+
+    /// How the value at `key` merges.
+    pub(crate) fn at(&self, key: &str) -> &Self {
+        match self.fields.get(key) {
+            Some(field) => &field.shape,
+            None => self.others.as_deref().unwrap_or(&FREE),
+        }
+    }
+
+    /// How the items of a list or set merge.
+    pub(crate) fn items(&self) -> &Self {
+        self.items.as_deref().unwrap_or(&FREE)
+    }
+
+    /// Whether the schema names `key`.
+    pub(crate) fn names(&self, key: &str) -> bool {
+        self.fields.contains_key(key)
+    }
+
+    /// The key under which `key` is stored.
+    pub(crate) fn stored_key<'a>(&'a self, key: &'a str) -> &'a str {
+        self.fields.get(key).map_or(key, |field| &field.stored_as)
+    }
+
+    /// The key that is stored under `stored`.
+    pub(crate) fn plain_key<'a>(&'a self, stored: &'a str) -> &'a str {
+        match self.fields.iter().find(|(_, field)| field.stored_as == stored) {
+            Some((name, _)) => name,
+            None => stored,
+        }
+    }
+}
+
+fn compile(root: &Value, schema: &Value, depth: usize) -> Shape {
+    let Some(schema) = schema.as_object() else { return Shape::default() };
+    if depth > SHAPE_DEPTH_MAX {
+        return Shape::default();
+    }
+    let mut shape = referenced(root, schema, depth);
+    if let Some(merge) = schema.get("x-merge").and_then(Value::as_str) {
+        shape.merge = merge_named(merge);
+    }
+    for (name, field) in schema.get("properties").and_then(Value::as_object).into_iter().flatten() {
+        let stored_as = field.get("x-stored-as").and_then(Value::as_str).unwrap_or(name).to_owned();
+        shape.fields.insert(name.clone(), Field { stored_as, shape: compile(root, field, depth + 1) });
+        shape.is_record = true;
+    }
+    if let Some(others) = schema.get("additionalProperties") {
+        shape.others = Some(Box::new(compile(root, others, depth + 1)));
+        shape.is_record = false;
+    }
+    if let Some(items) = schema.get("items") {
+        shape.items = Some(Box::new(compile(root, items, depth + 1)));
+    }
+    let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
+    shape.required.extend(required.filter_map(Value::as_str).map(str::to_owned));
+    shape.bytes_max = limit(schema, "bytes").or(shape.bytes_max);
+    shape.items_max = limit(schema, "items").or(shape.items_max);
+    shape
+}
+
+/// The shape behind a local `$ref`, to which the keywords beside it are added.
+fn referenced(root: &Value, schema: &Map<String, Value>, depth: usize) -> Shape {
+    let target = schema.get("$ref").and_then(Value::as_str).and_then(|target| target.strip_prefix('#'));
+    match target.and_then(|pointer| root.pointer(pointer)) {
+        Some(target) => compile(root, target, depth + 1),
+        None => Shape::default(),
+    }
+}
+
+fn merge_named(name: &str) -> Merge {
+    match name {
+        "register" | "manual" => Merge::Register,
+        "text" => Merge::Text,
+        "counter" => Merge::Counter,
+        "set" => Merge::Set,
+        "list" => Merge::List,
+        _ => Merge::Natural,
+    }
+}
+
+fn limit(schema: &Map<String, Value>, unit: &str) -> Option<usize> {
+    schema.get("x-limit")?.get(unit)?.as_u64().and_then(|max| usize::try_from(max).ok())
+}

@@ -1,0 +1,114 @@
+//! What is wrong with a value: where, which rule, and what would be right.
+
+use std::fmt;
+
+use serde_json::Value;
+
+/// Longest piece of a value that is repeated in an error, in characters.
+const SHOWN_CHARS: usize = 60;
+
+/// One rule that a value breaks. Displays as one sentence naming path, value, rule and remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{value} at {} breaks a rule: {rule}; {remedy}", Place(.path))]
+pub struct Violation {
+    /// JSON Pointer to the value; empty for the whole document.
+    pub path: String,
+    /// The value as JSON, cut after 60 characters.
+    pub value: String,
+    /// The rule.
+    pub rule: Rule,
+    /// What to do, as an imperative without a full stop.
+    pub remedy: String,
+}
+
+/// The rules that values can break.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rule {
+    /// A keyword of the document type's JSON Schema.
+    Schema {
+        /// The keyword, such as `type`.
+        keyword: String,
+        /// What the validator says.
+        says: String,
+    },
+    /// A key that has no place in the flat form: empty at the top of a document, or with a NUL in it.
+    Key,
+    /// An item of a list has a key `order`, under which the place of the item is stored.
+    ListOrder,
+    /// Nested deeper than 64.
+    Depth,
+    /// An `x-limit` of the document type.
+    Limit {
+        /// What is counted: `bytes` or `items`.
+        unit: &'static str,
+        /// How many were found.
+        found: usize,
+        /// How many are allowed.
+        max: usize,
+    },
+    /// The file as a whole is not what it must be (an object for settings, an array for a keymap).
+    File {
+        /// What it must be.
+        expected: &'static str,
+    },
+    /// A counter moves by more than 64 bits can hold.
+    Counter,
+}
+
+impl Violation {
+    pub(crate) fn new(path: impl Into<String>, value: &Value, rule: Rule, remedy: impl Into<String>) -> Self {
+        Self { path: path.into(), value: shown(value), rule, remedy: remedy.into() }
+    }
+
+    /// A stable code for programs: `schema.KEYWORD`, `key`, `list_order`, `depth`, `limit`, `file` or `counter`.
+    #[must_use]
+    pub fn code(&self) -> String {
+        match &self.rule {
+            Rule::Schema { keyword, .. } => format!("schema.{keyword}"),
+            Rule::Key => "key".to_owned(),
+            Rule::ListOrder => "list_order".to_owned(),
+            Rule::Depth => "depth".to_owned(),
+            Rule::Limit { .. } => "limit".to_owned(),
+            Rule::File { .. } => "file".to_owned(),
+            Rule::Counter => "counter".to_owned(),
+        }
+    }
+
+    /// Whether `other` is the same rule broken at the same place, whatever the value there.
+    pub(crate) fn is_same_rule_as(&self, other: &Self) -> bool {
+        self.path == other.path && self.code() == other.code()
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Schema { keyword, says } => write!(f, "{says} ({keyword})"),
+            Self::ListOrder => f.write_str("items of a list have no key `order`, which holds their place"),
+            Self::Key => f.write_str("a key has no NUL in it and, at the top of a document, is not empty"),
+            Self::Depth => write!(f, "values nest at most {} deep", crate::plan::DEPTH_MAX),
+            Self::Limit { unit, found, max } => write!(f, "{found} {unit} are more than the {max} allowed"),
+            Self::File { expected } => write!(f, "the file must hold {expected}"),
+            Self::Counter => f.write_str("a counter moves by a whole number of at most 64 bits"),
+        }
+    }
+}
+
+struct Place<'a>(&'a str);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() { f.write_str("the top") } else { f.write_str(self.0) }
+    }
+}
+
+/// A value as JSON, short enough for a sentence.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    if text.chars().count() <= SHOWN_CHARS {
+        return text;
+    }
+    let mut cut: String = text.chars().take(SHOWN_CHARS).collect();
+    cut.push('…');
+    cut
+}

@@ -1,0 +1,89 @@
+//! Which schema files are accepted, and what is said about the others.
+
+use schemas::{LoadError, Registry, well_known_id};
+
+const HEAD: &str = r#""x-type": "task", "x-version": 1, "type": "object""#;
+
+fn load(file: &str, text: &str) -> Result<Registry, LoadError> {
+    Registry::with_files([(file, text)])
+}
+
+/// The sentence with which a schema is refused.
+fn refused(file: &str, text: &str) -> String {
+    match load(file, text) {
+        Ok(_) => panic!("{text} was accepted"),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[test]
+fn the_built_in_types_are_there() {
+    let names: Vec<&str> = Registry::builtin().names().collect();
+    assert_eq!(names, ["keymap", "note", "settings"]);
+    let version = |name| Registry::builtin().get(name).map(|found| (found.version, found.well_known));
+    assert_eq!(version("settings"), Some((1, true)));
+    assert_eq!(version("note"), Some((1, false)));
+    assert_eq!(version("nothing"), None);
+}
+
+#[test]
+fn well_known_ids_are_the_same_everywhere_and_for_ever() {
+    let settings = Registry::builtin().get("settings").expect("built in");
+    assert_eq!(settings.id(), Some(well_known_id("settings", "settings")));
+    assert_eq!(settings.id().map(|id| id.to_string()).as_deref(), Some("3KQY9BbPffzHX6dUBjnyJ5D8agL1"));
+    assert_ne!(well_known_id("ab", "c"), well_known_id("a", "bc"));
+    assert_eq!(Registry::builtin().get("note").and_then(schemas::DocumentType::id), None);
+}
+
+#[test]
+fn the_newest_version_is_used() {
+    let second = format!("{{{}}}", HEAD.replace("\"x-version\": 1", "\"x-version\": 10"));
+    let first = format!("{{{}}}", HEAD.replace("\"x-version\": 1", "\"x-version\": 9"));
+    let registry =
+        Registry::with_files([("types/task/10.json", second), ("types/task/9.json", first)]).expect("both fit");
+    assert_eq!(registry.get("task").map(|found| found.version), Some(10));
+    assert_eq!(registry.version("task", 9).map(|found| found.version), Some(9));
+}
+
+#[test]
+fn a_schema_that_is_none_is_refused_with_its_place() {
+    for (text, parts) in [
+        ("{", &["line 1", "close the object"][..]),
+        ("[]", &["the top"]),
+        ("{}", &["x-type is missing", "x-version is missing"]),
+        (r#"{"x-type": "Task!", "x-version": 1}"#, &["/x-type", "Task!"]),
+        (&format!(r#"{{{HEAD}, "properties": {{"a": {{"x-merge": "sum"}}}}}}"#), &["/properties/a/x-merge", "sum"]),
+        (&format!(r#"{{{HEAD}, "properties": {{"a": {{"x-megre": "text"}}}}}}"#), &["/properties/a", "x-megre"]),
+        (&format!(r#"{{{HEAD}, "properties": {{"a": {{"type": "array", "x-merge": "text"}}}}}}"#), &["/properties/a"]),
+        (&format!(r#"{{{HEAD}, "properties": {{"a": {{"x-merge": "counter"}}}}}}"#), &["/properties/a", "type"]),
+        (&format!(r#"{{{HEAD}, "properties": {{"a": {{"type": "array", "x-merge": "list"}}}}}}"#), &["items"]),
+        (&format!(r#"{{{HEAD}, "properties": {{"a": {{"type": 3}}}}}}"#), &["/properties/a/type"]),
+        (&format!(r#"{{{HEAD}, "properties": {{"a": {{"pattern": "("}}}}}}"#), &["("]),
+        (&format!(r#"{{{HEAD}, "$ref": "https://example.org/x.json"}}"#), &["https://example.org/x.json"]),
+    ] {
+        let sentence = refused("task/1.json", text);
+        assert!(sentence.contains("task/1.json"), "{sentence}");
+        for part in parts {
+            assert!(sentence.contains(part), "{sentence} lacks {part}");
+        }
+    }
+}
+
+#[test]
+fn a_schema_in_the_wrong_place_is_refused() {
+    let text = format!("{{{HEAD}}}");
+    assert!(refused("note/1.json", &text).contains("task/1.json"));
+    assert!(refused("task/2.json", &text).contains("task/1.json"));
+    let note = r#"{"x-type": "note", "x-version": 1, "type": "object"}"#;
+    assert!(refused("note/1.json", note).contains("never changed"));
+    assert!(refused("task/1.json", &" ".repeat(2 << 20)).contains("2097152"));
+}
+
+#[test]
+fn a_recursive_schema_ends() {
+    let text = format!(r##"{{{HEAD}, "properties": {{"child": {{"$ref": "#"}}}}}}"##);
+    assert!(load("task/1.json", &text).is_ok());
+    let text = format!(r##"{{{HEAD}, "$ref": "#"}}"##);
+    // Whether the validator takes it or not: it must come back.
+    let _ = load("task/1.json", &text);
+}
