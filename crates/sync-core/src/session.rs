@@ -484,11 +484,12 @@ impl Open {
 
     fn on_push(&mut self, push: Push, effects: &mut Vec<Effect>) -> Result<(), Breach> {
         self.lanes.count(&push.content)?;
-        if !self.spaces.contains_key(&push.space) {
+        let Some(subscription) = self.spaces.get_mut(&push.space) else {
             self.lanes.settle(&push.content);
             effects.push(Effect::Send(no_such_space(&push)));
             return Ok(());
-        }
+        };
+        subscription.remember_own(push.batch);
         self.lanes.push(self.device, push, effects)
     }
 
@@ -501,8 +502,9 @@ impl Open {
     ) {
         if let Some(subscription) = self.spaces.get_mut(&space) {
             for (batch, outcome) in &outcomes {
-                if let Outcome::Appended { at, .. } = outcome {
-                    subscription.remember_own(*batch, *at);
+                match outcome {
+                    Outcome::Appended { at, .. } => subscription.own_is_at(*batch, *at),
+                    _ => subscription.forget_own(batch),
                 }
             }
         }

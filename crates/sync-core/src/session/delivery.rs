@@ -81,11 +81,24 @@ impl Subscription {
         }
     }
 
-    /// Remembers a batch that this connection brought, until it is delivered.
-    pub(super) fn remember_own(&mut self, batch: BatchId, at: LogPosition) {
-        if at.position > self.cursor.position && self.own.len() < OWN_BATCHES_MAX {
+    /// Remembers a batch that this connection brought, until it is delivered. From the push on, because somebody
+    /// else's hint may have it read before the outcome of its append is here.
+    pub(super) fn remember_own(&mut self, batch: BatchId) {
+        if self.own.len() < OWN_BATCHES_MAX {
             self.own.insert(batch);
         }
+    }
+
+    /// A batch of its own is at this place: if that was delivered already, it will not come again.
+    pub(super) fn own_is_at(&mut self, batch: BatchId, at: LogPosition) {
+        if at.position <= self.cursor.position {
+            self.own.remove(&batch);
+        }
+    }
+
+    /// A batch of its own did not reach the log.
+    pub(super) fn forget_own(&mut self, batch: &BatchId) {
+        self.own.remove(batch);
     }
 
     /// Turns a read into the next delivery; `None` if there is nothing to send.

@@ -1,0 +1,186 @@
+//! How a failure looks from outside: RFC 9457 problem details with a stable `code`. The only place that picks statuses.
+//!
+//! Codes never change their meaning; clients decide by them, people read `detail`. Internal causes are logged here,
+//! once, and never sent.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use serde::Serialize;
+use tracing::error;
+
+/// What a handler returns.
+pub type ApiResult<T> = Result<T, ApiError>;
+
+/// A failure of a request.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}: {detail}", code.name())]
+pub struct ApiError {
+    code: Code,
+    detail: String,
+    retry_after: Option<Duration>,
+}
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal, $status:ident, $title:literal;)*) => {
+        /// Every code there is.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code { $($(#[doc = $doc])* $variant,)* }
+
+        impl Code {
+            /// All of them, for documentation and tests.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The stable word.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            /// A sentence that is the same for every occurrence.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+
+            /// The HTTP status.
+            #[must_use]
+            pub const fn status(self) -> StatusCode {
+                match self { $(Self::$variant => StatusCode::$status,)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// No bearer token, or one that is unknown or revoked.
+    Unauthenticated = "unauthenticated", UNAUTHORIZED, "A valid bearer token is required";
+    /// No route of that path.
+    RouteNotFound = "route_not_found", NOT_FOUND, "There is nothing at this path";
+    /// The route exists with other methods.
+    MethodNotAllowed = "method_not_allowed", METHOD_NOT_ALLOWED, "This path does not take this method";
+    /// No such space for this account, whether or not it exists.
+    SpaceNotFound = "space_not_found", NOT_FOUND, "No such space for this account";
+    /// No such document in a readable space.
+    DocumentNotFound = "document_not_found", NOT_FOUND, "No such document";
+    /// The document was deleted; it can be restored for 30 days.
+    DocumentDeleted = "document_deleted", GONE, "The document was deleted";
+    /// A parameter that cannot be what it is.
+    ParameterInvalid = "parameter_invalid", BAD_REQUEST, "A parameter is not acceptable";
+    /// `after` names another life of the log.
+    EpochChanged = "epoch_changed", CONFLICT, "The position belongs to another epoch of the log";
+    /// `after` was not reached in time.
+    ProjectionBehind = "projection_behind", GATEWAY_TIMEOUT, "The merged state has not reached the position yet";
+    /// The request is no WebSocket upgrade for our subprotocol.
+    UpgradeRequired = "upgrade_required", UPGRADE_REQUIRED, "This path speaks WebSocket only";
+    /// A request body over the limit.
+    BodyTooLarge = "body_too_large", PAYLOAD_TOO_LARGE, "The request body is too large";
+    /// A request that took too long to be read or answered.
+    RequestTimeout = "request_timeout", REQUEST_TIMEOUT, "The request took too long";
+    /// More at once than this relay takes.
+    Overloaded = "overloaded", SERVICE_UNAVAILABLE, "The relay has no room at the moment";
+    /// Storage cannot do its work.
+    Unavailable = "unavailable", SERVICE_UNAVAILABLE, "The relay cannot do its work at the moment";
+    /// A fault of ours.
+    Internal = "internal", INTERNAL_SERVER_ERROR, "The relay made a mistake";
+}
+
+/// The body on the wire.
+#[derive(Serialize)]
+struct Problem<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    code: &'a str,
+    detail: &'a str,
+}
+
+impl ApiError {
+    /// A failure that retrying does not cure.
+    #[must_use]
+    pub fn new(code: Code, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into(), retry_after: None }
+    }
+
+    /// A parameter that cannot be what it is: names it, its value and the rule.
+    #[must_use]
+    pub fn parameter(name: &str, value: &str, expected: &str) -> Self {
+        let value: String = value.chars().take(80).collect();
+        Self::new(Code::ParameterInvalid, format!("{name} = {value:?}: expected {expected}"))
+    }
+
+    /// A fault of ours; `cause` goes to the log and not to the client.
+    #[must_use]
+    pub fn internal(cause: &dyn std::fmt::Display) -> Self {
+        error!("Request failed: {cause}");
+        Self::new(Code::Internal, "the relay made a mistake; its log has the cause")
+    }
+
+    /// Storage failed; `cause` goes to the log and not to the client.
+    #[must_use]
+    pub fn unavailable(cause: &dyn std::fmt::Display) -> Self {
+        error!("Storage failed: {cause}");
+        Self::new(Code::Unavailable, "storage cannot be used at the moment; try again")
+            .retry_after(Duration::from_secs(5))
+    }
+
+    /// Asks the client to wait before it tries again.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// What kind of failure this is.
+    #[must_use]
+    pub const fn code(&self) -> Code {
+        self.code
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let problem = Problem {
+            r#type: format!("urn:symphony-vault:problem:{}", self.code.name()),
+            title: self.code.title(),
+            status: self.code.status().as_u16(),
+            code: self.code.name(),
+            detail: &self.detail,
+        };
+        let mut response = (self.code.status(), Json(problem)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(wait) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+        }
+        match self.code {
+            Code::Unauthenticated => headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            Code::UpgradeRequired => headers.insert(http::header::UPGRADE, HeaderValue::from_static("websocket")),
+            Code::MethodNotAllowed => headers.insert(ALLOW, HeaderValue::from_static("GET")),
+            _ => None,
+        };
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique() {
+        let mut names: Vec<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Code::ALL.len());
+    }
+
+    #[test]
+    fn a_long_value_is_cut_before_it_is_quoted() {
+        let error = ApiError::parameter("cursor", &"x".repeat(10_000), "a cursor");
+        assert!(error.detail.len() < 200);
+    }
+}

@@ -1,0 +1,80 @@
+//! What every part of a running relay shares: its configuration, its storage, and the small caches beside it.
+//!
+//! Nothing here is the truth; all of it can be lost with the process.
+
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use relay_storage::Storage;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::access::AccessCache;
+use crate::api::health::Readiness;
+use crate::config::Config;
+use crate::relay::check::Checker;
+use crate::relay::hub::Hub;
+use crate::relay::read::Tails;
+use crate::relay::sessions::Sessions;
+
+/// A handle on the running relay; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct App(Arc<Parts>);
+
+/// The parts, each with its own file.
+#[derive(Debug)]
+pub struct Parts {
+    /// Effective configuration.
+    pub config: Config,
+    /// Where the relay's state lives.
+    pub directory: PathBuf,
+    /// What the relay keeps. Only `access`, `relay` and `projection` may ask it for documents.
+    pub storage: Storage,
+    /// Who wants to hear of which space.
+    pub hub: Arc<Hub>,
+    /// Recent entries.
+    pub tails: Tails,
+    /// Applies what was appended.
+    pub checker: Checker,
+    /// Tokens and grants, as read a moment ago.
+    pub access: AccessCache,
+    /// Who is connected.
+    pub sessions: Sessions,
+    /// Bytes of pushed batches that may be judged at once.
+    pub pushed_bytes: Arc<Semaphore>,
+    /// Requests that may be answered at once.
+    pub requests: Arc<Semaphore>,
+    /// The last answer of `/readyz`.
+    pub readiness: Readiness,
+    /// Says that the relay stops.
+    pub stop: CancellationToken,
+}
+
+impl Deref for App {
+    type Target = Parts;
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+impl App {
+    /// Puts a relay together; nothing runs yet.
+    #[must_use]
+    pub fn new(config: Config, directory: PathBuf, storage: Storage, stop: CancellationToken) -> Self {
+        Self(Arc::new(Parts {
+            hub: Arc::default(),
+            tails: Tails::new(config.relay.tail_bytes_max, config.relay.tails_bytes_max),
+            checker: Checker::new(&config.check),
+            access: AccessCache::new(config.relay.tokens_cached_max),
+            sessions: Sessions::new(config.relay.sessions_per_account_max, config.relay.sessions_per_device_max),
+            pushed_bytes: Arc::new(Semaphore::new(config.relay.pushed_bytes_max.min(Semaphore::MAX_PERMITS))),
+            requests: Arc::new(Semaphore::new(config.api.requests_max)),
+            readiness: Readiness::default(),
+            config,
+            directory,
+            storage,
+            stop,
+        }))
+    }
+}

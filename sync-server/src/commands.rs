@@ -1,0 +1,229 @@
+//! The command line. Each command has its file; this one has what they share: arguments, exit codes, errors.
+//!
+//! Exit codes: 0 done, 1 failed (with `error[code]: …` on standard error), 2 used wrongly.
+
+mod account; // people
+mod backup; // a copy, while it runs
+mod config;
+mod device; // installations
+mod doctor; // what is wrong, if anything
+mod serve; // the relay
+mod space; // spaces and grants
+mod token; // their credentials // what is configured
+
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use relay_storage::{Account, Storage};
+
+use crate::config::{Config, ConfigError, Flags};
+use crate::data_directory;
+use crate::server;
+
+/// The relay of Symphony Vault.
+#[derive(Debug, Parser)]
+#[command(name = "sync-server", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(flatten)]
+    place: Place,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Which relay is meant.
+#[derive(Debug, clap::Args)]
+struct Place {
+    /// Data directory of the relay
+    #[arg(long, global = true, value_name = "DIR", env = "SYNC_SERVER_DATA")]
+    data: Option<PathBuf>,
+    /// What keeps its state: sqlite:PATH, a relative path being below the data directory
+    #[arg(long, global = true, value_name = "URL")]
+    storage: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the relay until SIGTERM or SIGINT
+    Serve(serve::Args),
+    /// Accounts: one for each person
+    #[command(subcommand)]
+    Account(account::Command),
+    /// Tokens: what a device logs in with
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Spaces and who may do what in them
+    #[command(subcommand)]
+    Space(space::Command),
+    /// Devices: installations that have connected
+    #[command(subcommand)]
+    Device(device::Command),
+    /// Writes a verified copy of the database, also while the relay runs
+    Backup(backup::Args),
+    /// Looks for what is wrong; 0 if nothing is
+    Doctor,
+    /// The effective configuration
+    #[command(subcommand)]
+    Config(config::Command),
+}
+
+/// Why a command failed: a stable code, and a sentence that names the value, the rule and the remedy.
+#[derive(Debug, thiserror::Error)]
+#[error("{detail}")]
+pub struct CommandError {
+    code: &'static str,
+    detail: String,
+}
+
+impl CommandError {
+    fn new(code: &'static str, detail: impl Into<String>) -> Self {
+        Self { code, detail: detail.into() }
+    }
+}
+
+macro_rules! coded {
+    ($($error:ty),* $(,)?) => {
+        $(impl From<$error> for CommandError {
+            fn from(error: $error) -> Self {
+                Self::new(error.code(), error.to_string())
+            }
+        })*
+    };
+}
+coded!(
+    data_directory::DirectoryError,
+    server::StartError,
+    relay_storage::StorageError,
+    relay_storage::AccountError,
+    relay_storage::SpaceError,
+    relay_storage::BackupError,
+);
+
+impl From<ConfigError> for CommandError {
+    fn from(error: ConfigError) -> Self {
+        Self::new("config_invalid", error.to_string())
+    }
+}
+
+impl From<std::io::Error> for CommandError {
+    fn from(error: std::io::Error) -> Self {
+        Self::new("io", error.to_string())
+    }
+}
+
+type Outcome = Result<ExitCode, CommandError>;
+
+/// Runs a command.
+#[must_use]
+pub fn run(cli: Cli) -> ExitCode {
+    let Cli { place, command } = cli;
+    let outcome = match command {
+        Command::Serve(args) => serve::run(&place, args),
+        Command::Account(command) => administer(&place, Missing::Make, |admin| account::run(admin, command)),
+        Command::Token(command) => administer(&place, Missing::Refuse, |admin| token::run(admin, command)),
+        Command::Space(command) => administer(&place, Missing::Refuse, |admin| space::run(admin, command)),
+        Command::Device(command) => administer(&place, Missing::Refuse, |admin| device::run(admin, command)),
+        Command::Backup(args) => administer(&place, Missing::Refuse, |admin| backup::run(admin, args)),
+        Command::Doctor => administer(&place, Missing::Refuse, doctor::run),
+        Command::Config(command) => config::run(&place, &command),
+    };
+    outcome.unwrap_or_else(|error| {
+        eprintln!("error[{}]: {}", error.code, error.detail);
+        ExitCode::FAILURE
+    })
+}
+
+impl Place {
+    fn directory(&self) -> Result<&PathBuf, CommandError> {
+        self.data.as_ref().ok_or_else(|| {
+            CommandError::new(
+                "data_not_given",
+                "which relay? name its data directory with --data DIR or SYNC_SERVER_DATA",
+            )
+        })
+    }
+
+    /// The effective configuration of the relay in `directory`.
+    fn config(&self, directory: &std::path::Path, flags: Flags) -> Result<Config, CommandError> {
+        let flags = Flags { storage: self.storage.clone(), ..flags };
+        let variables =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Ok(Config::load(directory, variables, flags)?)
+    }
+}
+
+/// What an administrative command does if nothing is in its directory yet.
+#[derive(Clone, Copy)]
+enum Missing {
+    /// Begins a relay there.
+    Make,
+    /// Refuses: a mistyped `--data` must not begin an empty relay.
+    Refuse,
+}
+
+/// What administrative commands work with. They open the storage beside a running relay, which notices.
+struct Admin {
+    directory: PathBuf,
+    storage: Storage,
+}
+
+impl Admin {
+    async fn account(&self, name: &str) -> Result<Account, CommandError> {
+        self.storage.account_named(name).await?.ok_or_else(|| {
+            let directory = self.directory.display();
+            let remedy = "`sync-server account create` makes one";
+            CommandError::new("account_unknown", format!("no account {name:?} in {directory}; {remedy}"))
+        })
+    }
+}
+
+fn administer<F>(place: &Place, missing: Missing, work: impl FnOnce(Admin) -> F) -> Outcome
+where
+    F: Future<Output = Outcome>,
+{
+    let directory = place.directory()?;
+    let directory = match missing {
+        Missing::Make => data_directory::find_or_make(directory)?,
+        Missing::Refuse => data_directory::find(directory)?,
+    };
+    let config = place.config(&directory, Flags::default())?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let storage = server::open_storage(&directory, &config).await?;
+        let outcome = work(Admin { directory, storage: storage.clone() }).await;
+        storage.close().await;
+        outcome
+    })
+}
+
+/// Writes a line to standard output; the reader may be gone.
+fn say(line: impl std::fmt::Display) -> Result<(), CommandError> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+/// A time as people and machines read it.
+fn shown_time(unix_milliseconds: i64) -> String {
+    let seconds = unix_milliseconds.div_euclid(1000);
+    let time = time::OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
+    time.format(&time::format_description::well_known::Rfc3339).unwrap_or_else(|_| seconds.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn data_and_storage_may_stand_after_any_command() {
+        let cli = Cli::try_parse_from(["sync-server", "token", "create", "--account", "a", "--data", "d"]).unwrap();
+        assert_eq!(cli.place.data, Some(PathBuf::from("d")));
+    }
+}

@@ -1,0 +1,334 @@
+//! Everything that can be configured, in one tree: defaults, then `config.toml`, then variables, then flags.
+//!
+//! Each field says its unit, its default and why it is there; `docs/configuration.md` and `config show` are generated
+//! from this file. A key or variable that no field has is an error, so that a typing mistake cannot pass unnoticed.
+
+mod fields; // the macro that keeps a field and its description together
+mod reference; // the generated page, and the effective values as TOML
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use fields::sections;
+
+/// Prefix of every variable.
+pub const VARIABLE_PREFIX: &str = "SYNC_SERVER_";
+/// The optional file inside the data directory.
+pub const FILE_NAME: &str = "config.toml";
+
+sections! {
+    /// Effective configuration of one relay.
+    pub struct Config {
+        /// Where the relay listens and keeps its state.
+        server: Server {
+            /// Address and port to listen on; port 0 takes a free one. TLS is the business of a proxy in front.
+            listen: String = "127.0.0.1:8470".to_owned(),
+            /// What keeps the relay's state: `sqlite:PATH`, a relative path being below the data directory. One file,
+            /// so that a backup is one file.
+            storage: String = "sqlite:relay.sqlite".to_owned(),
+            /// How long a stopping relay waits for its connections, in seconds. Waiting is politeness only: what was
+            /// acknowledged is durable already.
+            shutdown_seconds: u64 = 5,
+            /// Threads for requests and sockets; 0 means one for each core.
+            threads: usize = 0,
+        }
+        /// What a network peer may cost before and beside its requests.
+        connections: Connections {
+            /// Connections in all. Bounds file descriptors and the memory of idle sockets (about 5 KiB each).
+            total_max: usize = 10_000,
+            /// Connections from one address (for IPv6: from one /64). Loopback addresses are exempt, because a proxy on
+            /// the same machine carries everybody's connections.
+            per_address_max: usize = 64,
+            /// How long a peer may take to send the head of a request, in seconds; also how long an idle connection
+            /// stays. A peer that dribbles bytes would otherwise hold a slot for ever.
+            header_seconds: u64 = 10,
+            /// How long a peer may accept no byte of an answer, in seconds. A peer that stops reading would otherwise
+            /// hold a slot and the answer for ever.
+            write_stall_seconds: u64 = 30,
+            /// How long to pause after `accept` fails for want of file descriptors or memory, in milliseconds.
+            accept_pause_milliseconds: u64 = 100,
+        }
+        /// What a device may cost on its connection to `/sync`.
+        relay: Relay {
+            /// Sessions of one account. An account with more open editors than this is a loop, not a person.
+            sessions_per_account_max: usize = 32,
+            /// Sessions of one device. More than one happens when a link broke and the relay has not noticed yet.
+            sessions_per_device_max: usize = 4,
+            /// Bytes of pushed batches being judged at once in the whole relay. When they are used up, sessions read
+            /// no further frames until some are judged, so a burst costs time and not memory.
+            pushed_bytes_max: usize = 67_108_864,
+            /// Bytes of answers that may wait for one device that pushes without reading. They are kept apart from
+            /// what is delivered; a device that exceeds them broke its credit and is disconnected.
+            answer_bytes_max: usize = 262_144,
+            /// Bytes of recent entries kept in memory for each space that somebody follows, for delivery without
+            /// reading storage.
+            tail_bytes_max: usize = 262_144,
+            /// Bytes of recent entries kept in memory in all.
+            tails_bytes_max: usize = 67_108_864,
+            /// How often to look whether another process changed grants, tokens or devices, in milliseconds. Bounds
+            /// how long a revoked token goes on working.
+            access_poll_milliseconds: u64 = 250,
+            /// Tokens remembered between requests; forgotten as soon as any grant, token or device changes.
+            tokens_cached_max: usize = 10_000,
+            /// How long devices are asked to stay away when the relay stops, in milliseconds; each gets a random
+            /// share on top, so that they do not come back at once.
+            retry_after_milliseconds: u32 = 1_000,
+        }
+        /// The check of what was appended, and the projections that follow it.
+        check: Check {
+            /// Threads that apply changes; 0 means half of the cores, at least one.
+            threads: usize = 0,
+            /// Bytes of loaded documents kept in memory, by estimate.
+            documents_bytes_max: usize = 134_217_728,
+            /// Unchecked changes of one space above which its pushes wait: a check that cannot keep up must slow the
+            /// writer down rather than let unexamined entries pile up.
+            unchecked_changes_max: u64 = 100_000,
+            /// How often to look for unchecked documents that no hint announced, in seconds. Heals a lost hint.
+            sweep_seconds: u64 = 5,
+        }
+        /// The HTTP interface.
+        api: Api {
+            /// Largest request body, in bytes.
+            body_bytes_max: usize = 262_144,
+            /// Longest time for one request, in seconds. Must exceed `after_wait_seconds`.
+            request_seconds: u64 = 20,
+            /// Requests being answered at once; more are refused with 503 and `Retry-After`.
+            requests_max: usize = 1_024,
+            /// How long `?after=` may wait, in seconds.
+            after_wait_seconds: u64 = 10,
+            /// Items on one page when the request does not say.
+            page_default: usize = 100,
+            /// Most items on one page.
+            page_max: usize = 1_000,
+            /// Free bytes on the data directory's file system below which `/readyz` says no.
+            free_bytes_min: u64 = 67_108_864,
+        }
+        /// What is logged on standard error.
+        log: Log {
+            /// Filter, in the form of the `tracing` directives (`info`, `sync_server=debug,info`).
+            filter: String = "info".to_owned(),
+            /// `text` for people, `json` for machines.
+            format: String = "text".to_owned(),
+        }
+    }
+}
+
+/// Values given on the command line, strongest of all.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--listen`
+    pub listen: Option<String>,
+    /// `--storage`
+    pub storage: Option<String>,
+    /// `--log-format`
+    pub log_format: Option<String>,
+}
+
+/// Why there is no configuration to work with.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file exists and cannot be read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file is not TOML of the known keys.
+    #[error("{}: line {line}: {reason}", path.display())]
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Where in it, from 1.
+        line: usize,
+        /// The rule.
+        reason: String,
+    },
+    /// A variable with our prefix that no field has.
+    #[error("variable {name} is not known; `sync-server config show` lists every name")]
+    UnknownVariable {
+        /// Its name.
+        name: String,
+    },
+    /// A value that its field cannot have.
+    #[error("{name} = {value:?}: expected {expected}")]
+    Value {
+        /// Field or variable.
+        name: String,
+        /// What was given.
+        value: String,
+        /// The rule.
+        expected: String,
+    },
+}
+
+impl Config {
+    /// Reads `DIR/config.toml` if it is there, then `variables`, then `flags`, and checks the result.
+    ///
+    /// # Errors
+    /// [`ConfigError`], naming file or variable, value and rule.
+    pub fn load(
+        directory: &Path,
+        variables: impl IntoIterator<Item = (String, String)>,
+        flags: Flags,
+    ) -> Result<Self, ConfigError> {
+        let mut config = Self::from_file(&directory.join(FILE_NAME))?;
+        config.apply_variables(variables)?;
+        config.apply_flags(flags);
+        config.checked()
+    }
+
+    fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(source) => return Err(ConfigError::Unreadable { path: path.into(), source }),
+        };
+        toml::from_str(&text).map_err(|error| {
+            let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+            let line = before.lines().count().max(1) + usize::from(before.ends_with('\n'));
+            ConfigError::File { path: path.into(), line, reason: error.message().replace('\n', " ") }
+        })
+    }
+
+    fn apply_variables(&mut self, variables: impl IntoIterator<Item = (String, String)>) -> Result<(), ConfigError> {
+        let ours: BTreeMap<_, _> =
+            variables.into_iter().filter(|(name, _)| name.starts_with(VARIABLE_PREFIX)).collect();
+        for (name, value) in ours {
+            // The data directory is an argument of every command, not a field: the file is inside it.
+            if name != "SYNC_SERVER_DATA" {
+                self.set_variable(&name, &value)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn apply_flags(&mut self, flags: Flags) {
+        let Flags { listen, storage, log_format } = flags;
+        if let Some(listen) = listen {
+            self.server.listen = listen;
+        }
+        if let Some(storage) = storage {
+            self.server.storage = storage;
+        }
+        if let Some(format) = log_format {
+            self.log.format = format;
+        }
+    }
+
+    fn checked(self) -> Result<Self, ConfigError> {
+        let refuse = |name: &str, value: String, expected: &str| {
+            Err(ConfigError::Value { name: name.to_owned(), value, expected: expected.to_owned() })
+        };
+        if !matches!(self.log.format.as_str(), "text" | "json") {
+            return refuse("log.format", self.log.format, "text or json");
+        }
+        if self.api.request_seconds <= self.api.after_wait_seconds {
+            return refuse(
+                "api.request_seconds",
+                self.api.request_seconds.to_string(),
+                "more than api.after_wait_seconds",
+            );
+        }
+        if self.api.page_default == 0 || self.api.page_default > self.api.page_max {
+            return refuse("api.page_default", self.api.page_default.to_string(), "from 1 to api.page_max");
+        }
+        if self.relay.pushed_bytes_max < sync_wire::limits::PUSH_CREDIT_BYTES {
+            return refuse(
+                "relay.pushed_bytes_max",
+                self.relay.pushed_bytes_max.to_string(),
+                "at least 4194304, the credit of one device",
+            );
+        }
+        for (name, value) in [
+            ("connections.total_max", self.connections.total_max),
+            ("connections.per_address_max", self.connections.per_address_max),
+            ("relay.sessions_per_account_max", self.relay.sessions_per_account_max),
+            ("relay.sessions_per_device_max", self.relay.sessions_per_device_max),
+            ("api.requests_max", self.api.requests_max),
+        ] {
+            if value == 0 {
+                return refuse(name, "0".to_owned(), "at least 1");
+            }
+        }
+        Ok(self)
+    }
+
+    /// How often another process's changes of access are looked for.
+    #[must_use]
+    pub fn access_poll(&self) -> Duration {
+        Duration::from_millis(self.relay.access_poll_milliseconds.max(10))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(file: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join(FILE_NAME), file).unwrap();
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::load(directory.path(), variables, Flags::default())
+    }
+
+    #[test]
+    fn a_missing_file_means_the_defaults() {
+        let directory = tempfile::tempdir().unwrap();
+        let config = Config::load(directory.path(), [], Flags::default()).unwrap();
+        assert_eq!(config, Config::default());
+    }
+
+    #[test]
+    fn variables_win_over_the_file_and_flags_over_both() {
+        let file = "[api]\npage_max = 500\n[server]\nlisten = \"a:1\"";
+        let config = load(file, &[("SYNC_SERVER_API_PAGE_MAX", "700"), ("HOME", "/x")]).unwrap();
+        assert_eq!((config.api.page_max, config.server.listen.as_str()), (700, "a:1"));
+        let directory = tempfile::tempdir().unwrap();
+        let flags = Flags { listen: Some("c:3".into()), ..Flags::default() };
+        let variables = [("SYNC_SERVER_SERVER_LISTEN".to_owned(), "b:2".to_owned())];
+        assert_eq!(Config::load(directory.path(), variables, flags).unwrap().server.listen, "c:3");
+    }
+
+    #[test]
+    fn a_key_that_no_field_has_is_an_error_that_names_it() {
+        let error = load("[api]\npage_maximum = 5", &[]).unwrap_err().to_string();
+        assert!(error.contains("page_maximum") && error.contains("page_max"), "{error}");
+        assert!(error.contains("line 2") && !error.contains('\n'), "{error}");
+        let error = load("[apis]\n", &[]).unwrap_err().to_string();
+        assert!(error.contains("apis"), "{error}");
+        let error = load("", &[("SYNC_SERVER_API_PAGE", "5")]).unwrap_err().to_string();
+        assert!(error.contains("SYNC_SERVER_API_PAGE"), "{error}");
+    }
+
+    #[test]
+    fn a_value_that_its_field_cannot_have_is_an_error_that_names_value_and_rule() {
+        let error = load("", &[("SYNC_SERVER_API_PAGE_MAX", "many")]).unwrap_err().to_string();
+        assert!(
+            error.contains("SYNC_SERVER_API_PAGE_MAX") && error.contains("many") && error.contains("usize"),
+            "{error}"
+        );
+        let error = load("[log]\nformat = \"xml\"", &[]).unwrap_err().to_string();
+        assert!(error.contains("xml") && error.contains("text or json"), "{error}");
+        let error = load("[api]\nrequest_seconds = 3", &[]).unwrap_err().to_string();
+        assert!(error.contains("after_wait_seconds"), "{error}");
+    }
+
+    #[test]
+    fn the_effective_values_read_back_as_a_file() {
+        let config = load("[api]\npage_max = 500", &[]).unwrap();
+        assert_eq!(toml::from_str::<Config>(&config.to_toml()).unwrap(), config);
+    }
+
+    #[test]
+    fn the_reference_describes_every_field() {
+        let page = Config::reference();
+        for field in Config::fields() {
+            assert!(page.contains(&format!("`{}`", field.variable())), "{}", field.name);
+            assert!(field.description.len() > 20, "{} needs a reason", field.name);
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! The directory that everything of one relay lives in: found, made, locked, measured.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Held by the relay that serves a directory.
+const LOCK_NAME: &str = "serve.lock";
+
+/// Why a data directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DirectoryError {
+    /// Nothing is there, and the command does not make one.
+    #[error(
+        "{}: there is no relay here; run `sync-server account create NAME --data DIR` first, or correct --data",
+        path.display()
+    )]
+    Missing {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Something else is there.
+    #[error("{}: is not a directory; name the directory of a relay with --data", path.display())]
+    NotADirectory {
+        /// Where.
+        path: PathBuf,
+    },
+    /// It cannot be made or used.
+    #[error("{}: {source}; the relay must be able to write its data directory", path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Another process serves it.
+    #[error("{}: another relay serves this directory; stop it first, or choose another one", path.display())]
+    Locked {
+        /// Where.
+        path: PathBuf,
+    },
+}
+
+impl DirectoryError {
+    /// The stable word for this failure.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Missing { .. } => "data_missing",
+            Self::NotADirectory { .. } => "data_not_a_directory",
+            Self::Io { .. } => "data_unusable",
+            Self::Locked { .. } => "data_locked",
+        }
+    }
+}
+
+/// Finds the directory.
+///
+/// # Errors
+/// [`DirectoryError`]
+pub fn find(path: &Path) -> Result<PathBuf, DirectoryError> {
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => {
+            path.canonicalize().map_err(|source| DirectoryError::Io { path: path.into(), source })
+        }
+        Ok(_) => Err(DirectoryError::NotADirectory { path: path.into() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(DirectoryError::Missing { path: path.into() }),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
+            Err(DirectoryError::NotADirectory { path: path.into() })
+        }
+        Err(source) => Err(DirectoryError::Io { path: path.into(), source }),
+    }
+}
+
+/// Finds the directory, or makes it, for its owner alone.
+///
+/// # Errors
+/// [`DirectoryError`]
+pub fn find_or_make(path: &Path) -> Result<PathBuf, DirectoryError> {
+    match find(path) {
+        Err(DirectoryError::Missing { .. }) => {
+            make(path).map_err(|source| DirectoryError::Io { path: path.into(), source })?;
+            find(path)
+        }
+        found => found,
+    }
+}
+
+#[cfg(unix)]
+fn make(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+#[cfg(not(unix))]
+fn make(path: &Path) -> io::Result<()> {
+    std::fs::create_dir_all(path)
+}
+
+/// Makes sure that no other process serves the directory while the result lives: two relays on one database would not
+/// hear of each other's appends.
+///
+/// # Errors
+/// [`DirectoryError::Locked`], [`DirectoryError::Io`]
+pub fn lock(directory: &Path) -> Result<File, DirectoryError> {
+    let failed = |source| DirectoryError::Io { path: directory.into(), source };
+    let file =
+        File::options().create(true).truncate(false).write(true).open(directory.join(LOCK_NAME)).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(DirectoryError::Locked { path: directory.into() }),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
+
+/// Bytes that the relay may still write there.
+///
+/// # Errors
+/// What the system says.
+pub fn free_bytes(directory: &Path) -> io::Result<u64> {
+    let found = rustix::fs::statvfs(directory)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}

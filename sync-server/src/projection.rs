@@ -1,0 +1,119 @@
+//! The merged state, as the checks left it: what the website and plain HTTP clients read.
+//!
+//! Nothing unchecked is served. Waiting for a position means waiting for the check that reaches it.
+
+use std::time::Duration;
+
+use relay_storage::{Deleted, ListProjections, Projection, ProjectionList, StorageError};
+use sync_wire::{DocumentId, LogPosition, SpaceId};
+use tokio::time::Instant;
+
+use crate::access::Readable;
+use crate::app::App;
+
+/// How long a waiting reader trusts that it will be woken.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// Why a projection does not cover a position.
+#[derive(Debug, thiserror::Error)]
+pub enum AfterError {
+    /// The position is of another life of the log.
+    #[error("{after} is of another epoch; the log ends at {end}; read without `after` and go on from there")]
+    EpochChanged {
+        /// What was asked for.
+        after: LogPosition,
+        /// Where the log ends.
+        end: LogPosition,
+    },
+    /// Not reached in time.
+    #[error("{after} was not reached within {waited:?}; ask again")]
+    Behind {
+        /// What was asked for.
+        after: LogPosition,
+        /// How long it was waited for.
+        waited: Duration,
+    },
+    /// The document's check failed, so it will not be reached until somebody repairs it.
+    #[error("the document is held and stays as it is: {reason}")]
+    Held {
+        /// Why.
+        reason: String,
+    },
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// The merged state of a document; `None` if there is no checked state of it in this space.
+///
+/// # Errors
+/// Storage failed.
+pub async fn current(app: &App, source: &Readable, document: DocumentId) -> Result<Option<Projection>, StorageError> {
+    app.storage.projection(source.space(), document).await
+}
+
+/// The merged state of a document once it contains all that the log has of it up to `after`.
+///
+/// # Errors
+/// [`AfterError`]
+pub async fn at_least(
+    app: &App,
+    source: &Readable,
+    document: DocumentId,
+    after: LogPosition,
+    patience: Duration,
+) -> Result<Option<Projection>, AfterError> {
+    let deadline = Instant::now() + patience;
+    loop {
+        // Asked for before the look, so that a check that ends in between is not missed.
+        let checked = app.checker.projected(source.space());
+        if is_covered(app, source.space(), document, after).await? {
+            return Ok(current(app, source, document).await?);
+        }
+        let now = Instant::now();
+        if now >= deadline {
+            return Err(AfterError::Behind { after, waited: patience });
+        }
+        let _ = tokio::time::timeout_at(deadline.min(now + LOOK_AGAIN), checked).await;
+    }
+}
+
+async fn is_covered(app: &App, space: SpaceId, document: DocumentId, after: LogPosition) -> Result<bool, AfterError> {
+    let Some(end) = app.storage.end_of(space).await? else { return Ok(true) };
+    if end.epoch != after.epoch {
+        return Err(AfterError::EpochChanged { after, end });
+    }
+    if end.position < after.position {
+        return Ok(false);
+    }
+    // Read after the end of the log: what the log has up to there, this row knows of.
+    let Some(state) = app.storage.document(space, document).await? else { return Ok(true) };
+    if state.checked >= after.position || state.is_checked() {
+        return Ok(true);
+    }
+    match state.held {
+        Some(reason) => Err(AfterError::Held { reason }),
+        None => Ok(false),
+    }
+}
+
+/// What to list.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Only of this type.
+    pub type_name: Option<String>,
+    /// Only those after this one, in the order of (space, document).
+    pub after: Option<(SpaceId, DocumentId)>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Lists documents of readable spaces, ascending by (space, document); deleted ones are left out.
+///
+/// # Errors
+/// Storage failed.
+pub async fn list(app: &App, sources: &[Readable], selection: Selection) -> Result<ProjectionList, StorageError> {
+    let Selection { type_name, after, limit } = selection;
+    let spaces = sources.iter().map(Readable::space).collect();
+    app.storage.list_projections(&ListProjections { spaces, type_name, deleted: Deleted::Hide, after, limit }).await
+}

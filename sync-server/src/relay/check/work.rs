@@ -1,0 +1,216 @@
+//! What is done with one document: bring it to the end of its log, store what follows from that.
+
+use document::{ApplyError, Document, Snapshot};
+use relay_storage::{
+    BatchContent, DocumentState, NewProjection, NewSnapshot, ReadError, StoreChecked, Stored, StoredSnapshot,
+};
+use schemas::Registry;
+use sync_wire::log::EntryKind;
+use sync_wire::{Blob, DocumentId, Position, SpaceId};
+use tracing::{debug, warn};
+
+use super::loaded::{Checkout, Loaded};
+use crate::app::App;
+
+/// Roughly how much of a log is applied at once.
+const PAGE_BYTES: usize = 4 << 20;
+/// How often the checked position may move under a worker before it leaves the document to the next round.
+const MOVED_MAX: usize = 3;
+
+/// Why a document could not be checked now. Nothing was condemned.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// Storage failed, or has no such document.
+    #[error(transparent)]
+    Read(ReadError),
+    /// Its entries up to here do not apply, so nothing can be checked after them.
+    #[error("the document's log does not apply: {0}")]
+    Log(ApplyError),
+    /// The worker's thread failed.
+    #[error("the check ended in a panic: {0}")]
+    Panicked(String),
+}
+
+impl CheckError {
+    /// The stable word for this failure.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Read(error) => error.code(),
+            Self::Log(_) => "document_log_invalid",
+            Self::Panicked(_) => "check_panicked",
+        }
+    }
+}
+
+/// Checks what is unchecked of a document. A failing document is held and that is no error.
+pub(super) async fn check_document(app: &App, space: SpaceId, document: DocumentId) -> Result<(), CheckError> {
+    let mut checkout = app.checker.checkout(space, document).await;
+    for _ in 0..MOVED_MAX {
+        let Some(state) = app.storage.document(space, document).await? else { return Ok(()) };
+        if state.held.is_some() || state.is_checked() {
+            return Ok(());
+        }
+        match bring_to(app, &mut checkout, &state).await {
+            Ok(()) => {}
+            Err(CheckError::Log(error)) => return hold(app, &mut checkout, &error.to_string()).await,
+            Err(error) => return Err(error),
+        }
+        if store(app, &mut checkout, &state).await? == Stored::Done {
+            debug!(
+                space.id = %space, document.id = %document, position = %state.end,
+                "Checked document {document} up to {}", state.end
+            );
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+async fn hold(app: &App, checkout: &mut Checkout, reason: &str) -> Result<(), CheckError> {
+    let (space, document) = checkout.key();
+    checkout.discard();
+    warn!(space.id = %space, document.id = %document, "Document {document} of space {space} is held: {reason}");
+    Ok(app.storage.hold(space, document, reason).await?)
+}
+
+/// Brings the loaded document to the end of its log, for a check before an append.
+pub(super) async fn catch_up(app: &App, checkout: &mut Checkout) -> Result<(), CheckError> {
+    let (space, document) = checkout.key();
+    match app.storage.document(space, document).await? {
+        Some(state) => bring_to(app, checkout, &state).await,
+        None => {
+            checkout.put_current(Loaded { document: Document::new(None), through: Position::START });
+            Ok(())
+        }
+    }
+}
+
+/// Loads the document if need be, and applies the entries up to the end of its log, each page as one batch.
+async fn bring_to(app: &App, checkout: &mut Checkout, state: &DocumentState) -> Result<(), CheckError> {
+    let mut loaded = match checkout.take() {
+        Some(loaded) if loaded.through <= state.end.position => loaded,
+        _ => load(app, state).await?,
+    };
+    let end = state.end.position;
+    let mut after = loaded.through;
+    while after < end {
+        let page = app.storage.read_document(state.space, state.document, after, end, PAGE_BYTES).await?;
+        let changes = page.entries.into_iter().filter(|positioned| positioned.entry.kind == EntryKind::Change);
+        let changes: Vec<Blob> = changes.filter_map(|positioned| positioned.entry.bytes).collect();
+        after = page.next.unwrap_or(end);
+        loaded = blocking(move || {
+            loaded.document.apply(&changes).map_err(CheckError::Log)?;
+            loaded.through = after;
+            Ok::<_, CheckError>(loaded)
+        })
+        .await??;
+    }
+    checkout.put_current(loaded);
+    Ok(())
+}
+
+/// From the stored snapshot; from nothing, if there is none or it cannot be used: it is derived data.
+async fn load(app: &App, state: &DocumentState) -> Result<Loaded, CheckError> {
+    let empty = || Loaded { document: Document::new(None), through: Position::START };
+    let Some(stored) = app.storage.load_snapshot(state.space, state.document).await? else { return Ok(empty()) };
+    let document = state.document;
+    let loaded = blocking(move || {
+        let StoredSnapshot { covers, heads, changes, digest, bytes } = stored;
+        let snapshot = Snapshot { heads, changes, digest, bytes };
+        Document::load(&snapshot).map(|document| Loaded { document, through: covers })
+    })
+    .await?;
+    Ok(loaded.unwrap_or_else(|error| {
+        warn!(document.id = %document, "The snapshot of document {document} is not used: {error}");
+        empty()
+    }))
+}
+
+/// Stores checked position, projection and, by the policy, a snapshot, in one compare-and-set.
+async fn store(app: &App, checkout: &mut Checkout, state: &DocumentState) -> Result<Stored, CheckError> {
+    let Some(loaded) = checkout.take() else { return Ok(Stored::Moved { checked: state.checked }) };
+    let with_snapshot = state.snapshot_is_due();
+    let (loaded, projection, snapshot) = blocking(move || {
+        let projection = project(&loaded.document);
+        let snapshot = with_snapshot.then(|| loaded.document.snapshot());
+        (loaded, projection, snapshot)
+    })
+    .await?;
+    checkout.put(loaded);
+    let snapshot = match snapshot.transpose() {
+        Ok(snapshot) => snapshot,
+        // A document without a snapshot is slow to load and otherwise well.
+        Err(error) => {
+            warn!(document.id = %state.document, "No snapshot of document {}: {error}", state.document);
+            None
+        }
+    };
+    let checked = StoreChecked {
+        space: state.space,
+        document: state.document,
+        expected_checked: state.checked,
+        new_checked: state.end.position,
+        projection: Some(projection),
+        snapshot: snapshot.map(|Snapshot { heads, changes, digest, bytes }| NewSnapshot {
+            heads,
+            changes,
+            digest,
+            bytes,
+        }),
+    };
+    Ok(app.storage.store_checked(checked).await?)
+}
+
+/// The merged JSON of a document, with its title if its type says what that is.
+fn project(document: &Document) -> NewProjection {
+    let value = document.value();
+    let type_name = document.type_name();
+    let known = type_name.as_deref().and_then(|name| Registry::builtin().get(name));
+    let title = known.and_then(|document_type| document_type.title(&value));
+    NewProjection { type_name, title, heads: document.heads(), json: value.to_string() }
+}
+
+/// Applies pushed batches in order. `Some((index, _))` names the first that does not apply; with a rejection if that
+/// is its own fault, without one if the log's rules have the word for it.
+pub(super) async fn try_batches(
+    checkout: &mut Checkout,
+    batches: Vec<Vec<Blob>>,
+) -> Result<Option<(usize, Option<BatchContent>)>, CheckError> {
+    let Some(mut loaded) = checkout.take() else { return Ok(None) };
+    let (loaded, failure) = blocking(move || {
+        let all: Vec<Blob> = batches.concat();
+        let failure = match loaded.document.apply(&all) {
+            Ok(_) => None,
+            Err(_) => first_failure(&mut loaded.document, &batches),
+        };
+        (loaded, failure)
+    })
+    .await?;
+    checkout.put(loaded);
+    match failure {
+        Some((_, ApplyError::Broken)) => Err(CheckError::Log(ApplyError::Broken)),
+        Some((index, error)) => Ok(Some((index, rejection(&error)))),
+        None => Ok(None),
+    }
+}
+
+fn first_failure(document: &mut Document, batches: &[Vec<Blob>]) -> Option<(usize, ApplyError)> {
+    batches.iter().enumerate().find_map(|(index, batch)| document.apply(batch).err().map(|error| (index, error)))
+}
+
+fn rejection(error: &ApplyError) -> Option<BatchContent> {
+    match error {
+        ApplyError::Dangerous { .. } => {
+            Some(BatchContent::Rejected { culprit: error.culprit(), code: error.code(), detail: error.to_string() })
+        }
+        // Storage decides these by its own rules, with the better answer.
+        _ => None,
+    }
+}
+
+/// Runs work on a document where it may take its time.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, CheckError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| CheckError::Panicked(error.to_string()))
+}

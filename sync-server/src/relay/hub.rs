@@ -1,0 +1,244 @@
+//! Who wants to hear that a log has grown. Carries no data: whoever is hinted reads what it is missing.
+//!
+//! There is no queue. Each follower has one [`Bell`], which remembers the newest end per space until its owner looks;
+//! hints that come meanwhile collapse into it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use sync_wire::{Position, SpaceId};
+use tokio::sync::Notify;
+
+/// What one follower has not looked at yet.
+#[derive(Debug, Default)]
+pub struct Bell {
+    rung: Mutex<Rung>,
+    wake: Notify,
+}
+
+/// Never larger than the set of spaces that its owner follows.
+#[derive(Debug, Default)]
+struct Rung {
+    ends: HashMap<SpaceId, Position>,
+    access_changed: bool,
+}
+
+/// What a follower finds when it looks.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Heard {
+    /// Spaces that have grown, with their newest known end.
+    pub ends: Vec<(SpaceId, Position)>,
+    /// Some grant, token or device may have changed.
+    pub access_changed: bool,
+}
+
+impl Bell {
+    /// Waits until there is something, and takes all of it.
+    pub async fn heard(&self) -> Heard {
+        loop {
+            let woken = self.wake.notified();
+            let heard = self.take();
+            if heard != Heard::default() {
+                return heard;
+            }
+            woken.await;
+        }
+    }
+
+    fn take(&self) -> Heard {
+        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        Heard { ends: rung.ends.drain().collect(), access_changed: std::mem::take(&mut rung.access_changed) }
+    }
+
+    /// Says that the log of `space` ends at `end` now.
+    pub fn ring(&self, space: SpaceId, end: Position) {
+        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = rung.ends.entry(space).or_default();
+        *known = end.max(*known);
+        drop(rung);
+        self.wake.notify_one();
+    }
+
+    /// Says that access may have changed.
+    pub fn ring_access_changed(&self) {
+        self.rung.lock().unwrap_or_else(PoisonError::into_inner).access_changed = true;
+        self.wake.notify_one();
+    }
+
+    fn forget(&self, space: SpaceId) {
+        self.rung.lock().unwrap_or_else(PoisonError::into_inner).ends.remove(&space);
+    }
+}
+
+/// Everybody who listens in this process.
+#[derive(Debug, Default)]
+pub struct Hub {
+    followers: RwLock<HashMap<SpaceId, Vec<Arc<Bell>>>>,
+    everybody: Mutex<Vec<Arc<Bell>>>,
+}
+
+impl Hub {
+    /// A new listener, which hears of changed access at once and of spaces once it follows them.
+    #[must_use]
+    pub fn listen(self: &Arc<Self>) -> Listener {
+        let bell = Arc::new(Bell::default());
+        self.everybody.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&bell));
+        Listener { hub: Arc::clone(self), bell, following: HashSet::new() }
+    }
+
+    /// Says that the log of `space` ends at `end` now. Call it after the commit, never before.
+    pub fn hint(&self, space: SpaceId, end: Position) {
+        let followers = self.followers.read().unwrap_or_else(PoisonError::into_inner);
+        for bell in followers.get(&space).into_iter().flatten() {
+            bell.ring(space, end);
+        }
+    }
+
+    /// As [`Self::hint`], but not to the one follower who knows better: a session hears of its own append from its
+    /// outcome, and must not read what it pushed before it knows that.
+    pub fn hint_others(&self, space: SpaceId, end: Position, except: &Arc<Bell>) {
+        let followers = self.followers.read().unwrap_or_else(PoisonError::into_inner);
+        for bell in followers.get(&space).into_iter().flatten().filter(|bell| !Arc::ptr_eq(bell, except)) {
+            bell.ring(space, end);
+        }
+    }
+
+    /// Says to everybody that access may have changed.
+    pub fn access_changed(&self) {
+        for bell in self.everybody.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            bell.ring_access_changed();
+        }
+    }
+
+    /// Whether anybody in this process follows `space`.
+    #[must_use]
+    pub fn is_followed(&self, space: SpaceId) -> bool {
+        self.followers.read().unwrap_or_else(PoisonError::into_inner).contains_key(&space)
+    }
+}
+
+/// One listener; hears nothing any more once it is dropped.
+#[derive(Debug)]
+pub struct Listener {
+    hub: Arc<Hub>,
+    bell: Arc<Bell>,
+    following: HashSet<SpaceId>,
+}
+
+impl Listener {
+    /// Where hints arrive.
+    #[must_use]
+    pub fn bell(&self) -> &Arc<Bell> {
+        &self.bell
+    }
+
+    /// The spaces followed.
+    #[must_use]
+    pub fn following(&self) -> &HashSet<SpaceId> {
+        &self.following
+    }
+
+    /// Hears of `space` from now on.
+    pub fn follow(&mut self, space: SpaceId) {
+        if !self.following.insert(space) {
+            return;
+        }
+        let mut followers = self.hub.followers.write().unwrap_or_else(PoisonError::into_inner);
+        followers.entry(space).or_default().push(Arc::clone(&self.bell));
+    }
+
+    /// Hears of `space` no more.
+    pub fn unfollow(&mut self, space: SpaceId) {
+        self.following.remove(&space);
+        self.hub.remove(space, &self.bell);
+        self.bell.forget(space);
+    }
+}
+
+impl Hub {
+    fn remove(&self, space: SpaceId, bell: &Arc<Bell>) {
+        let mut followers = self.followers.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bells) = followers.get_mut(&space) {
+            bells.retain(|other| !Arc::ptr_eq(other, bell));
+            if bells.is_empty() {
+                followers.remove(&space);
+            }
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        for &space in &self.following {
+            self.hub.remove(space, &self.bell);
+        }
+        let mut everybody = self.hub.everybody.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(index) = everybody.iter().position(|other| Arc::ptr_eq(other, &self.bell)) {
+            everybody.swap_remove(index);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SPACE: SpaceId = SpaceId([1; 16]);
+
+    #[test]
+    fn hints_collapse_into_the_newest_end() {
+        let hub = Arc::new(Hub::default());
+        let mut listener = hub.listen();
+        listener.follow(SPACE);
+        for end in [3, 9, 5] {
+            hub.hint(SPACE, Position(end));
+        }
+        assert_eq!(listener.bell().take().ends, [(SPACE, Position(9))]);
+        assert_eq!(listener.bell().take(), Heard::default());
+    }
+
+    #[test]
+    fn only_followers_hear_of_a_space() {
+        let hub = Arc::new(Hub::default());
+        let (mut one, mut two) = (hub.listen(), hub.listen());
+        one.follow(SPACE);
+        two.follow(SPACE);
+        two.unfollow(SPACE);
+        hub.hint(SPACE, Position(1));
+        assert_eq!(one.bell().take().ends.len(), 1);
+        assert_eq!(two.bell().take(), Heard::default());
+    }
+
+    #[test]
+    fn a_session_hears_of_its_own_append_from_the_outcome_only() {
+        let hub = Arc::new(Hub::default());
+        let (mut one, mut two) = (hub.listen(), hub.listen());
+        one.follow(SPACE);
+        two.follow(SPACE);
+        hub.hint_others(SPACE, Position(1), one.bell());
+        assert_eq!(one.bell().take(), Heard::default());
+        assert_eq!(two.bell().take().ends, [(SPACE, Position(1))]);
+    }
+
+    #[test]
+    fn a_dropped_listener_leaves_nothing_behind() {
+        let hub = Arc::new(Hub::default());
+        let mut listener = hub.listen();
+        listener.follow(SPACE);
+        drop(listener);
+        assert!(!hub.is_followed(SPACE));
+        assert!(hub.everybody.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_hint_wakes_a_waiting_follower() {
+        let hub = Arc::new(Hub::default());
+        let mut listener = hub.listen();
+        listener.follow(SPACE);
+        let bell = Arc::clone(listener.bell());
+        let waiting = tokio::spawn(async move { bell.heard().await });
+        tokio::task::yield_now().await;
+        hub.hint(SPACE, Position(4));
+        assert_eq!(waiting.await.unwrap().ends, [(SPACE, Position(4))]);
+    }
+}

@@ -1,0 +1,405 @@
+//! The shell of one session: a WebSocket on one side, storage and hub on the other, [`Session`] between them.
+//!
+//! One loop turns what happens into inputs and performs effects in order. It never stops reading because it cannot
+//! write: answers wait in a bounded buffer ([`outgoing`]), and reads of the log are begun only while that is nearly
+//! empty, so a slow device costs its cursor and one write buffer.
+
+mod credit; // bytes of pushed batches, bounded for the whole relay
+mod effects;
+mod outgoing; // what waits for the socket // what is done outside the loop: authorize, append, read
+
+use std::collections::VecDeque;
+use std::error::Error as _;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::future::{BoxFuture, OptionFuture};
+use futures_util::stream::{FuturesUnordered, SplitSink, SplitStream, StreamExt as _};
+use sync_core::session::{Effect, Input, Outcome, Session};
+use sync_wire::limits::{DEAD_AFTER, FRAME_BYTES_MAX, PING_INTERVAL, SUBPROTOCOL};
+use sync_wire::{
+    AccountId, BatchId, DeviceFrame, Goodbye, GoodbyeCode, Position, Push, RelayFrame, decode_device_frame,
+    encode_relay_frame,
+};
+use tokio::time::Instant;
+use tracing::{Instrument as _, debug, info};
+
+use crate::accept::Connection;
+use crate::access::Caller;
+use crate::api::problem::{ApiError, ApiResult, Code};
+use crate::app::App;
+use crate::relay::append::Pushes;
+use crate::relay::hub::{Heard, Listener};
+use crate::relay::sessions::Place;
+use credit::{Credit, Room};
+use effects::Peer;
+use outgoing::Outgoing;
+
+/// The WebSocket's read buffer. Larger frames grow it for their time; the usual default of 128 KiB would be most of
+/// what an idle connection costs.
+const READ_BUFFER_BYTES: usize = 1024;
+/// Frames are collected up to this much before they are written.
+const WRITE_BUFFER_BYTES: usize = 4096;
+/// One frame beyond the write buffer; [`Outgoing`] never has more under way.
+const WRITE_BUFFER_BYTES_MAX: usize = FRAME_BYTES_MAX + (64 << 10);
+/// How long the last frame may take.
+const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// `GET /sync`
+///
+/// # Errors
+/// [`Code::UpgradeRequired`], [`Code::Overloaded`]
+pub async fn upgrade(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Extension(connection): Extension<Arc<Connection>>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> ApiResult<Response> {
+    let upgrade = upgrade.map_err(|rejection| ApiError::new(Code::UpgradeRequired, rejection.to_string()))?;
+    if !upgrade.requested_protocols().any(|protocol| protocol == SUBPROTOCOL) {
+        let detail = format!("offer the WebSocket subprotocol {SUBPROTOCOL}");
+        return Err(ApiError::new(Code::UpgradeRequired, detail));
+    }
+    let Some(place) = app.sessions.of_account(caller.account()) else {
+        let max = app.config.relay.sessions_per_account_max;
+        let detail = format!("the account has {max} sessions already (relay.sessions_per_account_max)");
+        return Err(ApiError::new(Code::Overloaded, detail).retry_after(Duration::from_secs(30)));
+    };
+    let upgrade = upgrade
+        .protocols([SUBPROTOCOL])
+        .read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(WRITE_BUFFER_BYTES)
+        .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
+        .max_frame_size(FRAME_BYTES_MAX)
+        .max_message_size(FRAME_BYTES_MAX);
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        let span = tracing::info_span!("session", account.id = %caller.account(), peer = %connection.peer);
+        Shell::new(app, caller, place, socket).run().instrument(span).await;
+        drop(connection); // its slot was the socket's until here
+    }))
+}
+
+struct Shell {
+    peer: Arc<Peer>,
+    _place: Place<AccountId>,
+    session: Session,
+    listener: Listener,
+    sink: SplitSink<WebSocket, Message>,
+    stream: SplitStream<WebSocket>,
+    out: Outgoing<Message>,
+    /// What is done outside the loop; most of it ends in an input.
+    operations: FuturesUnordered<BoxFuture<'static, Option<Input>>>,
+    /// Reads that wait until the socket has room for what they bring.
+    reads: VecDeque<Effect>,
+    read: Option<BoxFuture<'static, Input>>,
+    credit: Credit,
+    /// A push that waits for room in the whole relay; meanwhile no other frame is read.
+    waiting: Option<BoxFuture<'static, (Push, Room)>>,
+    started: Instant,
+    heard_at: Instant,
+    sent_at: Instant,
+}
+
+/// Why the loop ended.
+enum End {
+    /// Say this, then close.
+    Goodbye(Goodbye),
+    /// The other side is gone.
+    Gone(String),
+}
+
+/// What the loop woke up for.
+enum Woken {
+    Stop,
+    Done(Option<Input>),
+    Read(Input),
+    Heard(Heard),
+    Written(Result<(), axum::Error>),
+    Room(Push, Room),
+    Received(Option<Result<Message, axum::Error>>),
+    Timer,
+}
+
+impl Shell {
+    fn new(app: App, caller: Caller, place: Place<AccountId>, socket: WebSocket) -> Self {
+        let (sink, stream) = socket.split();
+        let now = Instant::now();
+        Self {
+            listener: app.hub.listen(),
+            out: Outgoing::new(app.config.relay.answer_bytes_max),
+            credit: Credit::new(Arc::clone(&app.pushed_bytes)),
+            peer: Arc::new(Peer::new(app, caller)),
+            _place: place,
+            session: Session::new(sync_core::time::Instant::default()),
+            sink,
+            stream,
+            operations: FuturesUnordered::new(),
+            reads: VecDeque::new(),
+            read: None,
+            waiting: None,
+            started: now,
+            heard_at: now,
+            sent_at: now,
+        }
+    }
+
+    async fn run(mut self) {
+        let end = loop {
+            self.begin_read();
+            let woken = self.wait().await;
+            if let Err(end) = self.on_woken(woken) {
+                break end;
+            }
+        };
+        match end {
+            End::Goodbye(goodbye) => self.say(goodbye).await,
+            End::Gone(why) => debug!("Session ended: {why}"),
+        }
+    }
+
+    async fn wait(&mut self) -> Woken {
+        let timer = self.next_timer();
+        let may_receive = self.waiting.is_none();
+        // In this order: what is done comes before what is new, and all that is done before it is written at once.
+        tokio::select! {
+            biased;
+            () = self.peer.app().stop.cancelled() => Woken::Stop,
+            Some(input) = self.operations.next() => Woken::Done(input),
+            heard = self.listener.bell().heard() => Woken::Heard(heard),
+            Some(input) = OptionFuture::from(self.read.as_mut()) => Woken::Read(input),
+            Some((push, room)) = OptionFuture::from(self.waiting.as_mut()) => Woken::Room(push, room),
+            written = self.out.write(&mut self.sink), if !self.out.is_empty() => Woken::Written(written),
+            received = self.stream.next(), if may_receive => Woken::Received(received),
+            () = tokio::time::sleep_until(timer) => Woken::Timer,
+        }
+    }
+
+    fn on_woken(&mut self, woken: Woken) -> Result<(), End> {
+        match woken {
+            Woken::Stop => self.handle(Input::Shutdown { retry_after_ms: self.peer.retry_after_ms() }),
+            Woken::Done(input) => input.map_or(Ok(()), |input| self.on_done(input)),
+            Woken::Read(input) => {
+                self.read = None;
+                self.handle(input)
+            }
+            Woken::Heard(heard) => self.on_heard(heard),
+            Woken::Written(Ok(())) => {
+                self.sent_at = Instant::now();
+                Ok(())
+            }
+            Woken::Written(Err(error)) => Err(End::Gone(format!("cannot write: {error}"))),
+            Woken::Room(push, room) => {
+                self.waiting = None;
+                self.heard_at = Instant::now(); // it was we who did not listen
+                self.credit.hold(push.batch, room);
+                self.handle(Input::Frame(DeviceFrame::Push(push)))
+            }
+            Woken::Received(received) => self.on_received(received),
+            Woken::Timer => self.on_timer(),
+        }
+    }
+
+    fn on_done(&mut self, input: Input) -> Result<(), End> {
+        let own_end = match &input {
+            Input::Appended { space, outcomes, .. } => end_of(outcomes).map(|end| (*space, end)),
+            _ => None,
+        };
+        self.handle(input)?;
+        // After the outcome: only then does the session know what of the log is its own.
+        own_end.map_or(Ok(()), |(space, end)| self.handle(Input::Hint { space, end }))
+    }
+
+    fn on_heard(&mut self, heard: Heard) -> Result<(), End> {
+        if heard.access_changed {
+            self.handle(Input::AccessChanged)?;
+        }
+        heard.ends.into_iter().try_for_each(|(space, end)| self.handle(Input::Hint { space, end }))
+    }
+
+    fn on_received(&mut self, received: Option<Result<Message, axum::Error>>) -> Result<(), End> {
+        self.heard_at = Instant::now();
+        match received {
+            Some(Ok(Message::Binary(bytes))) => self.on_frame(&bytes),
+            Some(Ok(Message::Text(_))) => Err(breach("frames are binary; a text frame was sent".to_owned())),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
+            Some(Ok(Message::Close(_))) | None => Err(End::Gone("the device closed the connection".to_owned())),
+            Some(Err(error)) => Err(on_receive_error(&error)),
+        }
+    }
+
+    fn on_frame(&mut self, bytes: &Bytes) -> Result<(), End> {
+        match decode_device_frame(bytes) {
+            Ok(Some(DeviceFrame::Push(push))) => self.on_push(push, bytes.len()),
+            Ok(Some(frame)) => self.handle(Input::Frame(frame)),
+            Ok(None) => Ok(()), // a kind that only newer versions know
+            Err(error) => Err(breach(error.to_string())),
+        }
+    }
+
+    fn on_push(&mut self, push: Push, bytes: usize) -> Result<(), End> {
+        match self.credit.try_take(bytes) {
+            Some(room) => {
+                self.credit.hold(push.batch, room);
+                self.handle(Input::Frame(DeviceFrame::Push(push)))
+            }
+            None => {
+                self.waiting = Some(self.credit.wait(push, bytes));
+                Ok(())
+            }
+        }
+    }
+
+    fn on_timer(&mut self) -> Result<(), End> {
+        let now = Instant::now();
+        if self.is_deaf_at(now) {
+            let detail = format!("nothing was heard for {} seconds", DEAD_AFTER.as_secs());
+            return Err(End::Goodbye(Goodbye { code: GoodbyeCode::TOO_SLOW, retry_after_ms: 0, detail }));
+        }
+        if now >= self.sent_at + PING_INTERVAL {
+            self.sent_at = now;
+            // If something waits, the device is not reading and would not see a ping either.
+            if self.out.is_empty() {
+                self.out.push_uncounted(Message::Ping(Bytes::new()), 0);
+            }
+        }
+        self.handle(Input::Timeout)
+    }
+
+    fn is_deaf_at(&self, now: Instant) -> bool {
+        self.waiting.is_none() && now >= self.heard_at + DEAD_AFTER
+    }
+
+    fn next_timer(&self) -> Instant {
+        let machine = self.session.next_timeout().map(|at| self.started + at.0);
+        let dead = self.waiting.is_none().then(|| self.heard_at + DEAD_AFTER);
+        let ping = self.sent_at + PING_INTERVAL;
+        [machine, dead].into_iter().flatten().fold(ping, Instant::min)
+    }
+
+    fn handle(&mut self, input: Input) -> Result<(), End> {
+        let now = sync_core::time::Instant(self.started.elapsed());
+        let mut effects = Vec::new();
+        self.session.handle(now, input, &mut effects);
+        effects.into_iter().try_for_each(|effect| self.perform(effect))
+    }
+
+    fn perform(&mut self, effect: Effect) -> Result<(), End> {
+        match effect {
+            Effect::Send(frame) => return self.send(&frame),
+            Effect::Authorize { device, agent, cursors } => {
+                self.operations.push(Arc::clone(&self.peer).authorize(device, agent, cursors));
+            }
+            Effect::Regrant { device } => self.operations.push(Arc::clone(&self.peer).regrant(device)),
+            Effect::Append { space, document, device, batches } => {
+                let bell = Arc::clone(self.listener.bell());
+                let pushes = Pushes { document, device, batches, bell };
+                self.operations.push(Arc::clone(&self.peer).append(space, pushes));
+            }
+            Effect::ReadLog { .. } | Effect::ReadBootstrap { .. } => self.reads.push_back(effect),
+            Effect::Follow { space } => {
+                self.listener.follow(space);
+                self.poll(vec![space]);
+            }
+            Effect::Unfollow { space } => self.listener.unfollow(space),
+            Effect::Poll => self.poll(self.listener.following().iter().copied().collect()),
+            Effect::Close(goodbye) => return Err(End::Goodbye(goodbye)),
+        }
+        Ok(())
+    }
+
+    /// Asks storage where these logs end; the answer comes as a hint.
+    fn poll(&mut self, spaces: Vec<sync_wire::SpaceId>) {
+        self.operations.push(Arc::clone(&self.peer).poll(spaces, Arc::clone(self.listener.bell())));
+    }
+
+    /// Begins the next read of a log, if the socket has room for what it brings.
+    fn begin_read(&mut self) {
+        if self.read.is_some() || !self.out.has_room() {
+            return;
+        }
+        let peer = Arc::clone(&self.peer);
+        self.read = match self.reads.pop_front() {
+            Some(Effect::ReadLog { space, after, bytes_target }) => Some(peer.read_log(space, after, bytes_target)),
+            Some(Effect::ReadBootstrap { space, from, bytes_target }) => {
+                Some(peer.read_bootstrap(space, from, bytes_target))
+            }
+            _ => None,
+        };
+    }
+
+    fn send(&mut self, frame: &RelayFrame) -> Result<(), End> {
+        self.credit.answered(frame);
+        let bytes = encode_relay_frame(frame);
+        let len = bytes.len();
+        self.out
+            .push(Message::Binary(bytes.into()), len)
+            .map_err(|detail| End::Goodbye(Goodbye { code: GoodbyeCode::TOO_SLOW, retry_after_ms: 1000, detail }))
+    }
+
+    /// Says why, if the device listens soon enough, and closes.
+    async fn say(mut self, goodbye: Goodbye) {
+        let (code, detail) = (goodbye.code, goodbye.detail.clone());
+        info!(goodbye.code = code.name(), "Session ends with {}: {detail}", code.name());
+        if is_access_lost(code) {
+            self.out.clear(); // nothing is sent to whoever may not read any more
+        }
+        let last = encode_relay_frame(&RelayFrame::Goodbye(goodbye));
+        let close = CloseFrame { code: websocket_code(code), reason: code.name().into() };
+        self.out.push_uncounted(Message::Binary(last.into()), 0);
+        self.out.push_uncounted(Message::Close(Some(close)), 0);
+        let Self { mut out, mut sink, mut stream, .. } = self;
+        let closing = async {
+            if out.write(&mut sink).await.is_ok() {
+                // Closing while something unread has arrived would make the other side lose the last frame.
+                while let Some(Ok(_)) = stream.next().await {}
+            }
+        };
+        let _ = tokio::time::timeout(GOODBYE_TIMEOUT, closing).await;
+    }
+}
+
+/// Where the log ends at least, after these.
+fn end_of(outcomes: &[(BatchId, Outcome)]) -> Option<Position> {
+    let place = |outcome: &Outcome| match outcome {
+        Outcome::Appended { at, .. } => Some(at.position),
+        _ => None,
+    };
+    outcomes.iter().filter_map(|(_, outcome)| place(outcome)).max()
+}
+
+fn breach(detail: String) -> End {
+    End::Goodbye(Goodbye { code: GoodbyeCode::PROTOCOL, retry_after_ms: 1000, detail })
+}
+
+/// A broken connection ends quietly; everything else is a rule that the device broke.
+fn on_receive_error(error: &axum::Error) -> End {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if cause.is::<io::Error>() {
+            return End::Gone(error.to_string());
+        }
+        source = cause.source();
+    }
+    breach(error.to_string())
+}
+
+fn is_access_lost(code: GoodbyeCode) -> bool {
+    matches!(code, GoodbyeCode::UNAUTHENTICATED | GoodbyeCode::DEVICE_REVOKED | GoodbyeCode::DEVICE_TAKEN)
+}
+
+fn websocket_code(code: GoodbyeCode) -> u16 {
+    match code {
+        GoodbyeCode::SHUTTING_DOWN => close_code::RESTART,
+        GoodbyeCode::PROTOCOL | GoodbyeCode::VERSION => close_code::PROTOCOL,
+        GoodbyeCode::TOO_SLOW | GoodbyeCode::OVERLOADED => close_code::AGAIN,
+        GoodbyeCode::UNAVAILABLE => close_code::ERROR,
+        _ => close_code::POLICY,
+    }
+}

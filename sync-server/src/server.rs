@@ -1,0 +1,132 @@
+//! A relay from opening to stopping.
+
+use std::fs::File;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use relay_storage::{
+    OpenError, ReceiptKeys, ReceiptKeysError, Storage, StorageOptions, StorageUrl, StorageUrlError, system_random,
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::info;
+
+use crate::app::App;
+use crate::config::Config;
+use crate::data_directory::{self, DirectoryError};
+use crate::relay::check;
+use crate::{accept, access, router};
+
+/// The keys with which the relay vouches for its logs; beside the database, never in it.
+const RECEIPT_KEYS_NAME: &str = "receipt.keys";
+
+/// Why a relay does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The data directory.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// The storage URL.
+    #[error(transparent)]
+    Url(#[from] StorageUrlError),
+    /// The receipt keys.
+    #[error(transparent)]
+    ReceiptKeys(#[from] ReceiptKeysError),
+    /// The storage.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The address.
+    #[error("cannot listen on {listen}: {source}; choose another address with --listen")]
+    Listen {
+        /// What was asked for.
+        listen: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+impl StartError {
+    /// The stable word for this failure.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Directory(error) => error.code(),
+            Self::Url(error) => error.code(),
+            Self::ReceiptKeys(error) => error.code(),
+            Self::Open(error) => error.code(),
+            Self::Listen { .. } => "listen_failed",
+        }
+    }
+}
+
+/// A relay that listens and does not answer yet.
+#[derive(Debug)]
+pub struct Server {
+    app: App,
+    listener: TcpListener,
+    address: SocketAddr,
+    _lock: File,
+}
+
+/// Opens the storage that a configuration names.
+///
+/// # Errors
+/// [`StartError`]
+pub async fn open_storage(directory: &Path, config: &Config) -> Result<Storage, StartError> {
+    let url = match StorageUrl::parse(&config.server.storage)? {
+        StorageUrl::Sqlite(path) => StorageUrl::Sqlite(directory.join(path)),
+        other => other,
+    };
+    let keys = ReceiptKeys::load_or_create(&directory.join(RECEIPT_KEYS_NAME), &system_random())?;
+    Ok(Storage::open(&url, StorageOptions::new(keys)).await?)
+}
+
+impl Server {
+    /// Takes the data directory, opens the storage and the port.
+    ///
+    /// # Errors
+    /// [`StartError`]
+    pub async fn open(directory: PathBuf, config: Config) -> Result<Self, StartError> {
+        let lock = data_directory::lock(&directory)?;
+        let storage = open_storage(&directory, &config).await?;
+        let listen = config.server.listen.clone();
+        let failed = |source| StartError::Listen { listen: listen.clone(), source };
+        let listener = TcpListener::bind(&listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let app = App::new(config, directory, storage, CancellationToken::new());
+        Ok(Self { app, listener, address, _lock: lock })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its parts; `app().stop.cancel()` stops it.
+    #[must_use]
+    pub const fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Serves until it is stopped, then says goodbye, waits a bounded time for what is under way, and closes.
+    pub async fn run(self) {
+        let Self { app, listener, address, _lock } = self;
+        info!(listen = %address, data = %app.directory.display(), "Serving {} on {address}", app.directory.display());
+        let background = TaskTracker::new();
+        background.spawn(access::watch(app.clone()));
+        background.spawn(check::run(app.clone()));
+        background.close();
+        let grace = Duration::from_secs(app.config.server.shutdown_seconds);
+        let limits = app.config.connections.clone();
+        accept::run(listener, router::router(&app), limits, app.stop.clone(), grace).await;
+        if tokio::time::timeout(grace, background.wait()).await.is_err() {
+            info!("Stopped in the middle of a check; it is done again at the next start");
+        }
+        app.storage.close().await;
+        info!("Stopped");
+    }
+}

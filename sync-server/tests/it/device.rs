@@ -1,0 +1,206 @@
+//! A raw client of `/sync`: frames in, frames out, nothing hidden.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::{SinkExt as _, StreamExt as _};
+use sync_wire::limits::SUBPROTOCOL;
+use sync_wire::{
+    Ack, BatchId, Chain, Cursor, Deliver, DeviceFrame, DeviceId, DocumentId, Goodbye, Hello, LogPosition, Push,
+    RelayFrame, Resume, SpaceId, VersionRange, Welcome, decode_relay_frame, encode_device_frame,
+};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::author::{Batch, fresh_id};
+
+/// Longer than anything takes that happens at all.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+#[derive(Debug)]
+pub(crate) struct Device {
+    pub id: DeviceId,
+    pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// Frames that came while another kind was waited for.
+    early: Vec<RelayFrame>,
+}
+
+impl Device {
+    /// Upgrades, and says nothing yet.
+    pub(crate) async fn connect(address: SocketAddr, token: &str) -> Self {
+        Self::try_connect(address, token, SUBPROTOCOL).await.unwrap()
+    }
+
+    pub(crate) async fn try_connect(address: SocketAddr, token: &str, subprotocol: &str) -> Result<Self, Error> {
+        let mut request = format!("ws://{address}/sync").into_client_request()?;
+        request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        request.headers_mut().insert("sec-websocket-protocol", subprotocol.parse().unwrap());
+        let (socket, _) = connect_async(request).await?;
+        Ok(Self { id: DeviceId(fresh_id()), socket, early: Vec::new() })
+    }
+
+    /// A new device that is greeted; what it is new to has been bootstrapped.
+    pub(crate) async fn online(address: SocketAddr, token: &str) -> (Self, Welcome) {
+        let mut device = Self::connect(address, token).await;
+        let welcome = device.hello(Vec::new()).await;
+        (device, welcome)
+    }
+
+    pub(crate) async fn hello(&mut self, cursors: Vec<Cursor>) -> Welcome {
+        self.send(&self.hello_frame(cursors)).await;
+        match self.next().await {
+            Some(RelayFrame::Welcome(welcome)) => welcome,
+            other => panic!("expected Welcome, got {other:?}"),
+        }
+    }
+
+    pub(crate) fn hello_frame(&self, cursors: Vec<Cursor>) -> DeviceFrame {
+        let versions = VersionRange { oldest: 1, newest: 1 };
+        DeviceFrame::Hello(Hello { versions, device: self.id, agent: "test".into(), cursors })
+    }
+
+    pub(crate) async fn send(&mut self, frame: &DeviceFrame) {
+        self.socket.send(Message::Binary(encode_device_frame(frame).into())).await.unwrap();
+    }
+
+    pub(crate) async fn push(&mut self, space: SpaceId, document: DocumentId, batch: &Batch) {
+        self.push_in_lane(space, document, 0, batch).await;
+    }
+
+    pub(crate) async fn push_in_lane(&mut self, space: SpaceId, document: DocumentId, lane: u32, batch: &Batch) {
+        let content = batch.content.clone();
+        self.send(&DeviceFrame::Push(Push { space, document, lane, batch: batch.id, content })).await;
+    }
+
+    /// Pushes in order and waits until all are in the log; the place of the last.
+    pub(crate) async fn push_all(&mut self, space: SpaceId, document: DocumentId, batches: &[Batch]) -> LogPosition {
+        for batch in batches {
+            self.push(space, document, batch).await;
+        }
+        let mut last = None;
+        for batch in batches {
+            last = self.acked(batch.id).await.at;
+        }
+        last.expect("a personal or checked batch has a position")
+    }
+
+    /// The next frame; `None` when the connection is closed.
+    pub(crate) async fn next(&mut self) -> Option<RelayFrame> {
+        if !self.early.is_empty() {
+            return Some(self.early.remove(0));
+        }
+        self.receive().await
+    }
+
+    async fn receive(&mut self) -> Option<RelayFrame> {
+        loop {
+            let received = tokio::time::timeout(PATIENCE, self.socket.next()).await.expect("the relay says nothing");
+            match received {
+                Some(Ok(Message::Binary(bytes))) => return decode_relay_frame(&bytes).unwrap(),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return None,
+                Some(Ok(other)) => panic!("the relay sent {other:?}"),
+            }
+        }
+    }
+
+    /// The next frame that `pick` takes; others stay for later.
+    async fn until<T>(&mut self, what: &str, mut pick: impl FnMut(&RelayFrame) -> Option<T>) -> T {
+        if let Some((index, found)) =
+            self.early.iter().enumerate().find_map(|(index, frame)| Some((index, pick(frame)?)))
+        {
+            self.early.remove(index);
+            return found;
+        }
+        loop {
+            let Some(frame) = self.receive().await else {
+                panic!("closed while waiting for {what}; early: {:?}", self.early)
+            };
+            match pick(&frame) {
+                Some(found) => return found,
+                None => self.early.push(frame),
+            }
+        }
+    }
+
+    pub(crate) async fn acked(&mut self, batch: BatchId) -> Ack {
+        let answer = self.answer(batch).await;
+        match answer {
+            RelayFrame::Ack(ack) => ack,
+            other => panic!("batch {batch} was not acknowledged: {other:?}"),
+        }
+    }
+
+    /// Whatever the relay answers to a batch.
+    pub(crate) async fn answer(&mut self, batch: BatchId) -> RelayFrame {
+        self.until(&format!("the answer to {batch}"), |frame| {
+            let answered = match frame {
+                RelayFrame::Ack(ack) => ack.batch,
+                RelayFrame::Refuse(refuse) => refuse.batch,
+                RelayFrame::Park(park) => park.batch,
+                RelayFrame::Need(need) => need.batch,
+                RelayFrame::Skipped(skipped) => skipped.batch,
+                _ => return None,
+            };
+            (answered == batch).then(|| frame.clone())
+        })
+        .await
+    }
+
+    /// The next delivery of a space, confirmed.
+    pub(crate) async fn delivered(&mut self, space: SpaceId) -> Deliver {
+        let deliver = self
+            .until("a delivery", |frame| match frame {
+                RelayFrame::Deliver(deliver) if deliver.space == space => Some(deliver.clone()),
+                _ => None,
+            })
+            .await;
+        let position = deliver.end().position;
+        self.send(&DeviceFrame::Confirm(sync_wire::Confirm { space, position, frames: 1 })).await;
+        deliver
+    }
+
+    /// Waits for a change of a grant; `None` if it was taken.
+    pub(crate) async fn regranted(&mut self, space: SpaceId) -> Option<sync_wire::Grant> {
+        self.until("a changed grant", |frame| match frame {
+            RelayFrame::GrantChanged(changed) if changed.space == space => Some(changed.grant.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits for the goodbye, and that nothing follows it.
+    pub(crate) async fn goodbye(&mut self) -> Goodbye {
+        let goodbye = self
+            .until("Goodbye", |frame| match frame {
+                RelayFrame::Goodbye(goodbye) => Some(goodbye.clone()),
+                _ => None,
+            })
+            .await;
+        assert_eq!(self.receive().await, None, "nothing follows Goodbye");
+        goodbye
+    }
+}
+
+/// Where a device stands that was told to begin at a place.
+pub(crate) fn cursor(space: SpaceId, at: LogPosition, chain: Chain) -> Cursor {
+    Cursor { space, at, chain, bootstrap: None }
+}
+
+/// The personal space of a welcome.
+pub(crate) fn personal(welcome: &Welcome) -> &sync_wire::Grant {
+    let personal = welcome.grants.iter().find(|grant| grant.kind == sync_wire::SpaceKind::Personal);
+    personal.expect("every account has a personal space")
+}
+
+/// Where a device starts in a granted space.
+pub(crate) fn start(grant: &sync_wire::Grant) -> Cursor {
+    match grant.resume {
+        Resume::Continue => panic!("a new device cannot continue"),
+        Resume::Bootstrap { at, chain } => {
+            cursor(grant.space, LogPosition { epoch: grant.end.epoch, position: at }, chain)
+        }
+    }
+}
