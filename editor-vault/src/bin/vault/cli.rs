@@ -1,0 +1,241 @@
+//! The arguments of the `vault` command.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use schemas::settings::Layer;
+
+/// The version of the vault file that this build writes; a test compares it with a new vault.
+const FILE_VERSION: u32 = 1;
+
+static VERSION: LazyLock<String> = LazyLock::new(|| {
+    let wire = sync_wire::limits::WIRE_VERSION;
+    format!("{} (wire {wire}, file {FILE_VERSION})", env!("CARGO_PKG_VERSION"))
+});
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0  done
+  1  failed
+  2  wrong use: an unknown command, option or value
+  3  offline: the relay could not be reached; nothing is lost, try again later
+  4  needs a person: a token was refused, or edits are parked, quarantined or held
+
+Standard output holds the result, as text or with --json as JSON; errors go to standard error as
+`error[code]: sentence`. Without --vault and VAULT_DIR the vault is in the user's data directory.";
+
+/// Documents that are always at hand: settings, keymaps and notes that work offline and sync by themselves.
+#[derive(Debug, Parser)]
+#[command(name = "vault", version = VERSION.as_str(), after_help = AFTER_HELP, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// Directory of the vault.
+    #[arg(long, global = true, value_name = "DIR", env = "VAULT_DIR")]
+    pub(crate) vault: Option<PathBuf>,
+    /// Write the result as JSON.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Make a vault.
+    Init,
+    /// Make the settings or the keymap equal to a file (JSON with comments).
+    Import(ImportArguments),
+    /// Show one setting.
+    Get(GetArguments),
+    /// Change one setting.
+    Set(SetArguments),
+    /// Remove one setting.
+    Unset(GetArguments),
+    /// Make a new document.
+    New(NewArguments),
+    /// Edit a note in $VISUAL or $EDITOR.
+    Edit {
+        /// Name or id of the note.
+        name: String,
+    },
+    /// Show a document: the text of a note, JSON otherwise.
+    Show {
+        /// Name or id of the document; `settings` and `keymap` are names too.
+        name: String,
+    },
+    /// List documents.
+    List(ListArguments),
+    /// Delete a document. It can be restored for 30 days.
+    Delete {
+        /// Name or id of the document.
+        name: String,
+    },
+    /// List spaces.
+    Spaces,
+    /// Write the settings or the keymap to a file or to standard output.
+    Export(ExportArguments),
+    /// Store where the relay is and who you are there.
+    Login(LoginArguments),
+    /// Forget the relay and the token. Documents stay.
+    Logout,
+    /// Exchange edits with the relay until nothing is left to send or to receive.
+    Sync(SyncArguments),
+    /// Show where the vault stands.
+    Status,
+    /// Copy the vault into a new file, and check the copy.
+    Backup {
+        /// The new file.
+        file: PathBuf,
+    },
+    /// Look for damage.
+    Doctor,
+    /// Print completions for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What has a file format of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FileKind {
+    Settings,
+    Keymap,
+}
+
+/// What has keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum KeyedKind {
+    Settings,
+}
+
+/// What can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NewKind {
+    Note,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArguments {
+    /// What the file holds.
+    #[arg(value_enum)]
+    pub(crate) kind: FileKind,
+    /// The file; - for standard input.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) layer: LayerArgument,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExportArguments {
+    /// What to write.
+    #[arg(value_enum)]
+    pub(crate) kind: FileKind,
+    /// The file; standard output if there is none.
+    pub(crate) file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) layer: LayerArgument,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GetArguments {
+    /// Where.
+    #[arg(value_enum)]
+    pub(crate) kind: KeyedKind,
+    /// The key, such as editor.tabSize; /a/b means key b inside a.
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) key: String,
+    #[command(flatten)]
+    pub(crate) layer: LayerArgument,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SetArguments {
+    #[command(flatten)]
+    pub(crate) address: GetArguments,
+    /// The value: JSON, else a string.
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) value: String,
+    /// Take the value as a string even if it is JSON.
+    #[arg(long)]
+    pub(crate) string: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LayerArgument {
+    /// Layer of the settings: base, platforms/NAME or machines/NAME [default: base].
+    #[arg(long, value_name = "LAYER")]
+    layer: Option<Layer>,
+}
+
+impl LayerArgument {
+    /// The layer that was named.
+    pub(crate) const fn named(&self) -> Option<&Layer> {
+        self.layer.as_ref()
+    }
+
+    /// The layer that was named, or base.
+    pub(crate) fn or_base(&self) -> Layer {
+        self.layer.clone().unwrap_or(Layer::BASE)
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewArguments {
+    /// What to make.
+    #[arg(value_enum)]
+    pub(crate) kind: NewKind,
+    /// Its name.
+    pub(crate) name: String,
+    /// Name or id of the space; the home space if there is none.
+    #[arg(long)]
+    pub(crate) space: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArguments {
+    /// Only documents of this space (name or id).
+    #[arg(long)]
+    pub(crate) space: Option<String>,
+    /// Only documents of this type.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) type_name: Option<String>,
+    /// Deleted documents too.
+    #[arg(long)]
+    pub(crate) deleted: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoginArguments {
+    /// Address of the relay, such as https://relay.example.com.
+    #[arg(long, value_name = "URL")]
+    pub(crate) relay: String,
+    /// File that holds the token. Without --token-file and --token it is read from standard input.
+    #[arg(long, value_name = "FILE", conflicts_with = "token")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The token itself. Others on this machine may see it in the list of processes.
+    #[arg(long)]
+    pub(crate) token: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SyncArguments {
+    /// Go on until interrupted, and show what changes.
+    #[arg(long)]
+    pub(crate) watch: bool,
+    /// Give up after so many seconds [default: as long as there is progress].
+    #[arg(long, value_name = "SECONDS", conflicts_with = "watch")]
+    pub(crate) timeout: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,14 @@
+//! One file per command, or per small family of commands.
+
+pub(crate) mod care; // init, backup, doctor
+pub(crate) mod completions;
+pub(crate) mod document; // new, edit, show, list, delete
+pub(crate) mod export;
+pub(crate) mod import;
+pub(crate) mod login; // login, logout
+pub(crate) mod settings; // get, set, unset
+pub(crate) mod status; // status, spaces
+pub(crate) mod sync;
+
+mod editor; // the user's text editor
+mod space; // which space is meant

@@ -1,0 +1,64 @@
+//! `vault init`, `vault backup`, `vault doctor`: the vault as a whole.
+
+use std::path::Path;
+
+use editor_vault::{Severity, Vault};
+use serde_json::json;
+
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+
+/// Makes a vault; one that is there already stays as it is.
+pub(crate) fn init(directory: &Path, output: &mut Output) -> Result<(), Failure> {
+    let was_there = directory.join("vault.sqlite").exists();
+    let vault = Vault::open(directory)?;
+    let (shown, device) = (directory.display(), vault.device());
+    let done = if was_there { "there is a vault already in" } else { "made a vault in" };
+    let json = json!({ "vault": shown.to_string(), "device": device.to_string(), "created": !was_there });
+    output.result(format_args!("{done} {shown}\ndevice {device}"), &json)
+}
+
+/// Copies the vault into a new file.
+pub(crate) fn backup(vault: &Vault, file: &Path, output: &mut Output) -> Result<(), Failure> {
+    if file.exists() {
+        let sentence =
+            format!("{} is there already, and a backup never replaces a file: name a new one", file.display());
+        return Err(Failure::failed("file_exists", sentence));
+    }
+    vault.backup(file)?;
+    let bytes = std::fs::metadata(file).map_err(|error| Failure::file("read", file, &error))?.len();
+    let json = json!({ "file": file.display().to_string(), "bytes": bytes });
+    output.result(format_args!("copied the vault into {} ({bytes} bytes) and checked the copy", file.display()), &json)
+}
+
+/// Lists what is wrong. Damage fails; what somebody should look at needs a person.
+pub(crate) fn doctor(vault: &Vault, output: &mut Output) -> Result<(), Failure> {
+    let findings = vault.doctor()?;
+    let json = findings.iter().map(|finding| {
+        json!({ "severity": severity_name(finding.severity), "code": finding.code, "detail": finding.detail })
+    });
+    let json = json!({ "findings": json.collect::<Vec<_>>() });
+    let lines: Vec<String> = findings
+        .iter()
+        .map(|finding| format!("{}[{}]: {}", severity_name(finding.severity), finding.code, finding.detail))
+        .collect();
+    let text = if lines.is_empty() { "nothing is wrong".to_owned() } else { lines.join("\n") };
+    output.result(text, &json)?;
+    match findings.iter().map(|finding| finding.severity).max() {
+        Some(Severity::Error) => {
+            Err(Failure::failed("damaged", "the vault is damaged as listed: restore a backup, or follow the remedies"))
+        }
+        Some(Severity::Warning) => {
+            Err(Failure::new(Exit::NeedsPerson, "findings", "somebody should look at what is listed"))
+        }
+        Some(Severity::Note) | None => Ok(()),
+    }
+}
+
+const fn severity_name(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Note => "note",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    }
+}

@@ -1,0 +1,43 @@
+//! `vault export settings [FILE]` and `vault export keymap [FILE]`.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+
+use editor_vault::Vault;
+use schemas::{keymap, settings};
+use serde_json::json;
+
+use crate::cli::{ExportArguments, FileKind};
+use crate::commands::import::layer_of_keymap;
+use crate::failure::Failure;
+use crate::output::Output;
+
+pub(crate) fn run(vault: &Vault, arguments: &ExportArguments, output: &mut Output) -> Result<(), Failure> {
+    let value = match (arguments.kind, arguments.layer.named()) {
+        (FileKind::Keymap, Some(layer)) => return Err(layer_of_keymap(layer)),
+        (FileKind::Keymap, None) => keymap::export(&vault.well_known(keymap::TYPE)?.value()?),
+        (FileKind::Settings, _) => {
+            settings::export(&arguments.layer.or_base(), &vault.well_known(settings::TYPE)?.value()?)
+        }
+    };
+    let Some(file) = &arguments.file else { return output.json(&value) };
+    replace(file, &format!("{value:#}\n"))?;
+    let values = value.as_object().map(serde_json::Map::len).or_else(|| value.as_array().map(Vec::len)).unwrap_or(0);
+    let json = json!({ "file": file.display().to_string(), "values": values });
+    output.result(format_args!("exported {values} values to {}", file.display()), &json)
+}
+
+/// Writes the whole file or leaves the old one: an editor may be watching it.
+fn replace(file: &Path, text: &str) -> Result<(), Failure> {
+    let mut name = OsString::from(".");
+    name.push(file.file_name().unwrap_or_default());
+    name.push(format!(".{}", std::process::id()));
+    let beside = file.with_file_name(name);
+    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, file));
+    written.map_err(|error| {
+        // It may not be there at all.
+        let _ = fs::remove_file(&beside);
+        Failure::file("write", file, &error)
+    })
+}

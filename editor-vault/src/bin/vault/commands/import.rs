@@ -1,0 +1,85 @@
+//! `vault import settings FILE` and `vault import keymap FILE`: the document becomes equal to the file.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use editor_vault::{Intent, Vault};
+use schemas::{jsonc, keymap, settings};
+use serde_json::json;
+
+use crate::cli::{FileKind, ImportArguments};
+use crate::failure::{Exit, Failure};
+use crate::output::Output;
+
+pub(crate) fn run(vault: &Vault, arguments: &ImportArguments, output: &mut Output) -> Result<(), Failure> {
+    let shown = shown(&arguments.file);
+    let text = read(&arguments.file)?;
+    let parsed = jsonc::read(&text).map_err(|error| Failure::failed("not_json", format!("{shown}: {error}")))?;
+    let layer = arguments.layer.or_base();
+    let (type_name, into) = match arguments.kind {
+        FileKind::Settings => (settings::TYPE, format!("settings ({layer})")),
+        FileKind::Keymap => (keymap::TYPE, "keymap".to_owned()),
+    };
+    check_layer(arguments)?;
+    let document = vault.well_known(type_name)?;
+    let current = document.value()?;
+    let intents = match arguments.kind {
+        FileKind::Settings => settings::import(&layer, &current, &parsed.value),
+        FileKind::Keymap => keymap::import(&current, &parsed.value),
+    }
+    .map_err(|violations| Failure::violations(&shown, &violations))?;
+    let (put, removed) = counts(&intents);
+    if !intents.is_empty() {
+        document.apply(intents)?;
+    }
+    let warnings: Vec<String> = parsed.notes.iter().map(|note| format!("{shown}: {note}")).collect();
+    warnings.iter().for_each(Output::warn);
+    let json = json!({ "document": type_name, "layer": arguments.layer.named().map(ToString::to_string),
+        "put": put, "removed": removed, "warnings": warnings });
+    let text = match (put, removed) {
+        (0, 0) => format!("{into} is equal to {shown} already"),
+        _ => format!("imported {shown} into {into}: {put} values put, {removed} removed"),
+    };
+    output.result(text, &json)
+}
+
+/// `--layer` means nothing for a keymap.
+fn check_layer(arguments: &ImportArguments) -> Result<(), Failure> {
+    match (arguments.kind, arguments.layer.named()) {
+        (FileKind::Keymap, Some(layer)) => Err(layer_of_keymap(layer)),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn layer_of_keymap(layer: &settings::Layer) -> Failure {
+    let sentence = format!("--layer {layer} was given, but a keymap has no layers: leave it out");
+    Failure::new(Exit::Usage, "no_layers", sentence)
+}
+
+fn counts(intents: &[Intent]) -> (usize, usize) {
+    let removed = intents.iter().filter(|intent| matches!(intent, Intent::Remove { .. })).count();
+    (intents.len() - removed, removed)
+}
+
+fn shown(file: &Path) -> String {
+    if file == Path::new("-") { "standard input".to_owned() } else { file.display().to_string() }
+}
+
+/// The text of a file, or of standard input. What is too long for a settings file is not read to its end.
+fn read(file: &Path) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    let bytes_max = jsonc::TEXT_BYTES_MAX as u64 + 1;
+    let outcome = if file == Path::new("-") {
+        io::stdin().lock().take(bytes_max).read_to_end(&mut bytes)
+    } else {
+        File::open(file).and_then(|file| file.take(bytes_max).read_to_end(&mut bytes))
+    };
+    outcome.map_err(|error| Failure::file("read", file, &error))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let line =
+            error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
+        let sentence = format!("{}: line {line} is not UTF-8 text; save the file as UTF-8", shown(file));
+        Failure::failed("not_text", sentence)
+    })
+}

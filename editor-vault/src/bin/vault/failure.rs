@@ -1,0 +1,113 @@
+//! What went wrong, for people and for scripts: `error[code]: sentence` lines and an exit code.
+
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::path::Path;
+use std::process::ExitCode;
+
+use editor_vault::{ConnectError, EditError, OpenError, ReadError, StorageError, SyncError};
+
+/// Exit codes, as `vault --help` lists them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exit {
+    Failed = 1,
+    Usage = 2,
+    Offline = 3,
+    NeedsPerson = 4,
+}
+
+/// Why a command did not do what it was asked to.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// With one or more lines for standard error.
+    Said { exit: Exit, lines: Vec<(String, String)> },
+    /// Whoever read standard output went away: nothing to say, and no fault.
+    ReaderGone,
+}
+
+impl Failure {
+    pub(crate) fn new(exit: Exit, code: impl Into<String>, sentence: impl Display) -> Self {
+        Self::Said { exit, lines: vec![(code.into(), sentence.to_string())] }
+    }
+
+    pub(crate) fn failed(code: impl Into<String>, sentence: impl Display) -> Self {
+        Self::new(Exit::Failed, code, sentence)
+    }
+
+    /// A file that could not be used.
+    pub(crate) fn file(doing: &str, path: &Path, error: &io::Error) -> Self {
+        let code = match error.kind() {
+            io::ErrorKind::NotFound => "no_such_file",
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => "no_access",
+            io::ErrorKind::StorageFull => "disk_full",
+            _ => "io",
+        };
+        Self::failed(code, format!("cannot {doing} {}: {error}; check the path and its permissions", path.display()))
+    }
+
+    /// One line for each rule that a value breaks.
+    pub(crate) fn violations(of: &str, violations: &[schemas::Violation]) -> Self {
+        let line = |violation: &schemas::Violation| (violation.code(), format!("{of}: {violation}"));
+        Self::Said { exit: Exit::Failed, lines: violations.iter().map(line).collect() }
+    }
+
+    /// Writes the lines, and says how to exit.
+    pub(crate) fn report(self) -> ExitCode {
+        let Self::Said { exit, lines } = self else { return ExitCode::SUCCESS };
+        let mut stderr = io::stderr().lock();
+        for (code, sentence) in lines {
+            // If standard error is gone there is nobody left to tell.
+            let _ = writeln!(stderr, "error[{code}]: {sentence}");
+        }
+        ExitCode::from(exit as u8)
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        Self::failed(error.code(), error)
+    }
+}
+
+impl From<StorageError> for Failure {
+    fn from(error: StorageError) -> Self {
+        Self::failed(error.code(), error)
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        Self::failed(error.code(), error)
+    }
+}
+
+impl From<EditError> for Failure {
+    fn from(error: EditError) -> Self {
+        match &error {
+            EditError::Violations(violations) => Self::violations("the document", violations),
+            EditError::Held { .. } => Self::new(Exit::NeedsPerson, error.code(), error),
+            _ => Self::failed(error.code(), error),
+        }
+    }
+}
+
+impl From<ConnectError> for Failure {
+    fn from(error: ConnectError) -> Self {
+        let exit = match &error {
+            ConnectError::Url { .. } | ConnectError::Token => Exit::Usage,
+            ConnectError::NotLoggedIn { .. } => Exit::NeedsPerson,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error.code(), error)
+    }
+}
+
+impl From<SyncError> for Failure {
+    fn from(error: SyncError) -> Self {
+        let exit = match &error {
+            SyncError::Blocked { .. } => Exit::NeedsPerson,
+            _ => Exit::Failed,
+        };
+        Self::new(exit, error.code(), error)
+    }
+}

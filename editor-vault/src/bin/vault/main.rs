@@ -1,0 +1,69 @@
+//! The `vault` command: a vault from the command line. This file only dispatches; `cli` has the arguments, and each
+//! file of `commands` one small family of commands.
+
+mod cli; // start here
+mod commands;
+mod failure; // what went wrong, and the exit code
+mod output; // for people, or as JSON
+mod place; // which vault
+mod table;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::commands::{care, completions, document, export, import, login, settings, status, sync};
+use crate::failure::Failure;
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    ::document::quiet_panics();
+    start_logs();
+    let cli = Cli::parse();
+    let mut output = Output::new(cli.json);
+    match dispatch(&cli, &mut output) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
+    match &cli.command {
+        Command::Init => care::init(&place::directory(cli)?, output),
+        Command::Completions { shell } => completions::print(*shell, output),
+        command => in_vault(command, &place::open(cli)?, output),
+    }
+}
+
+/// Everything that needs a vault that is there already.
+fn in_vault(command: &Command, vault: &editor_vault::Vault, output: &mut Output) -> Result<(), Failure> {
+    match command {
+        Command::Import(arguments) => import::run(vault, arguments, output),
+        Command::Get(arguments) => settings::get(vault, arguments, output),
+        Command::Set(arguments) => settings::set(vault, arguments, output),
+        Command::Unset(arguments) => settings::unset(vault, arguments, output),
+        Command::New(arguments) => document::new(vault, arguments, output),
+        Command::Edit { name } => document::edit(vault, name, output),
+        Command::Show { name } => document::show(vault, name, output),
+        Command::List(arguments) => document::list(vault, arguments, output),
+        Command::Delete { name } => document::delete(vault, name, output),
+        Command::Spaces => status::spaces(vault, output),
+        Command::Export(arguments) => export::run(vault, arguments, output),
+        Command::Login(arguments) => login::login(vault, arguments, output),
+        Command::Logout => login::logout(vault, output),
+        Command::Sync(arguments) => sync::run(vault, arguments, output),
+        Command::Status => status::status(vault, output),
+        Command::Backup { file } => care::backup(vault, file, output),
+        Command::Doctor => care::doctor(vault, output),
+        Command::Init | Command::Completions { .. } => unreachable!("dispatched before a vault is opened"),
+    }
+}
+
+/// Logs go to standard error, and only when `VAULT_LOG` asks for them (for example `VAULT_LOG=info`).
+fn start_logs() {
+    if std::env::var_os("VAULT_LOG").is_some() {
+        let filter = tracing_subscriber::EnvFilter::from_env("VAULT_LOG");
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    }
+}

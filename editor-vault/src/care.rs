@@ -1,0 +1,135 @@
+//! Backups, restore points, and a look for damage.
+
+use std::path::Path;
+
+use document::Change;
+
+use crate::error::{ReadError, StorageError};
+use crate::list::ListFilter;
+use crate::status::DocumentState;
+use crate::vault::{Inner, Vault};
+
+/// One thing that the doctor found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// The stable word for it.
+    pub code: &'static str,
+    /// What was found, and what to do.
+    pub detail: String,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Worth knowing.
+    Note,
+    /// A person should look at it.
+    Warning,
+    /// Damage.
+    Error,
+}
+
+impl Severity {
+    /// The stable word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+impl Vault {
+    /// Copies everything that is saved into a new file and checks the copy. The vault may be in use meanwhile.
+    ///
+    /// # Errors
+    /// [`StorageError::Io`] if `file` exists or cannot be made; [`StorageError::Full`]; [`StorageError::Corrupt`] if the
+    /// copy does not pass SQLite's own check.
+    pub fn backup(&self, file: &Path) -> Result<(), StorageError> {
+        self.inner().storage.backup(file)
+    }
+
+    /// Looks for damage and for what waits for a person: SQLite's check of the file, the hash of every change, held
+    /// documents, parked and refused edits. Empty means sound. Reads everything: not for every start.
+    ///
+    /// # Errors
+    /// [`StorageError`] if the file cannot be read at all.
+    pub fn doctor(&self) -> Result<Vec<Finding>, StorageError> {
+        let inner = self.inner();
+        let mut findings: Vec<Finding> = inner
+            .storage
+            .read(|tx| tx.integrity())?
+            .into_iter()
+            .map(|line| Finding::error("corrupt", format!("{}: {line}; restore a backup", self.file().display())))
+            .collect();
+        findings.extend(inner.wrong_hashes()?);
+        let all = ListFilter { include_deleted: true, ..ListFilter::default() };
+        match self.list(&all) {
+            Ok(documents) => findings.extend(documents.iter().filter_map(of_document)),
+            Err(ReadError::Storage(error)) => return Err(error),
+            Err(error) => findings.push(Finding::error("unreadable", error.to_string())),
+        }
+        findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+        Ok(findings)
+    }
+}
+
+fn of_document(info: &crate::DocumentInfo) -> Option<Finding> {
+    let name = info.title.clone().unwrap_or_else(|| info.id.to_string());
+    if let Some(reason) = &info.status.held {
+        let detail = format!("document {name} is held and can only be read ({reason}): copy it into a new document");
+        return Some(Finding { severity: Severity::Warning, code: "held", detail });
+    }
+    let (code, verdict, detail) = match &info.status.state {
+        DocumentState::Parked { code, detail } => ("parked", code, detail),
+        DocumentState::Quarantined { code, detail } => ("quarantined", code, detail),
+        DocumentState::Saved | DocumentState::Stored | DocumentState::Synced => return None,
+    };
+    let detail = format!("edits of document {name} are {code} ({}: {detail}); they are kept here", verdict.name());
+    Some(Finding { severity: Severity::Warning, code, detail })
+}
+
+impl Finding {
+    fn error(code: &'static str, detail: String) -> Self {
+        Self { severity: Severity::Error, code, detail }
+    }
+}
+
+impl Inner {
+    fn wrong_hashes(&self) -> Result<Vec<Finding>, StorageError> {
+        let mut findings = Vec::new();
+        self.storage.read(|tx| {
+            tx.each_change(|row, hash, bytes| {
+                let detail = match Change::parse(bytes.into()) {
+                    Ok(change) if change.header.hash == hash => return,
+                    Ok(change) => format!("its bytes have the hash {}", change.header.hash),
+                    Err(error) => error.to_string(),
+                };
+                let detail = format!("change {hash} (row {row}) is damaged ({detail}): restore a backup");
+                findings.push(Finding::error("damaged_change", detail));
+            })
+        })?;
+        Ok(findings)
+    }
+
+    /// A copy of the vault as it is now, before something that cannot be taken back.
+    pub(crate) fn make_restore_point(&self) -> Result<(), StorageError> {
+        let directory = self.directory.join("restore-points");
+        let io = |error: std::io::Error| StorageError::Io { path: directory.clone(), detail: error.to_string() };
+        std::fs::create_dir_all(&directory).map_err(io)?;
+        let now = self.sources.unix_seconds();
+        let mut file = directory.join(format!("before-login-{now}.sqlite"));
+        let mut number = 2;
+        while file.exists() {
+            file = directory.join(format!("before-login-{now}-{number}.sqlite"));
+            number += 1;
+        }
+        self.storage.backup(&file)?;
+        tracing::info!(path = %file.display(), "Made a restore point at {}", file.display());
+        Ok(())
+    }
+}

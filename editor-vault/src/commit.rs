@@ -1,0 +1,165 @@
+//! What one edit becomes, and its way into the file.
+//!
+//! Sealed edits are the seeds they need and one change; each is one batch, whose id and hash are fixed in the
+//! transaction that stores it. The transaction checks what memory cannot know: that no other process has taken away
+//! what the change rests on.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use document::{Change, Sealed};
+use sync_wire::{BatchId, DocumentId, SpaceId};
+
+use crate::actors::Writing;
+use crate::deferred::Ticket;
+use crate::error::{EditError, StorageError};
+use crate::loaded::{Lineage, Loaded, State};
+use crate::sources::random16;
+use crate::storage::{NewBatch, NewChange, Placed, Tx};
+use crate::vault::Inner;
+
+/// Texts of documents up to this size are looked at for a title on every commit; others when somebody lists them.
+const TITLE_BYTES_MAX: usize = 64 << 10;
+
+/// Everything that one transaction stores.
+struct LocalCommit {
+    space: SpaceId,
+    document: DocumentId,
+    type_name: Option<String>,
+    title: Option<Option<String>>,
+    seeds: Vec<(BatchId, Change)>,
+    changes: Vec<(BatchId, Change)>,
+    writing: Writing,
+    lineage: Arc<Lineage>,
+}
+
+/// Where a commit moved its document.
+struct Advance {
+    from: i64,
+    to: i64,
+}
+
+impl Inner {
+    /// Seals what is unsealed in a document and sends it to the writer, in the order in which documents are locked.
+    /// The ticket is settled when it is durable. The caller holds the document's lock and has counted it as unsaved.
+    pub(crate) fn commit_local(
+        self: &Arc<Self>,
+        loaded: &Arc<Loaded>,
+        state: &mut State,
+        writing: Writing,
+        ticket: Ticket,
+    ) {
+        let sealed = match Loaded::in_memory(state).map(|document| document.seal(self.sources.unix_seconds())) {
+            Some(Ok(Some(sealed))) => sealed,
+            Some(Ok(None)) | None => {
+                loaded.end_unsaved();
+                return ticket.settle(Ok(()));
+            }
+            Some(Err(error)) => {
+                let error = EditError::NotSealed { detail: error.to_string() };
+                loaded.end_unsaved();
+                loaded.forget(state, &error);
+                return ticket.settle(Err(error));
+            }
+        };
+        loaded.weigh(state);
+        let commit = self.local_commit(loaded, state, sealed, writing);
+        let (lineage, writing) = (commit.lineage.clone(), commit.writing.clone());
+        lineage.in_flight.fetch_add(1, Ordering::AcqRel);
+        let (inner, loaded) = (self.clone(), loaded.clone());
+        self.storage.submit(
+            move |tx| commit.store(tx),
+            move |outcome| {
+                if outcome.is_ok() {
+                    inner.actors.saved(loaded.space, &writing);
+                }
+                inner.committed(&loaded, &lineage, outcome, &ticket);
+            },
+        );
+    }
+
+    fn local_commit(&self, loaded: &Loaded, state: &mut State, sealed: Sealed, writing: Writing) -> LocalCommit {
+        let batch = |change| (BatchId(random16(&*self.sources)), change);
+        LocalCommit {
+            space: loaded.space,
+            document: loaded.id,
+            type_name: state.type_name.clone(),
+            title: self.cheap_title(state),
+            seeds: sealed.seeds.into_iter().map(batch).collect(),
+            changes: sealed.changes.into_iter().map(batch).collect(),
+            writing,
+            lineage: state.lineage.clone(),
+        }
+    }
+
+    fn cheap_title(&self, state: &mut State) -> Option<Option<String>> {
+        let schema = self.schemas.get(state.type_name.as_deref()?)?;
+        let document = Loaded::in_memory(state)?;
+        (document.bytes_estimate() <= TITLE_BYTES_MAX).then(|| schema.title(&document.value()))
+    }
+
+    /// Runs on the writer's thread, after COMMIT.
+    fn committed(&self, loaded: &Loaded, lineage: &Lineage, outcome: Result<Advance, StorageError>, ticket: &Ticket) {
+        let outcome = match outcome {
+            Ok(advance) => {
+                lineage.advance(advance.from, advance.to);
+                Ok(())
+            }
+            Err(error) => {
+                // It may yet have become durable: never use this name for another change.
+                lineage.break_off();
+                self.actors.rotate(&*self.sources);
+                Err(EditError::NotSaved(error))
+            }
+        };
+        lineage.in_flight.fetch_sub(1, Ordering::AcqRel);
+        loaded.end_unsaved();
+        // Hints go first: who waits for the ticket finds that everything about this edit has been said.
+        self.hint(loaded.space, loaded.id);
+        if outcome.is_ok() {
+            self.sync.saved();
+        }
+        ticket.settle(outcome);
+        self.sealer.wake();
+    }
+}
+
+impl LocalCommit {
+    fn store(self, tx: &Tx<'_>) -> Result<Advance, StorageError> {
+        if self.lineage.is_broken() {
+            return Err(tx.unexpected("an edit before this one could not be saved"));
+        }
+        let space = tx.space(self.space)?.ok_or_else(|| tx.unexpected(format!("no space {}", self.space)))?;
+        let document = tx.ensure_document(&space, self.document, self.type_name.as_deref())?;
+        let from = tx.point(document)?;
+        self.writing.store(tx, self.space)?;
+        for (batch, seed) in &self.seeds {
+            save(tx, document, *batch, seed)?;
+        }
+        for (batch, change) in &self.changes {
+            let lost = change.header.deps.iter().find_map(|dep| tx.is_excluded(document, dep).transpose());
+            if let Some(dep) = lost {
+                return Err(tx.unexpected(format!("what the edit rests on was refused by the relay (change {})", dep?)));
+            }
+            save(tx, document, *batch, change)?;
+        }
+        tx.set_title(document, self.title.as_ref().map(|title| title.as_deref()))?;
+        Ok(Advance { from, to: tx.point(document)? })
+    }
+}
+
+/// Stores a change with its batch. A seed that another process stored meanwhile is the same seed.
+fn save(tx: &Tx<'_>, document: i64, batch: BatchId, change: &Change) -> Result<(), StorageError> {
+    let new = NewChange { change, position: None, device: None, batch };
+    match tx.place(document, new)? {
+        Placed::New(row) => {
+            tx.save_batch(batch, document, NewBatch::Change { row, hash: &change.header.hash })?;
+            Ok(())
+        }
+        Placed::Known(_) => Ok(()),
+        Placed::Taken { hash, .. } => Err(tx.unexpected(format!(
+            "actor {} has already written change {hash} with sequence number {}",
+            change.header.actor, change.header.seq
+        ))),
+    }
+}

@@ -1,0 +1,57 @@
+//! The embeddable vault: one SQLite file of Automerge documents that is always at hand, and its background sync.
+//!
+//! Reads and edits are local and need no network, for weeks if must be. A thread of its own exchanges changes with a
+//! relay whenever it can ([`Vault::connect`]); the host needs no runtime.
+//!
+//! ```
+//! use editor_vault::Vault;
+//!
+//! let dir = editor_vault::doctest::directory()?;
+//! let vault = Vault::open(dir.path())?;
+//! let settings = vault.well_known("settings")?;
+//! settings.edit(|draft| draft.put("/base/editor.tabSize", 4.into()))?; // returns when it is on disk
+//! assert_eq!(settings.get("/base/editor.tabSize")?, Some(4.into()));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Start with [`Vault`], then [`Document`]. What can go wrong stands in one enum per operation, each with a stable
+//! `code()` and a text that names the value, the rule and the remedy.
+
+#![warn(missing_docs)]
+
+mod actors; // whose name changes are written under
+mod care; // backups, restore points, the doctor
+mod commit; // what one edit becomes, and its way into the file
+mod deferred; // edits that do not wait for the disk
+mod delete; // tombstones and their taking back
+mod document; // reading and editing one document
+mod error;
+mod list; // what is in the vault, without loading it
+mod loaded; // documents in memory, by bytes
+mod login; // credentials beside the vault
+mod remote; // what a relay sent, made durable
+mod sources; // time, randomness and this machine, as arguments
+mod status; // where a document's edits stand
+mod storage; // every SQL statement
+mod sync; // talking to a relay
+mod vault; // start here: the vault and what it knows of its documents
+mod watch; // who wants to know what changed // one enum per operation
+
+#[doc(hidden)]
+pub mod doctest;
+
+pub use ::document::{Draft, Intent, Violation};
+pub use sync_core::client::{Link, Status as SyncStatus};
+pub use sync_wire::{DeviceId, DocumentId, FateCode, LogPosition, Role, SpaceId, SpaceKind};
+
+pub use crate::care::{Finding, Severity};
+pub use crate::deferred::Ticket;
+pub use crate::document::Document;
+pub use crate::error::{ConnectError, EditError, OpenError, ReadError, StorageError, SyncError};
+pub use crate::list::{DocumentInfo, ListFilter};
+pub use crate::login::Login;
+pub use crate::sources::{Sources, System};
+pub use crate::status::{DocumentState, DocumentStatus};
+pub use crate::sync::Connection;
+pub use crate::vault::{SpaceInfo, Vault, VaultOptions};
+pub use crate::watch::{Hint, Watch};

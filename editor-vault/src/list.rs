@@ -1,0 +1,121 @@
+//! What is in the vault, without loading it.
+//!
+//! Titles are kept per commit where that is cheap; the others are found out here, once, and kept.
+
+use std::collections::HashSet;
+
+use sync_wire::{DocumentId, SpaceId};
+
+use crate::document::Document;
+use crate::error::{ReadError, StorageError};
+use crate::loaded::Look;
+use crate::status::DocumentStatus;
+use crate::storage::ListRow;
+use crate::vault::{Inner, Vault};
+
+/// Ids that are named when a title is ambiguous.
+const IDS_SHOWN: usize = 5;
+
+/// Which documents to list; the default is all that are not deleted, in every space.
+#[derive(Debug, Clone, Default)]
+pub struct ListFilter {
+    /// Only this space.
+    pub space: Option<SpaceId>,
+    /// Only this type.
+    pub type_name: Option<String>,
+    /// Deleted ones too.
+    pub include_deleted: bool,
+}
+
+/// One document of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DocumentInfo {
+    /// The space.
+    pub space: SpaceId,
+    /// Its id.
+    pub id: DocumentId,
+    /// Its type, if it has one.
+    pub type_name: Option<String>,
+    /// What people call it.
+    pub title: Option<String>,
+    /// Where its edits stand.
+    pub status: DocumentStatus,
+    /// Whether it is deleted.
+    pub deleted: bool,
+    /// Bytes of its changes in the vault.
+    pub bytes: u64,
+}
+
+impl Vault {
+    /// The documents of the vault, by space and id.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub fn list(&self, filter: &ListFilter) -> Result<Vec<DocumentInfo>, ReadError> {
+        let inner = self.live()?;
+        let mut found = inner.storage.read_at_once(|tx| {
+            let local: HashSet<SpaceId> =
+                tx.spaces()?.into_iter().filter(|space| space.kind.is_none()).map(|space| space.space).collect();
+            let rows = tx.list(filter.space, filter.type_name.as_deref(), filter.include_deleted)?;
+            let info = |row: ListRow| {
+                let unsaved = inner.shelf.get(row.space, row.id).is_some_and(|loaded| loaded.has_unsaved());
+                let status = DocumentStatus::of(tx, &row.document, local.contains(&row.space), unsaved)?;
+                Ok((row, status))
+            };
+            rows.into_iter().map(info).collect::<Result<Vec<_>, StorageError>>()
+        })?;
+        for (row, _) in &mut found {
+            if row.document.title_is_stale && row.document.type_name.is_some() {
+                row.document.title = inner.find_title(row);
+            }
+        }
+        Ok(found.into_iter().map(|(row, status)| DocumentInfo::new(row, status)).collect())
+    }
+
+    /// A document by its id (those of the home space first), else by its title if only one has it.
+    ///
+    /// # Errors
+    /// [`ReadError::NoneCalled`], [`ReadError::Ambiguous`].
+    pub fn find(&self, title_or_id: &str) -> Result<Document, ReadError> {
+        let listed = self.list(&ListFilter::default())?;
+        if let Ok(id) = title_or_id.parse::<DocumentId>() {
+            let mut with_id: Vec<_> = listed.iter().filter(|info| info.id == id).collect();
+            with_id.sort_by_key(|info| info.space != self.home());
+            if let Some(info) = with_id.first() {
+                return Ok(Document::new(self.clone(), info.space, info.id));
+            }
+        }
+        let called: Vec<_> = listed.iter().filter(|info| info.title.as_deref() == Some(title_or_id)).collect();
+        match called[..] {
+            [] => Err(ReadError::NoneCalled { wanted: title_or_id.to_owned() }),
+            [info] => Ok(Document::new(self.clone(), info.space, info.id)),
+            _ => {
+                let ids: Vec<_> = called.iter().take(IDS_SHOWN).map(|info| info.id.to_string()).collect();
+                let (wanted, count) = (title_or_id.to_owned(), called.len());
+                Err(ReadError::Ambiguous { wanted, count, ids: ids.join(", ") })
+            }
+        }
+    }
+}
+
+impl DocumentInfo {
+    fn new(row: ListRow, status: DocumentStatus) -> Self {
+        let ListRow { space, id, document } = row;
+        let (type_name, title) = (document.type_name, document.title);
+        Self { space, id, type_name, title, status, deleted: document.deleted, bytes: document.bytes }
+    }
+}
+
+impl Inner {
+    /// Loads a document whose title is not known, and keeps the title. One that cannot be put together has none.
+    fn find_title(&self, row: &ListRow) -> Option<String> {
+        let schema = self.schemas.get(row.document.type_name.as_deref()?)?;
+        let loaded = self.shelf.place(row.space, row.id);
+        let mut state = loaded.lock();
+        let title = schema.title(&loaded.current(self, &mut state, Look::File).ok()?.value());
+        let stored = state.stored.as_ref().filter(|_| !loaded.has_unsaved())?;
+        let (document, at, kept) = (stored.row, stored.moved, title.clone());
+        self.storage.submit::<_, StorageError>(move |tx| tx.refresh_title(document, at, kept.as_deref()), |_| ());
+        title
+    }
+}

@@ -1,0 +1,207 @@
+//! Rows to a document: the newest sound snapshot, then everything after it that can be applied, as one batch.
+//!
+//! Rows whose dependencies are not here yet (a bootstrap that is under way has yet to bring them) wait; a row that
+//! cannot be applied safely makes the document *held*, with all that it can show, and others go on.
+
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
+
+use document::{Change, Document, HeaderError};
+use sync_wire::{Blob, ChangeHash};
+
+use super::{Loaded, State};
+use crate::error::{ReadError, StorageError};
+use crate::storage::{ChangeRow, DocumentRow, Origin, SnapshotRow};
+use crate::vault::Inner;
+
+/// Changes after the snapshot from which a new one is worth its making.
+const SNAPSHOT_AFTER_CHANGES: usize = 500;
+/// Changes that are left out one by one before the rest is given up.
+const CULPRITS_MAX: usize = 16;
+
+/// Loads a document from the file.
+pub(super) fn load(inner: &Inner, loaded: &Loaded, state: &mut State) -> Result<(), ReadError> {
+    let stored = inner.storage.read(|tx| tx.document(loaded.space, loaded.id))?;
+    state.type_name =
+        stored.as_ref().and_then(|row| row.type_name.clone()).or_else(|| inner.well_known_type(loaded.id));
+    state.lineage = std::sync::Arc::default();
+    let Some(row) = &stored else {
+        let type_name = state.type_name.clone();
+        let missing = || ReadError::NotFound { space: loaded.space, document: loaded.id };
+        state.document = Some(Document::new(Some(&type_name.ok_or_else(missing)?)));
+        state.stored = None;
+        state.held = None;
+        state.generation = 0;
+        return Ok(());
+    };
+    let (base, rows) = read_rows(inner, loaded, row, state.type_name.as_deref())?;
+    let mut document = base.document;
+    let taken = take_in(&mut document, rows, base.through);
+    if taken.applied > SNAPSHOT_AFTER_CHANGES && taken.held.is_none() && taken.is_complete {
+        store_snapshot(inner, row, &document, taken.through);
+    }
+    finish(inner, loaded, row, &taken);
+    state.generation = row.moved.generation;
+    state.lineage.point.store(taken.through, Ordering::Release);
+    state.document = Some(document);
+    state.held = taken.held;
+    state.stored = stored;
+    Ok(())
+}
+
+/// Applies the rows that came after the state's point, as one batch.
+pub(super) fn apply_new_rows(inner: &Inner, loaded: &Loaded, state: &mut State) -> Result<(), ReadError> {
+    let (Some(document), Some(row)) = (state.document.as_mut(), state.stored.as_ref()) else { return Ok(()) };
+    let after = state.lineage.point.load(Ordering::Acquire);
+    let rows = inner.storage.read(|tx| tx.changes_after(row.row, after))?;
+    let taken = take_in(document, rows, after);
+    finish(inner, loaded, row, &taken);
+    if taken.held.is_some() {
+        state.held = taken.held;
+    }
+    state.lineage.point.fetch_max(taken.through, Ordering::AcqRel);
+    Ok(())
+}
+
+struct Base {
+    document: Document,
+    through: i64,
+}
+
+/// The first snapshot that loads, else an empty document; and the rows after it.
+fn read_rows(
+    inner: &Inner,
+    loaded: &Loaded,
+    row: &DocumentRow,
+    type_name: Option<&str>,
+) -> Result<(Base, Vec<ChangeRow>), ReadError> {
+    let unreadable = |detail: String| ReadError::Unreadable { document: loaded.id, detail };
+    let read = || -> Result<(Vec<SnapshotRow>, Vec<ChangeRow>), StorageError> {
+        inner.storage.read_at_once(|tx| {
+            let snapshots = tx.snapshots(row.row)?;
+            let after = snapshots.first().map_or(0, |first| first.through);
+            Ok((snapshots, tx.changes_after(row.row, after)?))
+        })
+    };
+    let (snapshots, rows) = read()?;
+    let Some(first) = snapshots.first() else {
+        return Ok((Base { document: Document::new(type_name), through: 0 }, rows));
+    };
+    match Document::load(&first.snapshot) {
+        Ok(document) => Ok((Base { document, through: first.through }, rows)),
+        Err(error) if first.origin == Origin::Relay => Err(unreadable(error.to_string())),
+        Err(error) => {
+            tracing::warn!(document.id = %loaded.id, error = %error, "A snapshot does not load; replaying all changes");
+            let dropped = row.row;
+            inner.storage.write::<_, StorageError>(move |tx| tx.drop_local_snapshot(dropped))?;
+            read_rows(inner, loaded, row, type_name)
+        }
+    }
+}
+
+struct Taken {
+    /// Every row up to this one is in the document (or will never be).
+    through: i64,
+    applied: usize,
+    /// Whether no row waits for another.
+    is_complete: bool,
+    held: Option<String>,
+}
+
+/// Applies what can be applied, as one batch if nothing is wrong with it.
+fn take_in(document: &mut Document, rows: Vec<ChangeRow>, after: i64) -> Taken {
+    let last = rows.last().map_or(after, |row| row.row);
+    let mut taken = Taken { through: last, applied: 0, is_complete: true, held: None };
+    let mut excluded = HashSet::new();
+    let parsed = parse(rows, &mut taken);
+    for _ in 0..CULPRITS_MAX {
+        let ready = ready(document, &parsed, &excluded);
+        if let Some(first) = ready.first_waiting {
+            taken.is_complete = false;
+            taken.through = taken.through.min(first - 1);
+        }
+        if ready.changes.is_empty() {
+            return taken;
+        }
+        match document.apply(&ready.changes) {
+            Ok(_) => {
+                taken.applied += ready.changes.len();
+                return taken;
+            }
+            Err(error) => {
+                taken.held = Some(error.to_string());
+                let Some(culprit) = error.culprit() else { return taken };
+                excluded.insert(culprit);
+            }
+        }
+    }
+    taken
+}
+
+fn parse(rows: Vec<ChangeRow>, taken: &mut Taken) -> Vec<(i64, Change)> {
+    let mut parsed = Vec::with_capacity(rows.len());
+    for row in rows {
+        match Change::parse(row.bytes) {
+            Ok(change) => parsed.push((row.row, change)),
+            Err(error) => taken.held = Some(unparsable(&error)),
+        }
+    }
+    parsed
+}
+
+fn unparsable(error: &HeaderError) -> String {
+    format!("a stored change is damaged: {error}")
+}
+
+struct Ready {
+    /// In causal order.
+    changes: Vec<Blob>,
+    /// The first row that waits for another.
+    first_waiting: Option<i64>,
+}
+
+/// What is not in the document and rests only on what is, or on each other. Rows mostly stand in causal order already,
+/// so this ends after one or two rounds.
+fn ready(document: &Document, rows: &[(i64, Change)], excluded: &HashSet<ChangeHash>) -> Ready {
+    let is_new = |change: &Change| !excluded.contains(&change.header.hash) && !document.contains(&change.header.hash);
+    let mut waiting: Vec<&(i64, Change)> = rows.iter().filter(|(_, change)| is_new(change)).collect();
+    let (mut chosen, mut changes) = (HashSet::new(), Vec::new());
+    loop {
+        let before = waiting.len();
+        waiting.retain(|(_, change)| {
+            let is_here = |hash: &ChangeHash| chosen.contains(hash) || document.contains(hash);
+            let is_ready = change.header.deps.iter().all(is_here);
+            if is_ready && chosen.insert(change.header.hash) {
+                changes.push(change.bytes.clone());
+            }
+            !is_ready
+        });
+        if waiting.is_empty() || waiting.len() == before {
+            return Ready { changes, first_waiting: waiting.first().map(|(row, _)| *row) };
+        }
+    }
+}
+
+/// Writes down what was learnt: that the document is held.
+fn finish(inner: &Inner, loaded: &Loaded, row: &DocumentRow, taken: &Taken) {
+    let Some(reason) = taken.held.clone().filter(|_| row.held.is_none()) else { return };
+    tracing::warn!(document.id = %loaded.id, reason = %reason, "Document {} is held", loaded.id);
+    let document = row.row;
+    inner.storage.submit::<_, StorageError>(move |tx| tx.set_held(document, Some(&reason)), |_| ());
+    inner.hint(loaded.space, loaded.id);
+}
+
+/// Keeps what was put together, so that the next load is quick. Derived: losing it costs time only.
+fn store_snapshot(inner: &Inner, row: &DocumentRow, document: &Document, through: i64) {
+    let Ok(snapshot) = document.snapshot() else { return };
+    let stored = SnapshotRow { origin: Origin::Local, through, snapshot };
+    let (document, generation) = (row.row, row.moved.generation);
+    inner.storage.submit::<_, StorageError>(
+        move |tx| {
+            // Rows may have been excluded since: then it holds what the document no longer has.
+            let unchanged = tx.generation(document)? == generation;
+            if unchanged { tx.put_snapshot(document, &stored) } else { Ok(()) }
+        },
+        |_| (),
+    );
+}

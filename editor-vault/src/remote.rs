@@ -1,0 +1,61 @@
+//! What a relay sent, made durable: entries of logs, whole documents, fates and grants.
+//!
+//! A vault trusts no relay: chains, hashes and snapshots are recomputed before anything is stored, and what cannot be
+//! applied safely makes its document held, not the vault.
+
+mod bootstrap; // whole documents for a vault that is new to a space
+mod delivery; // entries of a log, with its resume point
+mod entries; // one entry, into rows
+mod fates; // what became of our batches
+mod grants; // spaces given, changed, taken; the first login
+
+use sync_wire::{DocumentId, SpaceId};
+
+pub(crate) use self::bootstrap::Assembly;
+use crate::error::StorageError;
+use crate::vault::Inner;
+
+/// Why what a relay sent was not made durable. Nothing of it was stored.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RemoteError {
+    /// It is not what the relay can have.
+    #[error("{0}")]
+    Rejected(String),
+    /// The credentials are those of another account.
+    #[error(
+        "this vault belongs to account {owner} and the credentials to account {found}: \
+         use credentials of its account, or another vault"
+    )]
+    OtherAccount {
+        /// Whose vault it is.
+        owner: sync_wire::AccountId,
+        /// Whose credentials they are.
+        found: sync_wire::AccountId,
+    },
+    /// The file could not be read or written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl RemoteError {
+    fn rejected(detail: impl Into<String>) -> Self {
+        Self::Rejected(detail.into())
+    }
+}
+
+impl Inner {
+    /// Lets a document that is in memory take in what was stored, as one batch, and hints its watchers.
+    fn take_in(&self, space: SpaceId, document: DocumentId) {
+        if let Some(loaded) = self.shelf.get(self.resolve(space), document) {
+            loaded.mark_stale();
+            let mut state = loaded.lock();
+            // A document that is not loaded stays so; one that cannot be read says so to whoever reads it.
+            if crate::loaded::Loaded::in_memory(&mut state).is_some()
+                && let Err(error) = loaded.current(self, &mut state, crate::loaded::Look::File)
+            {
+                tracing::warn!(document.id = %document, error = %error, "Document {document} cannot take in what came");
+            }
+        }
+        self.hint(space, document);
+    }
+}

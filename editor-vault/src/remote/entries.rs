@@ -1,0 +1,122 @@
+//! One entry of a log, into rows.
+
+use document::{Change, Seed};
+use sync_wire::log::{EntryKind, marker_hash};
+use sync_wire::{Entry, FateCode, LogPosition};
+
+use super::RemoteError;
+use super::fates::quarantine_from;
+use crate::storage::{NewChange, Placed, SpaceRow, Tx};
+
+/// An entry whose bytes are its hash's.
+#[derive(Debug)]
+pub(super) struct Parsed {
+    entry: Entry,
+    change: Option<Change>,
+}
+
+/// Parses an entry's change and compares its hash. Who wrote a change that does not parse is not asked: the relay must
+/// not have let it in.
+pub(super) fn parse(entry: &Entry) -> Result<Parsed, RemoteError> {
+    let change = match (entry.kind, &entry.bytes) {
+        (EntryKind::Change, Some(bytes)) => {
+            let parsed = Change::parse(bytes.clone());
+            let change = parsed.map_err(|error| RemoteError::rejected(format!("change {}: {error}", entry.hash)))?;
+            if change.header.hash != entry.hash {
+                let detail = format!("bytes of change {} came as those of {}", change.header.hash, entry.hash);
+                return Err(RemoteError::Rejected(detail));
+            }
+            Some(change)
+        }
+        _ => None,
+    };
+    let entry = Entry { bytes: None, ..entry.clone() };
+    Ok(Parsed { entry, change })
+}
+
+/// Stores an entry at its place. `true`: somebody else writes under a name of this vault.
+pub(super) fn store(parsed: &Parsed, tx: &Tx<'_>, space: &SpaceRow, at: LogPosition) -> Result<bool, RemoteError> {
+    let entry = &parsed.entry;
+    let seed = parsed.change.as_ref().and_then(|change| Seed::of(&change.header));
+    let type_name = match &seed {
+        Some(Seed::Root { type_name }) => Some(type_name.as_str()),
+        _ => None,
+    };
+    let document = tx.ensure_document(space, entry.document, type_name)?;
+    match (entry.kind, &parsed.change) {
+        (EntryKind::Change, Some(change)) => place(tx, document, entry, change, at),
+        (EntryKind::Change, None) => {
+            let missing = || format!("change {} came without bytes and is not here", entry.hash);
+            let known = match tx.change_of_batch(document, entry.batch, &entry.hash)? {
+                Some(row) => Some(row),
+                None => tx.change_by_hash(document, &entry.hash)?,
+            };
+            let row = known.ok_or_else(|| RemoteError::Rejected(missing()))?;
+            settle(tx, entry, row, at)?;
+            Ok(false)
+        }
+        (EntryKind::Tombstone | EntryKind::Restore, _) => {
+            mark(tx, space, document, entry, at)?;
+            Ok(false)
+        }
+        (EntryKind::Void | EntryKind::Erased, _) => {
+            let reason = "its log was repaired in a way that this release cannot follow: install a newer one";
+            tx.set_held(document, Some(reason))?;
+            Ok(false)
+        }
+    }
+}
+
+fn place(tx: &Tx<'_>, document: i64, entry: &Entry, change: &Change, at: LogPosition) -> Result<bool, RemoteError> {
+    let new = NewChange { change, position: Some(at.position), device: Some(entry.device), batch: entry.batch };
+    match tx.place(document, new)? {
+        Placed::Known(row) => {
+            settle(tx, entry, row, at)?;
+            Ok(false)
+        }
+        Placed::New(_) => {
+            tx.unpark(document, FateCode::MISSING)?;
+            tx.mark_title_stale(document)?;
+            // Only a clone or an older copy of this vault can have written it.
+            let is_ours = tx.is_own_actor(&change.header.actor)?;
+            if is_ours {
+                tx.forget_actors()?;
+            }
+            Ok(is_ours)
+        }
+        Placed::Taken { row, hash } => {
+            // The log has decided between two changes of one name and number: ours gives way, and is kept.
+            let detail = format!("another change with its actor and number was accepted before it: {}", entry.hash);
+            if !quarantine_from(tx, document, row, FateCode::EQUIVOCATION, Some(&hash), &detail)? {
+                let detail = format!("change {} and change {hash} have one actor and number", entry.hash);
+                return Err(RemoteError::Rejected(detail));
+            }
+            tx.forget_actors()?;
+            place(tx, document, entry, change, at).map(|_| true)
+        }
+    }
+}
+
+/// A change that was here has its place in the log now, and so have the batches that hold it.
+fn settle(tx: &Tx<'_>, entry: &Entry, row: i64, at: LogPosition) -> Result<(), RemoteError> {
+    tx.set_position(row, at.position, entry.device)?;
+    tx.accept_change(row, at)?;
+    Ok(())
+}
+
+fn mark(tx: &Tx<'_>, space: &SpaceRow, document: i64, entry: &Entry, at: LogPosition) -> Result<(), RemoteError> {
+    let heads = entry.heads.as_deref().unwrap_or_default();
+    if marker_hash(entry.kind, space.space, entry.document, entry.batch, heads) != entry.hash {
+        let detail = format!("the {:?} entry at {at} does not have its hash", entry.kind);
+        return Err(RemoteError::Rejected(detail));
+    }
+    let deleted = entry.kind == EntryKind::Tombstone;
+    tx.set_deleted(document, deleted)?;
+    if !deleted {
+        tx.unpark(document, FateCode::DELETED)?;
+    }
+    if let Some(own) = tx.batch(entry.batch)? {
+        tx.accept(own.row, at)?;
+    }
+    Ok(())
+}

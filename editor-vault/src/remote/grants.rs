@@ -1,0 +1,110 @@
+//! Spaces given, changed and taken; and the first login, which gives the local space its account's name.
+
+use sync_wire::{AccountId, Cursor, Grant, SpaceId, SpaceKind};
+
+use super::RemoteError;
+use crate::storage::{SpaceRow, Tx};
+use crate::vault::Inner;
+
+/// What came of storing grants.
+#[derive(Debug)]
+pub(crate) struct Granted {
+    /// Where the vault stands in every granted space.
+    pub(crate) cursors: Vec<Cursor>,
+}
+
+impl Inner {
+    /// Stores all grants of the account. At the first login the local space becomes the personal one, after a restore
+    /// point if there is anything to lose.
+    pub(crate) fn apply_grants(
+        &self,
+        account: AccountId,
+        grants: Vec<Grant>,
+        limits_version: u64,
+        login: [u8; 32],
+    ) -> Result<Granted, RemoteError> {
+        self.before_first_login(account)?;
+        let cursors = self.storage.write(move |tx| {
+            check_owner(tx, account)?;
+            rehome(tx, &grants)?;
+            tx.set_account(account)?;
+            for space in tx.spaces()? {
+                if space.kind.is_some() && !grants.iter().any(|grant| grant.space == space.space) {
+                    tx.take_grant(space.space)?;
+                }
+            }
+            for grant in &grants {
+                let space = tx.apply_grant(grant)?;
+                tx.unpark_for_grant(space.row, grant.access_version)?;
+            }
+            tx.unpark_for_limits(limits_version)?;
+            tx.set_proven_login(&login)?;
+            cursors(tx)
+        })?;
+        self.after_grants()?;
+        Ok(Granted { cursors })
+    }
+
+    /// Stores one grant, or that it was taken.
+    pub(crate) fn apply_grant(&self, space: SpaceId, grant: Option<Grant>) -> Result<Granted, RemoteError> {
+        let cursors = self.storage.write(move |tx| {
+            match &grant {
+                Some(grant) => {
+                    let row = tx.apply_grant(grant)?.row;
+                    tx.unpark_for_grant(row, grant.access_version)?;
+                }
+                None => tx.take_grant(space)?,
+            }
+            cursors(tx)
+        })?;
+        Ok(Granted { cursors })
+    }
+
+    fn before_first_login(&self, account: AccountId) -> Result<(), RemoteError> {
+        let (owner, home, has_documents) = self.storage.read(|tx| {
+            let home = tx.home()?;
+            let has_documents = !tx.list(Some(home.space), None, true)?.is_empty();
+            Ok((tx.account()?, home, has_documents))
+        })?;
+        if let Some(owner) = owner.filter(|owner| *owner != account) {
+            return Err(RemoteError::OtherAccount { owner, found: account });
+        }
+        if home.kind.is_none() && has_documents {
+            self.make_restore_point()?;
+        }
+        Ok(())
+    }
+
+    fn after_grants(&self) -> Result<(), RemoteError> {
+        let home = self.storage.read(|tx| tx.home())?;
+        let before = self.home();
+        self.set_home(&home);
+        if before != home.space {
+            tracing::info!(space.id = %home.space, "The local space {before} is the personal space {} now", home.space);
+        }
+        Ok(())
+    }
+}
+
+/// Another process may have logged in since it was looked at.
+fn check_owner(tx: &Tx<'_>, account: AccountId) -> Result<(), RemoteError> {
+    match tx.account()? {
+        Some(owner) if owner != account => Err(RemoteError::OtherAccount { owner, found: account }),
+        _ => Ok(()),
+    }
+}
+
+/// The local space takes the name of the account's personal space: one row changes, every document follows.
+fn rehome(tx: &Tx<'_>, grants: &[Grant]) -> Result<(), RemoteError> {
+    let home: SpaceRow = tx.home()?;
+    let personal = grants.iter().find(|grant| grant.kind == SpaceKind::Personal);
+    if let (None, Some(personal)) = (home.kind, personal) {
+        tx.rehome(&home, personal.space)?;
+    }
+    Ok(())
+}
+
+fn cursors(tx: &Tx<'_>) -> Result<Vec<Cursor>, RemoteError> {
+    let granted = tx.spaces()?.into_iter().filter(|space| space.role.is_some());
+    Ok(granted.filter_map(|space| space.cursor()).collect())
+}

@@ -1,0 +1,127 @@
+//! The file of a vault, and every SQL statement there is.
+//!
+//! One thread writes: it drains its queue into one transaction, so that a burst of edits pays for one flush of the
+//! disk, and answers after COMMIT. Reads use a few connections of their own and see what was committed last.
+//! What the tables mean is told in `docs/file-format.md`.
+
+mod actors; // slots
+mod batches; // the outbox and the fates
+mod care;
+mod changes; // one row per change, verbatim
+mod documents; // one row per document
+mod meta; // what the file knows of itself
+mod open; // refusing what is not ours, pragmas
+mod schema; // the tables
+mod snapshots; // derived, for quick loading
+mod spaces; // spaces, cursors, grants, re-homing
+mod tx; // statements with errors that name the file
+mod writer; // one thread, group commit // backup and checks
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rusqlite::Connection;
+
+pub(crate) use self::actors::{ActorRow, Machine};
+pub(crate) use self::batches::{BatchState, Fated, NewBatch};
+pub(crate) use self::changes::{ChangeRow, NewChange, Placed};
+pub(crate) use self::documents::{DocumentRow, ListRow};
+pub(crate) use self::open::{open, set_version};
+pub(crate) use self::schema::VERSION_UNIT;
+pub(crate) use self::snapshots::{Origin, SnapshotRow};
+pub(crate) use self::spaces::{Resuming, SpaceRow};
+pub(crate) use self::tx::Tx;
+use self::writer::Writer;
+use crate::error::StorageError;
+
+/// Connections for reading that are kept open.
+const READERS_KEPT: usize = 4;
+
+/// The file of a vault.
+#[derive(Debug)]
+pub(crate) struct Storage {
+    file: Arc<Path>,
+    writer: Writer,
+    readers: Mutex<Vec<Connection>>,
+}
+
+impl Storage {
+    pub(crate) fn file(&self) -> &Path {
+        &self.file
+    }
+
+    /// Reads what is committed. Several statements may see different moments.
+    pub(crate) fn read<T>(&self, read: impl FnOnce(&Tx<'_>) -> Result<T, StorageError>) -> Result<T, StorageError> {
+        let connection = self.reader()?;
+        let outcome = read(&Tx::new(&connection, &self.file));
+        self.put_back(connection);
+        outcome
+    }
+
+    /// Reads what is committed, all statements at one moment.
+    pub(crate) fn read_at_once<T>(
+        &self,
+        read: impl FnOnce(&Tx<'_>) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        let connection = self.reader()?;
+        let fault = |error| tx::fault(&self.file, &error);
+        let transaction = connection.unchecked_transaction().map_err(fault)?;
+        let outcome = read(&Tx::new(&transaction, &self.file));
+        transaction.commit().map_err(fault)?;
+        self.put_back(connection);
+        outcome
+    }
+
+    /// Writes in one transaction, perhaps with others, and returns when it is durable. An error takes back all that
+    /// `write` did, and nothing of others.
+    pub(crate) fn write<T, E>(&self, write: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+    {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        self.submit(write, move |outcome| drop(sender.send(outcome)));
+        receiver.recv().unwrap_or_else(|_| Err(StorageError::Closed { path: self.file.to_path_buf() }.into()))
+    }
+
+    /// Like [`Self::write`], but calls `done` on the writer's thread instead of waiting: it must be quick.
+    pub(crate) fn submit<T, E>(
+        &self,
+        write: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+        done: impl FnOnce(Result<T, E>) + Send + 'static,
+    ) where
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+    {
+        self.writer.submit(write, done);
+    }
+
+    /// Calls `moved` (on the writer's thread) whenever another process has written.
+    pub(crate) fn on_foreign_writes(&self, moved: impl Fn() + Send + 'static) {
+        self.writer.on_foreign_writes(Box::new(moved));
+    }
+
+    /// Waits until everything is durable, and closes every connection.
+    pub(crate) fn close(&self) {
+        self.writer.close();
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn reader(&self) -> Result<Connection, StorageError> {
+        let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        kept.map_or_else(|| open::reader(&self.file), Ok)
+    }
+
+    fn put_back(&self, connection: Connection) {
+        let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() < READERS_KEPT {
+            readers.push(connection);
+        }
+    }
+
+    fn new(file: PathBuf, connection: Connection) -> Result<Self, StorageError> {
+        let file: Arc<Path> = file.into();
+        let writer = Writer::start(file.clone(), connection)?;
+        Ok(Self { file, writer, readers: Mutex::default() })
+    }
+}

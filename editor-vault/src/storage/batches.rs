@@ -1,0 +1,315 @@
+//! Sealed batches: the outbox is those without a fate, and every fate is kept.
+
+use rusqlite::{Row, params};
+use sync_core::client::OutboxBatch;
+use sync_wire::{BatchId, Blob, ChangeHash, Content, DocumentId, FateCode, LogPosition, SpaceId};
+
+use super::Tx;
+use super::tx::{Enough, blob, signed, unsigned};
+use crate::error::StorageError;
+
+const CHANGES: i64 = 1;
+const TOMBSTONE: i64 = 2;
+const RESTORE: i64 = 3;
+
+/// Where a batch stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum BatchState {
+    Pending = 0,
+    Stored = 1,
+    Accepted = 2,
+    Parked = 3,
+    Quarantined = 4,
+}
+
+/// What a batch to be saved does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum NewBatch<'a> {
+    Change { row: i64, hash: &'a ChangeHash },
+    Tombstone { heads: &'a [ChangeHash] },
+    Restore,
+}
+
+/// A batch that has or gets a fate.
+#[derive(Debug, Clone)]
+pub(crate) struct Fated {
+    pub(crate) row: i64,
+    pub(crate) document: i64,
+    pub(crate) change: Option<i64>,
+    pub(crate) state: BatchState,
+    pub(crate) content: Content,
+}
+
+/// How many batches of a document stand where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct BatchCounts {
+    pub(crate) pending: u64,
+    pub(crate) stored: u64,
+    pub(crate) parked: u64,
+}
+
+/// The verdict that closes a lane, or the last that shortened it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LaneVerdict {
+    pub(crate) code: FateCode,
+    pub(crate) detail: String,
+}
+
+impl Tx<'_> {
+    /// Seals a batch: id and hashes never change from here on.
+    pub(crate) fn save_batch(&self, id: BatchId, document: i64, batch: NewBatch<'_>) -> Result<i64, StorageError> {
+        let (kind, change, hashes) = match batch {
+            NewBatch::Change { row, hash } => (CHANGES, Some(row), hash.0.to_vec()),
+            NewBatch::Tombstone { heads } => (TOMBSTONE, None, join(heads)),
+            NewBatch::Restore => (RESTORE, None, Vec::new()),
+        };
+        self.insert(
+            "INSERT INTO batches (batch, document, kind, change, hashes) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![id.0, document, kind, change, hashes],
+        )
+    }
+
+    /// Batches without a final fate that were saved after an order, of open lanes, in spaces that the relay lets us
+    /// read; and whether there are more.
+    pub(crate) fn outbox(
+        &self,
+        after: u64,
+        count: usize,
+        bytes_target: usize,
+    ) -> Result<(Vec<OutboxBatch>, bool), StorageError> {
+        let (mut batches, mut bytes, mut more) = (Vec::new(), 0, false);
+        self.some(OUTBOX, params![signed(after)], |row| {
+            if batches.len() >= count || bytes >= bytes_target && !batches.is_empty() {
+                more = true;
+                return Ok(Enough::Yes);
+            }
+            let batch = read_outbox(row)?;
+            bytes += batch.payload_bytes();
+            batches.push(batch);
+            Ok(Enough::No)
+        })?;
+        Ok((batches, more))
+    }
+
+    /// Whether some batch of an open lane waits for a fate.
+    pub(crate) fn has_outbox(&self) -> Result<bool, StorageError> {
+        let mut found = false;
+        self.some(OUTBOX, params![0], |row| {
+            // What is stored in an intake has left this device.
+            found = row.get::<_, i64>(7)? == 0;
+            Ok(if found { Enough::Yes } else { Enough::No })
+        })?;
+        Ok(found)
+    }
+
+    /// Own batches of a document that contain these changes, as they would be pushed again.
+    pub(crate) fn supply(
+        &self,
+        space: SpaceId,
+        document: DocumentId,
+        hashes: &[ChangeHash],
+    ) -> Result<Vec<OutboxBatch>, StorageError> {
+        let Some(found) = self.document(space, document)? else { return Ok(Vec::new()) };
+        let mut batches = Vec::new();
+        for hash in hashes {
+            let Some(change) = self.change_by_hash(found.row, hash)? else { return Ok(Vec::new()) };
+            let batch = self.one(
+                &format!("{SELECT_OUTBOX} WHERE b.change = ?1 AND b.state <> 4 LIMIT 1"),
+                [change],
+                read_outbox,
+            )?;
+            // Changes of others are not ours to push: the relay has them, or the lane waits as `missing`.
+            let Some(batch) = batch else { return Ok(Vec::new()) };
+            batches.push(batch);
+        }
+        batches.sort_by_key(|batch| batch.order);
+        Ok(batches)
+    }
+
+    pub(crate) fn batch(&self, id: BatchId) -> Result<Option<Fated>, StorageError> {
+        self.one(&format!("{SELECT_FATED} WHERE b.batch = ?1"), [&id.0], read_fated)
+    }
+
+    /// The batches of a lane that have no final fate and were saved after one of them.
+    pub(crate) fn lane_after(&self, document: i64, batch: i64) -> Result<Vec<Fated>, StorageError> {
+        self.all(
+            &format!("{SELECT_FATED} WHERE b.document = ?1 AND b.id > ?2 AND b.state IN (0, 1, 3) ORDER BY b.id"),
+            [document, batch],
+            read_fated,
+        )
+    }
+
+    /// The batch without a final fate that holds a change.
+    pub(crate) fn unsettled_batch_of(&self, change: i64) -> Result<Option<Fated>, StorageError> {
+        self.one(&format!("{SELECT_FATED} WHERE b.change = ?1 AND b.state IN (0, 1, 3)"), [change], read_fated)
+    }
+
+    pub(crate) fn accept(&self, batch: i64, at: LogPosition) -> Result<(), StorageError> {
+        self.execute(
+            "UPDATE batches SET state = 2, epoch = ?2, position = ?3, code = NULL, detail = NULL WHERE id = ?1",
+            params![batch, at.epoch.0, signed(at.position.0)],
+        )?;
+        Ok(())
+    }
+
+    /// A change came with the log: its own batches, pending or stored, are settled.
+    pub(crate) fn accept_change(&self, change: i64, at: LogPosition) -> Result<(), StorageError> {
+        self.execute(
+            "UPDATE batches SET state = 2, epoch = ?2, position = ?3, code = NULL, detail = NULL
+             WHERE change = ?1 AND state IN (0, 1, 3)",
+            params![change, at.epoch.0, signed(at.position.0)],
+        )?;
+        Ok(())
+    }
+
+    pub(crate) fn set_stored(&self, batch: i64) -> Result<(), StorageError> {
+        self.execute("UPDATE batches SET state = 1 WHERE id = ?1 AND state IN (0, 3)", [batch])?;
+        Ok(())
+    }
+
+    pub(crate) fn park(&self, batch: i64, code: FateCode, judged_by: u64, detail: &str) -> Result<(), StorageError> {
+        self.execute(
+            "UPDATE batches SET state = 3, code = ?2, judged_by = ?3, detail = ?4 WHERE id = ?1 AND state IN (0, 1, 3)",
+            params![batch, code.0, signed(judged_by), detail],
+        )?;
+        Ok(())
+    }
+
+    pub(crate) fn quarantine(
+        &self,
+        batch: i64,
+        code: FateCode,
+        culprit: Option<&ChangeHash>,
+        detail: &str,
+    ) -> Result<(), StorageError> {
+        self.execute(
+            "UPDATE batches SET state = 4, code = ?2, culprit = ?3, detail = ?4 WHERE id = ?1",
+            params![batch, code.0, blob(culprit.map(ChangeHash::as_bytes)), detail],
+        )?;
+        Ok(())
+    }
+
+    /// Opens the lanes of a space that were closed under another version of its grants, or for want of one.
+    pub(crate) fn unpark_for_grant(&self, space: i64, access_version: u64) -> Result<usize, StorageError> {
+        self.execute(
+            "UPDATE batches SET state = 0 WHERE state = 3 AND judged_by <> ?2 AND code IN (?3, ?4)
+             AND document IN (SELECT id FROM documents WHERE space = ?1)",
+            params![space, signed(access_version), FateCode::GRANT.0, FateCode::NO_SUCH_SPACE.0],
+        )
+    }
+
+    /// Opens the lanes that were closed under other limits.
+    pub(crate) fn unpark_for_limits(&self, limits_version: u64) -> Result<usize, StorageError> {
+        self.execute(
+            "UPDATE batches SET state = 0 WHERE state = 3 AND judged_by <> ?1 AND code NOT IN (?2, ?3)",
+            params![signed(limits_version), FateCode::GRANT.0, FateCode::NO_SUCH_SPACE.0],
+        )
+    }
+
+    /// Opens the lane of a document, if it was closed for this reason.
+    pub(crate) fn unpark(&self, document: i64, code: FateCode) -> Result<usize, StorageError> {
+        self.execute(
+            "UPDATE batches SET state = 0 WHERE document = ?1 AND state = 3 AND code = ?2",
+            params![document, code.0],
+        )
+    }
+
+    pub(crate) fn batch_counts(&self, document: i64) -> Result<BatchCounts, StorageError> {
+        let counts = self.one(
+            "SELECT count(*) FILTER (WHERE state = 0), count(*) FILTER (WHERE state = 1),
+                    count(*) FILTER (WHERE state = 3)
+             FROM batches WHERE document = ?1 AND state IN (0, 1, 3)",
+            [document],
+            |row| {
+                let [pending, stored, parked] = [row.get(0)?, row.get(1)?, row.get(2)?].map(unsigned);
+                Ok(BatchCounts { pending, stored, parked })
+            },
+        )?;
+        Ok(counts.unwrap_or_default())
+    }
+
+    /// Why a lane is closed.
+    pub(crate) fn parked(&self, document: i64) -> Result<Option<LaneVerdict>, StorageError> {
+        self.one(
+            "SELECT code, detail FROM batches WHERE document = ?1 AND state = 3 ORDER BY id LIMIT 1",
+            [document],
+            read_verdict,
+        )
+    }
+
+    /// Why batches of a document are quarantined: the first reason, not that of companions.
+    pub(crate) fn quarantined(&self, document: i64) -> Result<Option<LaneVerdict>, StorageError> {
+        self.one(
+            "SELECT code, detail FROM batches WHERE document = ?1 AND state = 4 ORDER BY code = ?2, id LIMIT 1",
+            params![document, FateCode::WITH.0],
+            read_verdict,
+        )
+    }
+}
+
+const SELECT_OUTBOX: &str = "
+    SELECT b.id, s.space, d.document, b.batch, b.kind, b.hashes, c.bytes, b.state
+    FROM batches b JOIN documents d ON d.id = b.document JOIN spaces s ON s.id = d.space
+    LEFT JOIN changes c ON c.id = b.change";
+
+/// A parked batch closes its lane for everything saved after it.
+const OUTBOX: &str = "
+    SELECT b.id, s.space, d.document, b.batch, b.kind, b.hashes, c.bytes, b.state
+    FROM batches b JOIN documents d ON d.id = b.document JOIN spaces s ON s.id = d.space
+    LEFT JOIN changes c ON c.id = b.change
+    WHERE b.state IN (0, 1) AND b.id > ?1
+      AND s.role IS NOT NULL AND s.epoch IS NOT NULL
+      AND NOT EXISTS (SELECT 1 FROM batches p WHERE p.document = b.document AND p.state = 3 AND p.id < b.id)
+    ORDER BY b.id";
+
+const SELECT_FATED: &str = "
+    SELECT b.id, b.document, b.change, b.state, b.kind, b.hashes, c.bytes
+    FROM batches b LEFT JOIN changes c ON c.id = b.change";
+
+fn read_outbox(row: &Row<'_>) -> rusqlite::Result<OutboxBatch> {
+    Ok(OutboxBatch {
+        order: unsigned(row.get(0)?),
+        space: SpaceId(row.get(1)?),
+        document: DocumentId(row.get(2)?),
+        batch: BatchId(row.get(3)?),
+        content: read_content(row, 4)?,
+    })
+}
+
+fn read_fated(row: &Row<'_>) -> rusqlite::Result<Fated> {
+    Ok(Fated {
+        row: row.get(0)?,
+        document: row.get(1)?,
+        change: row.get(2)?,
+        state: match row.get::<_, i64>(3)? {
+            1 => BatchState::Stored,
+            2 => BatchState::Accepted,
+            3 => BatchState::Parked,
+            4 => BatchState::Quarantined,
+            _ => BatchState::Pending,
+        },
+        content: read_content(row, 4)?,
+    })
+}
+
+/// Kind, hashes and bytes, in three columns.
+fn read_content(row: &Row<'_>, first: usize) -> rusqlite::Result<Content> {
+    Ok(match row.get::<_, i64>(first)? {
+        TOMBSTONE => Content::Tombstone(split(&row.get::<_, Vec<u8>>(first + 1)?)),
+        RESTORE => Content::Restore,
+        _ => Content::Changes(row.get::<_, Option<Vec<u8>>>(first + 2)?.into_iter().map(Blob::from).collect()),
+    })
+}
+
+fn read_verdict(row: &Row<'_>) -> rusqlite::Result<LaneVerdict> {
+    let detail: Option<String> = row.get(1)?;
+    Ok(LaneVerdict { code: FateCode(row.get(0)?), detail: detail.unwrap_or_default() })
+}
+
+pub(super) fn join(hashes: &[ChangeHash]) -> Vec<u8> {
+    hashes.iter().flat_map(|hash| hash.0).collect()
+}
+
+pub(super) fn split(bytes: &[u8]) -> Vec<ChangeHash> {
+    bytes.chunks_exact(ChangeHash::LEN).filter_map(ChangeHash::from_slice).collect()
+}

@@ -1,0 +1,81 @@
+//! Copies through SQLite's backup interface, and its own checks.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rusqlite::backup::Backup;
+
+use super::tx::fault;
+use super::{Storage, Tx};
+use crate::error::StorageError;
+
+/// Pages copied before others get a turn.
+const PAGES_AT_ONCE: i32 = 1024;
+
+impl Storage {
+    /// Copies what is committed into a new file and checks the copy; a copy that fails is removed.
+    pub(crate) fn backup(&self, to: &Path) -> Result<(), StorageError> {
+        let target = to.to_path_buf();
+        let io = |error: std::io::Error| StorageError::Io { path: target.clone(), detail: error.to_string() };
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        drop(options.open(to).map_err(io)?);
+        let copied = self.copy(to).and_then(|()| sync_to_disk(to));
+        if copied.is_err() {
+            drop(std::fs::remove_file(to));
+        }
+        copied
+    }
+
+    fn copy(&self, to: &Path) -> Result<(), StorageError> {
+        let mut target = Connection::open(to).map_err(|error| fault(to, &error))?;
+        self.read(|tx| {
+            let mut run = || {
+                let backup = Backup::new(tx.connection(), &mut target)?;
+                backup.run_to_completion(PAGES_AT_ONCE, Duration::from_millis(1), None)
+            };
+            run().map_err(|error| fault(to, &error))
+        })?;
+        // A copy is one file: it must not need a -wal file beside it.
+        let single = "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL;";
+        target.execute_batch(single).map_err(|error| fault(to, &error))?;
+        let problems = Tx::new(&target, to).integrity()?;
+        match problems.into_iter().next() {
+            None => Ok(()),
+            Some(detail) => Err(StorageError::Corrupt { path: to.to_path_buf(), detail }),
+        }
+    }
+}
+
+fn sync_to_disk(path: &Path) -> Result<(), StorageError> {
+    let synced = std::fs::File::open(path).and_then(|file| file.sync_all());
+    synced.map_err(|error| StorageError::Io { path: path.to_path_buf(), detail: error.to_string() })
+}
+
+impl Tx<'_> {
+    /// What SQLite finds wrong with the file; nothing if it is sound.
+    pub(crate) fn integrity(&self) -> Result<Vec<String>, StorageError> {
+        let lines: Vec<String> = self.all("PRAGMA integrity_check(20)", [], |row| row.get(0))?;
+        Ok(lines.into_iter().filter(|line| line != "ok").collect())
+    }
+}
+
+/// For tests of what happens on a full disk: SQLite answers as if there were no room.
+impl Tx<'_> {
+    pub(crate) fn forbid_growth(&self) -> Result<(), StorageError> {
+        let pages: i64 = self.one("PRAGMA page_count", [], |row| row.get(0))?.unwrap_or(0);
+        self.limit_pages(pages)
+    }
+
+    pub(crate) fn allow_growth(&self) -> Result<(), StorageError> {
+        self.limit_pages(i64::from(u32::MAX - 1))
+    }
+
+    fn limit_pages(&self, pages: i64) -> Result<(), StorageError> {
+        let set = self.connection().pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()));
+        set.map_err(|error| self.fault(&error))
+    }
+}

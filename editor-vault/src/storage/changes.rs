@@ -1,0 +1,142 @@
+//! One row per change, verbatim: its bytes are never altered and never removed.
+
+use document::Change;
+use rusqlite::params;
+use sync_wire::{BatchId, Blob, ChangeHash, DeviceId, Position};
+
+use super::Tx;
+use super::tx::{blob, signed};
+use crate::error::StorageError;
+
+/// A change to be stored.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NewChange<'a> {
+    pub(crate) change: &'a Change,
+    /// Its place in the log, if it has one.
+    pub(crate) position: Option<Position>,
+    /// Whose it is, if it came from the log.
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) batch: BatchId,
+}
+
+/// What became of a change to be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Placed {
+    /// It has a new row.
+    New(i64),
+    /// It was there.
+    Known(i64),
+    /// Another change has its actor and sequence number; nothing was stored.
+    Taken { row: i64, hash: ChangeHash },
+}
+
+/// A change as stored.
+#[derive(Debug, Clone)]
+pub(crate) struct ChangeRow {
+    pub(crate) row: i64,
+    pub(crate) bytes: Blob,
+}
+
+impl Tx<'_> {
+    /// Stores a change of a document, unless it is there.
+    pub(crate) fn place(&self, document: i64, new: NewChange<'_>) -> Result<Placed, StorageError> {
+        let header = &new.change.header;
+        let taken = self.one(
+            "SELECT id, hash FROM changes WHERE document = ?1 AND actor = ?2 AND seq = ?3 AND excluded = 0",
+            params![document, header.actor.0, signed(header.seq)],
+            |row| Ok((row.get(0)?, ChangeHash(row.get(1)?))),
+        )?;
+        match taken {
+            Some((row, hash)) if hash == header.hash => Ok(Placed::Known(row)),
+            Some((row, hash)) => Ok(Placed::Taken { row, hash }),
+            None => self.insert_change(document, new).map(Placed::New),
+        }
+    }
+
+    fn insert_change(&self, document: i64, new: NewChange<'_>) -> Result<i64, StorageError> {
+        let header = &new.change.header;
+        let row = self.insert(
+            "INSERT INTO changes (document, actor, seq, hash, position, device, batch, bytes)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            params![
+                document,
+                header.actor.0,
+                signed(header.seq),
+                header.hash.0,
+                new.position.map(|position| signed(position.0)),
+                blob(new.device.as_ref().map(DeviceId::as_bytes)),
+                new.batch.0,
+                &new.change.bytes[..],
+            ],
+        )?;
+        self.move_point(document, row, new.change.bytes.len())?;
+        Ok(row)
+    }
+
+    /// A change that was here got its place in the log.
+    pub(crate) fn set_position(&self, change: i64, at: Position, device: DeviceId) -> Result<(), StorageError> {
+        self.execute(
+            "UPDATE changes SET position = ?2, device = ?3 WHERE id = ?1",
+            params![change, signed(at.0), device.0],
+        )?;
+        Ok(())
+    }
+
+    /// A change is no longer part of its document; its bytes stay.
+    pub(crate) fn exclude(&self, change: i64) -> Result<(), StorageError> {
+        self.execute("UPDATE changes SET excluded = 1 WHERE id = ?1", [change])?;
+        Ok(())
+    }
+
+    /// The hash again, if that change was taken out of its document.
+    pub(crate) fn is_excluded(&self, document: i64, hash: &ChangeHash) -> Result<Option<ChangeHash>, StorageError> {
+        self.one(
+            "SELECT hash FROM changes x WHERE document = ?1 AND hash = ?2 AND excluded = 1 AND NOT EXISTS
+                 (SELECT 1 FROM changes c WHERE c.document = ?1 AND c.actor = x.actor AND c.seq = x.seq
+                  AND c.hash = ?2 AND c.excluded = 0)",
+            params![document, hash.0],
+            |row| Ok(ChangeHash(row.get(0)?)),
+        )
+    }
+
+    /// The row of the change of an own batch.
+    pub(crate) fn change_of_batch(
+        &self,
+        document: i64,
+        batch: BatchId,
+        hash: &ChangeHash,
+    ) -> Result<Option<i64>, StorageError> {
+        self.one(
+            "SELECT c.id FROM batches b JOIN changes c ON c.id = b.change
+             WHERE b.batch = ?1 AND b.document = ?2 AND c.hash = ?3 AND c.excluded = 0",
+            params![batch.0, document, hash.0],
+            |row| row.get(0),
+        )
+    }
+
+    /// The changes of a document after a row, in the order in which they came.
+    pub(crate) fn changes_after(&self, document: i64, after: i64) -> Result<Vec<ChangeRow>, StorageError> {
+        self.all(
+            "SELECT id, bytes FROM changes WHERE document = ?1 AND id > ?2 AND excluded = 0 ORDER BY id",
+            [document, after],
+            |row| Ok(ChangeRow { row: row.get(0)?, bytes: row.get::<_, Vec<u8>>(1)?.into() }),
+        )
+    }
+
+    /// The row of a change of a document by its hash. Walks the document's changes: only for what is rare.
+    pub(crate) fn change_by_hash(&self, document: i64, hash: &ChangeHash) -> Result<Option<i64>, StorageError> {
+        self.one(
+            "SELECT id FROM changes WHERE document = ?1 AND hash = ?2 AND excluded = 0",
+            params![document, hash.0],
+            |row| row.get(0),
+        )
+    }
+
+    /// Hash and bytes of every change of every document, for the doctor.
+    pub(crate) fn each_change(&self, mut look: impl FnMut(i64, ChangeHash, Vec<u8>)) -> Result<(), StorageError> {
+        self.some("SELECT id, hash, bytes FROM changes", [], |row| {
+            look(row.get(0)?, ChangeHash(row.get(1)?), row.get(2)?);
+            Ok(super::tx::Enough::No)
+        })
+    }
+}

@@ -1,0 +1,198 @@
+//! One row per document: what can be known of it without loading it.
+
+use rusqlite::params;
+use sync_wire::{DocumentId, SpaceId};
+
+use super::tx::unsigned;
+use super::{SpaceRow, Tx};
+use crate::error::StorageError;
+
+/// A document as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DocumentRow {
+    pub(crate) row: i64,
+    pub(crate) type_name: Option<String>,
+    pub(crate) title: Option<String>,
+    pub(crate) title_is_stale: bool,
+    pub(crate) deleted: bool,
+    pub(crate) held: Option<String>,
+    pub(crate) bytes: u64,
+    pub(crate) moved: Moved,
+}
+
+/// Tells whether a document moved since it was loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Moved {
+    /// The last row of its changes.
+    pub(crate) point: i64,
+    /// Counts how often what was there before changed: it must be loaded anew.
+    pub(crate) generation: i64,
+}
+
+/// A document in a list.
+#[derive(Debug, Clone)]
+pub(crate) struct ListRow {
+    pub(crate) space: SpaceId,
+    pub(crate) id: DocumentId,
+    pub(crate) document: DocumentRow,
+}
+
+const COLUMNS: &str = "d.id, d.type, d.title, d.title_is_stale, d.deleted, d.held, d.bytes, d.point, d.generation";
+
+impl Tx<'_> {
+    pub(crate) fn document(&self, space: SpaceId, id: DocumentId) -> Result<Option<DocumentRow>, StorageError> {
+        self.one(
+            &format!(
+                "SELECT {COLUMNS} FROM documents d JOIN spaces s ON s.id = d.space
+                 WHERE (s.space = ?1 OR s.alias = ?1) AND d.document = ?2"
+            ),
+            [&space.0, &id.0],
+            |row| read_document(row, 0),
+        )
+    }
+
+    /// The row of a document, made if it is not there.
+    pub(crate) fn ensure_document(
+        &self,
+        space: &SpaceRow,
+        id: DocumentId,
+        type_name: Option<&str>,
+    ) -> Result<i64, StorageError> {
+        let found: Option<(i64, Option<String>)> = self.one(
+            "SELECT id, type FROM documents WHERE space = ?1 AND document = ?2",
+            params![space.row, id.0],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        match found {
+            Some((row, None)) if type_name.is_some() => {
+                self.set_type(row, type_name)?;
+                Ok(row)
+            }
+            Some((row, _)) => Ok(row),
+            None => self.insert(
+                "INSERT INTO documents (space, document, type) VALUES (?1, ?2, ?3)",
+                params![space.row, id.0, type_name],
+            ),
+        }
+    }
+
+    /// The type becomes known with the document's root seed.
+    pub(crate) fn set_type(&self, document: i64, type_name: Option<&str>) -> Result<(), StorageError> {
+        self.execute(
+            "UPDATE documents SET type = ?2 WHERE id = ?1 AND type IS NULL AND ?2 IS NOT NULL",
+            params![document, type_name],
+        )?;
+        Ok(())
+    }
+
+    /// `None`: it must be found out when somebody asks.
+    pub(crate) fn set_title(&self, document: i64, title: Option<Option<&str>>) -> Result<(), StorageError> {
+        self.execute(
+            "UPDATE documents SET title = CASE WHEN ?2 THEN ?3 ELSE title END, title_is_stale = NOT ?2 WHERE id = ?1",
+            params![document, title.is_some(), title.flatten()],
+        )?;
+        Ok(())
+    }
+
+    /// Stores a title that was found at this point, unless the document has moved since.
+    pub(crate) fn refresh_title(&self, document: i64, at: Moved, title: Option<&str>) -> Result<(), StorageError> {
+        self.execute(
+            "UPDATE documents SET title = ?2, title_is_stale = 0 WHERE id = ?1 AND point = ?3 AND generation = ?4",
+            params![document, title, at.point, at.generation],
+        )?;
+        Ok(())
+    }
+
+    pub(crate) fn set_deleted(&self, document: i64, deleted: bool) -> Result<(), StorageError> {
+        self.execute("UPDATE documents SET deleted = ?2 WHERE id = ?1", params![document, deleted])?;
+        Ok(())
+    }
+
+    pub(crate) fn set_held(&self, document: i64, reason: Option<&str>) -> Result<(), StorageError> {
+        self.execute("UPDATE documents SET held = ?2 WHERE id = ?1", params![document, reason])?;
+        Ok(())
+    }
+
+    /// Somebody else's change came: the title must be found out again.
+    pub(crate) fn mark_title_stale(&self, document: i64) -> Result<(), StorageError> {
+        self.execute("UPDATE documents SET title_is_stale = 1 WHERE id = ?1", [document])?;
+        Ok(())
+    }
+
+    /// Makes every process load the document anew.
+    pub(crate) fn begin_generation(&self, document: i64) -> Result<(), StorageError> {
+        self.execute("UPDATE documents SET generation = generation + 1, title_is_stale = 1 WHERE id = ?1", [document])?;
+        Ok(())
+    }
+
+    /// A snapshot brought so many bytes.
+    pub(crate) fn add_bytes(&self, document: i64, bytes: usize) -> Result<(), StorageError> {
+        let point = self.point(document)?;
+        self.move_point(document, point, bytes)
+    }
+
+    pub(super) fn move_point(&self, document: i64, point: i64, bytes: usize) -> Result<(), StorageError> {
+        self.execute(
+            "UPDATE documents SET point = ?2, bytes = bytes + ?3 WHERE id = ?1",
+            params![document, point, i64::try_from(bytes).unwrap_or(i64::MAX)],
+        )?;
+        Ok(())
+    }
+
+    pub(crate) fn point(&self, document: i64) -> Result<i64, StorageError> {
+        let point = self.one("SELECT point FROM documents WHERE id = ?1", [document], |row| row.get(0))?;
+        point.ok_or_else(|| self.unexpected(format!("no document row {document}")))
+    }
+
+    pub(crate) fn generation(&self, document: i64) -> Result<i64, StorageError> {
+        let found = self.one("SELECT generation FROM documents WHERE id = ?1", [document], |row| row.get(0))?;
+        found.ok_or_else(|| self.unexpected(format!("no document row {document}")))
+    }
+
+    /// Documents in the order of their ids.
+    pub(crate) fn list(
+        &self,
+        space: Option<SpaceId>,
+        type_name: Option<&str>,
+        include_deleted: bool,
+    ) -> Result<Vec<ListRow>, StorageError> {
+        self.all(
+            &format!(
+                "SELECT s.space, d.document, {COLUMNS} FROM documents d JOIN spaces s ON s.id = d.space
+                 WHERE (?1 IS NULL OR s.space = ?1 OR s.alias = ?1) AND (?2 IS NULL OR d.type = ?2)
+                   AND (?3 OR NOT d.deleted)
+                 ORDER BY s.id, d.document"
+            ),
+            params![space.map(|space| space.0), type_name, include_deleted],
+            |row| {
+                let document = read_document(row, 2)?;
+                Ok(ListRow { space: SpaceId(row.get(0)?), id: DocumentId(row.get(1)?), document })
+            },
+        )
+    }
+
+    /// Documents that got changes after the row `after`, and the last row there is.
+    pub(crate) fn moved_after(&self, after: i64) -> Result<(Vec<(SpaceId, DocumentId)>, i64), StorageError> {
+        let last = self.one("SELECT coalesce(max(id), 0) FROM changes", [], |row| row.get(0))?.unwrap_or(0);
+        let moved = self.all(
+            "SELECT DISTINCT s.space, d.document FROM changes c JOIN documents d ON d.id = c.document
+             JOIN spaces s ON s.id = d.space WHERE c.id > ?1",
+            [after],
+            |row| Ok((SpaceId(row.get(0)?), DocumentId(row.get(1)?))),
+        )?;
+        Ok((moved, last))
+    }
+}
+
+fn read_document(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<DocumentRow> {
+    Ok(DocumentRow {
+        row: row.get(first)?,
+        type_name: row.get(first + 1)?,
+        title: row.get(first + 2)?,
+        title_is_stale: row.get(first + 3)?,
+        deleted: row.get(first + 4)?,
+        held: row.get(first + 5)?,
+        bytes: unsigned(row.get(first + 6)?),
+        moved: Moved { point: row.get(first + 7)?, generation: row.get(first + 8)? },
+    })
+}

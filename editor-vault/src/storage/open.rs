@@ -1,0 +1,216 @@
+//! Opening a vault file: what is not ours is refused untouched, then pragmas in a fixed order.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use super::schema::{APPLICATION_ID, CREATE, MAJOR, VERSION, VERSION_UNIT};
+use super::tx::fault;
+use super::{Storage, Tx};
+use crate::error::{OpenError, StorageError};
+use crate::sources::{Sources, random16};
+
+/// Older ones have defects in WAL mode that we rely on not having.
+const SQLITE_REQUIRED: &str = "3.51.3";
+const SQLITE_REQUIRED_NUMBER: i32 = 3_051_003;
+/// Largest value that SQLite will take or give.
+const VALUE_BYTES_MAX: i32 = 64 << 20;
+
+/// Opens the vault file in `directory`, and makes it if there is none.
+pub(crate) fn open(directory: &Path, sources: &dyn Sources) -> Result<Storage, OpenError> {
+    check_sqlite()?;
+    make_directory(directory)?;
+    let file = directory.join("vault.sqlite");
+    make_file(&file)?;
+    if file.metadata().is_ok_and(|metadata| metadata.len() > 0) {
+        probe(&file)?;
+    }
+    let refused = |error: rusqlite::Error| refusal(&file, &error);
+    let connection = connect(&file, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(refused)?;
+    prepare(&connection, &file)?;
+    initialise(&connection, &file, sources)?;
+    Ok(Storage::new(file, connection)?)
+}
+
+/// A connection that only reads.
+pub(super) fn reader(file: &Path) -> Result<Connection, StorageError> {
+    let open = || {
+        let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        pragmas(&connection)?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    };
+    open().map_err(|error| fault(file, &error))
+}
+
+/// A connection that writes, after the first was given up.
+pub(super) fn writer(file: &Path) -> Result<Connection, StorageError> {
+    let open = || {
+        let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+        pragmas(&connection)?;
+        Ok(connection)
+    };
+    open().map_err(|error| fault(file, &error))
+}
+
+fn check_sqlite() -> Result<(), OpenError> {
+    if rusqlite::version_number() >= SQLITE_REQUIRED_NUMBER {
+        return Ok(());
+    }
+    Err(OpenError::OldSqlite { found: rusqlite::version().to_owned(), required: SQLITE_REQUIRED })
+}
+
+fn make_directory(path: &Path) -> Result<(), OpenError> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    if path.exists() {
+        return Err(OpenError::NotADirectory { path: path.to_path_buf() });
+    }
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path).map_err(|source| OpenError::CreateDirectory { path: path.to_path_buf(), source })
+}
+
+/// Makes an empty file that only its owner reads. One that is there is not opened: closing it again would drop the
+/// locks that SQLite holds on it elsewhere in this process.
+fn make_file(path: &Path) -> Result<(), OpenError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(path) {
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if is_forbidden(&error) => Err(OpenError::ReadOnly { path: parent(path) }),
+        Err(error) => Err(StorageError::Io { path: path.to_path_buf(), detail: error.to_string() }.into()),
+    }
+}
+
+fn is_forbidden(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem, Unsupported};
+    // `NotFound` for a file to be made in a directory that is there: a file system that makes no files.
+    matches!(error.kind(), NotFound | PermissionDenied | ReadOnlyFilesystem | Unsupported)
+}
+
+fn parent(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(path).to_path_buf()
+}
+
+fn connect(file: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+    let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let connection = Connection::open_with_flags(file, flags)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    connection.set_limit(Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 999)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+/// Looks at a file without being able to change it.
+fn probe(file: &Path) -> Result<(), OpenError> {
+    let refused = |error: rusqlite::Error| refusal(file, &error);
+    let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(refused)?;
+    let application = number(&connection, "application_id").map_err(refused)?;
+    let version = number(&connection, "user_version").map_err(refused)?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(refused)?;
+    if application != APPLICATION_ID && (application != 0 || tables > 0) {
+        return Err(OpenError::NotAVault { path: file.to_path_buf(), found: application, expected: APPLICATION_ID });
+    }
+    if version / VERSION_UNIT > MAJOR {
+        let found = version / VERSION_UNIT;
+        return Err(OpenError::TooNew { path: file.to_path_buf(), found, supported: MAJOR });
+    }
+    Ok(())
+}
+
+fn number(connection: &Connection, pragma: &str) -> rusqlite::Result<u32> {
+    // SQLite shows these as signed; application ids above 2^31 are not ours anyway.
+    connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0)).map(i32::cast_unsigned)
+}
+
+fn prepare(connection: &Connection, file: &Path) -> Result<(), OpenError> {
+    let refused = |error: rusqlite::Error| refusal(file, &error);
+    // Both only count in a new file.
+    connection.pragma_update(None, "page_size", 4096).map_err(refused)?;
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(refused)?;
+    connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(refused)?;
+    let mode: String =
+        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(refused)?;
+    pragmas(connection).map_err(refused)?;
+    if !mode.eq_ignore_ascii_case("wal") {
+        // Some network file systems cannot share memory. Slower, and as durable.
+        tracing::warn!(vault.file = %file.display(), journal_mode = %mode, "The file system offers no WAL");
+        let fallback = "PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA;";
+        connection.execute_batch(fallback).map_err(refused)?;
+    }
+    Ok(())
+}
+
+/// For every connection. WAL with `synchronous = NORMAL` could roll back what was acknowledged, so it is FULL.
+fn pragmas(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(
+        "PRAGMA synchronous = FULL;
+         PRAGMA fullfsync = ON;
+         PRAGMA checkpoint_fullfsync = ON;
+         PRAGMA busy_timeout = 5000;
+         PRAGMA foreign_keys = ON;
+         PRAGMA cell_size_check = ON;
+         PRAGMA trusted_schema = OFF;
+         PRAGMA mmap_size = 0;
+         PRAGMA temp_store = MEMORY;
+         PRAGMA recursive_triggers = OFF;
+         PRAGMA wal_autocheckpoint = 1000;
+         PRAGMA journal_size_limit = 67108864;",
+    )
+}
+
+/// Makes the tables of a new file; several processes may try at once.
+fn initialise(connection: &Connection, file: &Path, sources: &dyn Sources) -> Result<(), OpenError> {
+    let refused = |error: rusqlite::Error| refusal(file, &error);
+    connection.execute_batch("BEGIN IMMEDIATE").map_err(refused)?;
+    let make = || -> Result<(), OpenError> {
+        if number(connection, "user_version").map_err(refused)? != 0 {
+            return Ok(());
+        }
+        connection.execute_batch(CREATE).map_err(refused)?;
+        let tx = Tx::new(connection, file);
+        tx.set_device(&random16(sources))?;
+        tx.set_incarnation(&random16(sources))?;
+        tx.create_local_space(&random16(sources))?;
+        connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(refused)?;
+        connection.pragma_update(None, "user_version", VERSION).map_err(refused)
+    };
+    match make() {
+        Ok(()) => connection.execute_batch("COMMIT").map_err(refused),
+        Err(error) => {
+            drop(connection.execute_batch("ROLLBACK"));
+            Err(error)
+        }
+    }
+}
+
+fn refusal(file: &Path, error: &rusqlite::Error) -> OpenError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+            OpenError::Corrupt { path: file.to_path_buf(), detail: error.to_string() }
+        }
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            OpenError::ReadOnly { path: file.to_path_buf() }
+        }
+        _ => fault(file, error).into(),
+    }
+}
+
+/// Claims that a file was written in another version, for tests and examples of what happens then.
+pub(crate) fn set_version(file: &Path, version: u32) -> Result<(), StorageError> {
+    let set = || Connection::open(file)?.pragma_update(None, "user_version", version);
+    set().map_err(|error| fault(file, &error))
+}

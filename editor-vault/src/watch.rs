@@ -1,0 +1,104 @@
+//! Who wants to know what changed: hints without data, coalesced.
+//!
+//! A watch keeps a set of (space, document); a slow reader costs one element for each document that changed, never a
+//! queue. Whoever is hinted reads the document.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use sync_wire::{DocumentId, SpaceId};
+
+/// Says that a document changed, or its status. Carries no data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Hint {
+    /// The space.
+    pub space: SpaceId,
+    /// The document.
+    pub document: DocumentId,
+}
+
+/// Waits for hints; made by [`crate::Vault::watch`].
+#[derive(Debug)]
+pub struct Watch {
+    queue: Arc<Queue>,
+}
+
+impl Watch {
+    /// The next document that changed since it was last returned here; nothing if none does within `timeout`.
+    pub fn next(&self, timeout: Duration) -> Option<Hint> {
+        let pending = self.queue.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.queue.grew.wait_timeout_while(pending, timeout, |pending| pending.order.is_empty());
+        let (mut pending, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        let hint = pending.order.pop_front()?;
+        pending.members.remove(&hint);
+        Some(hint)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    pending: Mutex<Pending>,
+    grew: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Pending {
+    members: HashSet<Hint>,
+    order: VecDeque<Hint>,
+}
+
+/// All watches of a vault.
+#[derive(Debug, Default)]
+pub(crate) struct Watchers {
+    queues: Mutex<Vec<Weak<Queue>>>,
+}
+
+impl Watchers {
+    pub(crate) fn watch(&self) -> Watch {
+        let queue = Arc::new(Queue::default());
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        queues.retain(|queue| queue.strong_count() > 0);
+        queues.push(Arc::downgrade(&queue));
+        Watch { queue }
+    }
+
+    pub(crate) fn hint(&self, space: SpaceId, document: DocumentId) {
+        let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        for queue in queues.iter().filter_map(Weak::upgrade) {
+            let hint = Hint { space, document };
+            let mut pending = queue.pending.lock().unwrap_or_else(PoisonError::into_inner);
+            if pending.members.insert(hint) {
+                pending.order.push_back(hint);
+                queue.grew.notify_one();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_hints_for_a_document_wake_once() {
+        let watchers = Watchers::default();
+        let watch = watchers.watch();
+        let (space, a, b) = (SpaceId([1; 16]), DocumentId([2; 16]), DocumentId([3; 16]));
+        for _ in 0..1000 {
+            watchers.hint(space, a);
+        }
+        watchers.hint(space, b);
+        assert_eq!(watch.next(Duration::ZERO), Some(Hint { space, document: a }));
+        assert_eq!(watch.next(Duration::ZERO), Some(Hint { space, document: b }));
+        assert_eq!(watch.next(Duration::ZERO), None);
+    }
+
+    #[test]
+    fn a_dropped_watch_is_forgotten() {
+        let watchers = Watchers::default();
+        drop(watchers.watch());
+        let _second = watchers.watch();
+        assert_eq!(watchers.queues.lock().unwrap().len(), 1);
+    }
+}

@@ -1,0 +1,10 @@
+//! The real `vault` binary, run as people and scripts run it, for everything that needs no relay.
+
+mod backup;
+mod documents;
+mod keymap;
+mod login;
+mod places;
+mod run;
+mod settings;
+mod usage;

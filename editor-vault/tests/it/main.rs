@@ -1,0 +1,13 @@
+//! The vault as its hosts use it: saving, reopening, other processes, broken files, and a relay.
+
+mod deferred; // edits that do not wait
+mod faults; // what is broken outside
+mod house; // vaults in directories of their own
+mod killed; // processes that end without warning
+mod listing; // what is in a vault
+mod login; // from a local space to an account
+mod memory; // what stays loaded
+mod processes; // several at once
+mod relay; // a relay in a few lines
+mod saving; // durable edits
+mod syncing; // through that relay
