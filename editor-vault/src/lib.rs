@@ -19,23 +19,24 @@
 
 #![warn(missing_docs)]
 
-mod actors; // whose name changes are written under
-mod care; // backups, restore points, the doctor
+mod vault; // start here: the vault and what it knows of its documents
+mod document; // reading and editing one document
 mod commit; // what one edit becomes, and its way into the file
 mod deferred; // edits that do not wait for the disk
-mod delete; // tombstones and their taking back
-mod document; // reading and editing one document
-mod error;
-mod list; // what is in the vault, without loading it
 mod loaded; // documents in memory, by bytes
-mod login; // credentials beside the vault
+mod actors; // whose name changes are written under
 mod remote; // what a relay sent, made durable
-mod sources; // time, randomness and this machine, as arguments
-mod status; // where a document's edits stand
-mod storage; // every SQL statement
 mod sync; // talking to a relay
-mod vault; // start here: the vault and what it knows of its documents
-mod watch; // who wants to know what changed // one enum per operation
+mod login; // credentials beside the vault
+mod status; // where a document's edits stand
+mod list; // what is in the vault, without loading it
+mod watch; // who wants to know what changed
+mod delete; // tombstones and their taking back
+mod care; // backups, restore points, the doctor
+mod storage; // every SQL statement
+mod bell; // waking the process that syncs
+mod sources; // time, randomness and this machine, as arguments
+mod error; // one enum per operation
 
 #[doc(hidden)]
 pub mod doctest;

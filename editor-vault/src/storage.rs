@@ -4,18 +4,18 @@
 //! disk, and answers after COMMIT. Reads use a few connections of their own and see what was committed last.
 //! What the tables mean is told in `docs/file-format.md`.
 
-mod actors; // slots
-mod batches; // the outbox and the fates
-mod care;
-mod changes; // one row per change, verbatim
-mod documents; // one row per document
-mod meta; // what the file knows of itself
 mod open; // refusing what is not ours, pragmas
 mod schema; // the tables
+mod tx; // statements with errors that name the file
+mod writer; // one thread, group commit
+mod documents; // one row per document
+mod changes; // one row per change, verbatim
+mod batches; // the outbox and the fates
 mod snapshots; // derived, for quick loading
 mod spaces; // spaces, cursors, grants, re-homing
-mod tx; // statements with errors that name the file
-mod writer; // one thread, group commit // backup and checks
+mod actors; // slots
+mod meta; // what the file knows of itself
+mod care; // backup and checks
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,6 +32,7 @@ pub(crate) use self::snapshots::{Origin, SnapshotRow};
 pub(crate) use self::spaces::{Resuming, SpaceRow};
 pub(crate) use self::tx::Tx;
 use self::writer::Writer;
+use crate::bell::{Bell, Listening};
 use crate::error::StorageError;
 
 /// Connections for reading that are kept open.
@@ -41,6 +42,7 @@ const READERS_KEPT: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Storage {
     file: Arc<Path>,
+    bell: Arc<Bell>,
     writer: Writer,
     readers: Mutex<Vec<Connection>>,
 }
@@ -101,6 +103,12 @@ impl Storage {
         self.writer.on_foreign_writes(Box::new(moved));
     }
 
+    /// Calls `moved` at once when another process has written, until the answer is dropped; meanwhile the writes of
+    /// this process wake nobody.
+    pub(crate) fn listen(&self, moved: impl Fn() + Send + 'static) -> Listening {
+        self.bell.listen(moved)
+    }
+
     /// Waits until everything is durable, and closes every connection.
     pub(crate) fn close(&self) {
         self.writer.close();
@@ -121,7 +129,8 @@ impl Storage {
 
     fn new(file: PathBuf, connection: Connection) -> Result<Self, StorageError> {
         let file: Arc<Path> = file.into();
-        let writer = Writer::start(file.clone(), connection)?;
-        Ok(Self { file, writer, readers: Mutex::default() })
+        let bell = Bell::of(file.parent().unwrap_or(Path::new("")));
+        let writer = Writer::start(file.clone(), connection, bell.clone())?;
+        Ok(Self { file, bell, writer, readers: Mutex::default() })
     }
 }

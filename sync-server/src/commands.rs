@@ -2,14 +2,14 @@
 //!
 //! Exit codes: 0 done, 1 failed (with `error[code]: …` on standard error), 2 used wrongly.
 
-mod account; // people
-mod backup; // a copy, while it runs
-mod config;
-mod device; // installations
-mod doctor; // what is wrong, if anything
 mod serve; // the relay
+mod account; // people
+mod token; // their credentials
+mod device; // installations
 mod space; // spaces and grants
-mod token; // their credentials // what is configured
+mod backup; // a copy, while it runs
+mod doctor; // what is wrong, if anything
+mod config; // what is configured
 
 use std::io::Write as _;
 use std::path::PathBuf;

@@ -3,15 +3,15 @@
 //! Suggested reading order: [`server`] (what runs), [`router`] (what it answers), [`access`] (who may), then
 //! [`relay::socket`] and what it names: the life of an edit on this side.
 
-pub mod accept; // connections
+pub mod server; // start here: a relay from opening to stopping
+pub mod router; // every route, as data
 pub mod access; // who may do what
+pub mod relay; // what happens behind /sync
+pub mod projection; // the merged state
 pub mod api; // the HTTP interface
+pub mod accept; // connections
 pub mod app; // what its parts share
-pub mod commands;
 pub mod config; // what can be configured
 pub mod data_directory; // where everything lives
 pub mod logs; // how it logs
-pub mod projection; // the merged state
-pub mod relay; // what happens behind /sync
-pub mod router; // every route, as data
-pub mod server; // a relay from opening to stopping // the command line
+pub mod commands; // the command line

@@ -4,21 +4,21 @@
 //! which holds a document in the flat form, applies changes behind a guard and records edits as [`Intent`]s.
 //! Nothing here reads a clock, draws a random number or touches a disk: actors and times are arguments.
 
-mod admit; // letting changes of others in
+mod header; // bytes -> header, without Automerge
 mod change; // canonical bytes with their header
-mod difference; // the splices between two texts
+mod seed; // deterministic changes that create texts and counters
+mod pointer; // paths of leaves
+mod intent; // one step of an edit
+mod validate; // what can be said against a step at once
 mod document; // one document in memory
 mod draft; // an edit in progress
-mod error; // what can go wrong
+mod working; // writing the flat form
 mod flat; // reading the flat form
+mod difference; // the splices between two texts
+mod admit; // letting changes of others in
 mod guard; // Automerge's panics stay in their call
-mod header; // bytes -> header, without Automerge
-mod intent; // one step of an edit
-pub mod limits;
-mod pointer; // paths of leaves
-mod seed; // deterministic changes that create texts and counters
-mod validate; // what can be said against a step at once
-mod working; // writing the flat form // every bound, in one table
+mod error; // what can go wrong
+pub mod limits; // every bound, in one table
 
 pub use change::Change;
 pub use document::{Applied, Document, Sealed, Snapshot};

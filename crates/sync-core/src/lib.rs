@@ -7,7 +7,7 @@
 //!
 //! The rules are those of `docs/protocol.md`; the schedules that forced them are tests of this crate.
 
+pub mod time; // instants that a shell supplies
 pub mod backoff; // how long to wait before reconnecting
 pub mod client; // the device's half
-pub mod session;
-pub mod time; // instants that a shell supplies // the relay's half
+pub mod session; // the relay's half

@@ -571,6 +571,8 @@ impl FateCode {
     pub const HEADS: Self = Self(40);
     /// Parked: no space of that id for this account, whether or not it exists.
     pub const NO_SUCH_SPACE: Self = Self(41);
+    /// Parked: the document failed its check and is read-only until it is repaired.
+    pub const HELD: Self = Self(42);
 
     /// The stable word for this code, or `unknown`.
     #[must_use]
@@ -582,6 +584,7 @@ impl FateCode {
             Self::WITH => "with",
             Self::GONE => "gone",
             Self::NO_SUCH_SPACE => "no_such_space",
+            Self::HELD => "held",
             Self::GRANT => "grant",
             Self::DEVICE => "device",
             Self::QUOTA => "quota",

@@ -12,6 +12,7 @@ use rusqlite::Connection;
 
 use super::tx::fault;
 use super::{Tx, open};
+use crate::bell::Bell;
 use crate::error::StorageError;
 
 /// Writes that wait for the thread; whoever comes after waits for room.
@@ -39,11 +40,12 @@ impl fmt::Debug for Writer {
 }
 
 impl Writer {
-    pub(super) fn start(file: Arc<Path>, connection: Connection) -> Result<Self, StorageError> {
+    pub(super) fn start(file: Arc<Path>, connection: Connection, bell: Arc<Bell>) -> Result<Self, StorageError> {
         let (sender, receiver) = sync_channel(QUEUE_MAX);
         let foreign: Arc<Mutex<Option<Callback>>> = Arc::default();
+        let (shared_file, callback) = (file.clone(), foreign.clone());
         let mut worker =
-            Worker { connection: Some(connection), file: file.clone(), foreign: foreign.clone(), data_version: 0 };
+            Worker { connection: Some(connection), file: shared_file, foreign: callback, bell, data_version: 0 };
         let started = std::thread::Builder::new().name("vault-writer".into()).spawn(move || worker.run(&receiver));
         let io = |error: std::io::Error| StorageError::Io { path: file.to_path_buf(), detail: error.to_string() };
         let thread = started.map_err(io)?;
@@ -137,6 +139,7 @@ struct Worker {
     connection: Option<Connection>,
     file: Arc<Path>,
     foreign: Arc<Mutex<Option<Callback>>>,
+    bell: Arc<Bell>,
     data_version: i64,
 }
 
@@ -163,6 +166,8 @@ impl Worker {
             // What SQLite knows after a failed flush cannot be trusted: begin anew from the file.
             tracing::warn!(vault.file = %self.file.display(), error = %error, "A commit failed");
             self.connection = None;
+        } else {
+            self.bell.ring();
         }
         for job in group {
             let outcome = committed.clone();

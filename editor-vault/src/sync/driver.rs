@@ -79,6 +79,12 @@ impl Driver {
     async fn keep_connected(&mut self) {
         // One process syncs; the lock ends with this thread.
         let Some(_lock) = self.wait_for_lock().await else { return };
+        let inner = Arc::downgrade(&self.inner);
+        let _listening = self.inner.storage.listen(move || {
+            if let Some(inner) = inner.upgrade() {
+                inner.sealer.foreign();
+            }
+        });
         let mut inputs = VecDeque::from([Input::Start]);
         loop {
             let saves = self.signals.saves.load(Ordering::Acquire);

@@ -4,9 +4,9 @@
 //! write: answers wait in a bounded buffer ([`outgoing`]), and reads of the log are begun only while that is nearly
 //! empty, so a slow device costs its cursor and one write buffer.
 
+mod effects; // what is done outside the loop: authorize, append, read
+mod outgoing; // what waits for the socket
 mod credit; // bytes of pushed batches, bounded for the whole relay
-mod effects;
-mod outgoing; // what waits for the socket // what is done outside the loop: authorize, append, read
 
 use std::collections::VecDeque;
 use std::error::Error as _;
