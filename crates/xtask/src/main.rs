@@ -1,0 +1,60 @@
+//! Every chore of the project as a command. People and CI run the same ones: start with `cargo xtask --help`.
+
+mod bench;
+mod demo;
+mod generate;
+mod test;
+mod tidy;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+
+use workspace::Workspace;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Every chore of Symphony Vault as a command")]
+struct Args {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Checks everything: tools, format, lints, tidy, unit, integration and doc tests, end-to-end runs
+    Test(test::Args),
+    /// Shows two devices that edit offline and converge, as a story
+    Demo(demo::Args),
+    /// Measures the vault and the relay
+    Bench(bench::Args),
+    /// Checks the rules that no compiler knows: who may use whom, what docs name, licences
+    Tidy,
+    /// Writes the documents that are made from code
+    Generate(generate::Args),
+}
+
+fn main() -> std::process::ExitCode {
+    let outcome = Workspace::find().and_then(|workspace| match Args::parse().chore {
+        Chore::Test(args) => test::run(&workspace, &args),
+        Chore::Demo(args) => demo::run(&workspace, &args),
+        Chore::Bench(args) => bench::run(&workspace, &args),
+        Chore::Tidy => tidy::run(&workspace),
+        Chore::Generate(args) => generate::run(&workspace, &args),
+    });
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Args::command().debug_assert();
+    }
+}
