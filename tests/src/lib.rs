@@ -1,0 +1,16 @@
+//! Relays and devices as real processes, and the faults between them.
+//!
+//! The end-to-end tests, the demo and the benches all drive the product through this one door: [`Relay`] and
+//! [`Device`] run the programs that a user runs, [`Wire`] is the network between them.
+
+#![warn(missing_docs)]
+
+mod device; // the `vault` command in a directory of its own
+mod programs; // where the two programs are
+mod relay; // a `sync-server` process and its administration
+mod wire; // a network that can lose what we want it to lose
+
+pub use device::{Answer, Device, Online};
+pub use programs::Programs;
+pub use relay::{Account, Relay, Response};
+pub use wire::{Fault, Traffic, Wire};

@@ -1,0 +1,254 @@
+//! A relay: a `sync-server` process on a loopback port, with a data directory, that can be killed and started again.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::{Answer, Programs};
+
+/// A running relay; killed when dropped.
+#[derive(Debug)]
+pub struct Relay {
+    program: PathBuf,
+    data: PathBuf,
+    log: PathBuf,
+    address: SocketAddr,
+    child: Option<Child>,
+}
+
+/// An account with a token that works.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// Its name.
+    pub name: String,
+    /// A bearer token.
+    pub token: String,
+}
+
+/// What the HTTP API answered.
+#[derive(Debug, Clone)]
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// The `ETag`.
+    pub etag: Option<String>,
+    /// The body; null if it is empty.
+    pub body: Value,
+}
+
+impl Relay {
+    /// Starts a relay on a free loopback port. `data` is created by the relay; its log is the file beside it.
+    ///
+    /// # Errors
+    /// If the relay does not say within 10 seconds that it listens; contains what it logged.
+    pub fn start(programs: &Programs, data: &Path) -> Result<Self> {
+        let log = data.with_extension("log");
+        let mut relay = Self {
+            program: programs.server(),
+            data: data.to_owned(),
+            log,
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            child: None,
+        };
+        relay.start_again()?;
+        Ok(relay)
+    }
+
+    /// Starts the relay on the port that it had.
+    ///
+    /// # Errors
+    /// If it runs already, or as [`Self::start`].
+    pub fn start_again(&mut self) -> Result<()> {
+        if self.child.is_some() {
+            bail!("the relay runs already");
+        }
+        let log = std::fs::File::options().create(true).append(true).open(&self.log)?;
+        let mut command = Command::new(&self.program);
+        command.arg("serve").arg("--data").arg(&self.data).args(["--listen", &self.address.to_string()]);
+        command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn().context("cannot start sync-server")?;
+        let stdout = child.stdout.take().context("standard output was piped two lines above")?;
+        self.child = Some(child);
+        let mut first = String::new();
+        BufReader::new(stdout).read_line(&mut first)?;
+        let Some(address) = first.trim().strip_prefix("listening on http://") else {
+            bail!("the relay did not say that it listens but {first:?}; it logged:\n{}", self.logged());
+        };
+        self.address = address.parse().with_context(|| format!("the relay listens on {address:?}"))?;
+        Ok(())
+    }
+
+    /// Kills the relay as the kernel would, at once.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            // It may have ended by itself.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Asks the relay to stop, and waits until it has.
+    ///
+    /// # Errors
+    /// If it has not within 10 seconds, or did not exit with 0.
+    pub fn stop(&mut self) -> Result<()> {
+        let mut child = self.child.take().context("the relay does not run")?;
+        Answer::of(Command::new("kill").args(["-TERM", &child.id().to_string()]))?;
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_secs(10) {
+            if let Some(status) = child.try_wait()? {
+                if status.success() {
+                    return Ok(());
+                }
+                bail!("the relay stopped with {status}; it logged:\n{}", self.logged());
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = child.kill();
+        bail!("the relay did not stop within 10 seconds; it logged:\n{}", self.logged());
+    }
+
+    /// Lets the process run on when this value is dropped, and returns its id.
+    #[must_use]
+    pub fn leave_running(mut self) -> Option<u32> {
+        self.child.take().map(|child| child.id())
+    }
+
+    /// The address of its HTTP port.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The data directory.
+    #[must_use]
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The URL that devices log in to.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// All that the relay has logged, for people who look at a failure.
+    #[must_use]
+    pub fn logged(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Runs an administration command on the relay's data, whether or not it is running.
+    ///
+    /// # Errors
+    /// If it does not exit with 0; contains what it said.
+    pub fn admin(&self, args: &[&str]) -> Result<String> {
+        let mut command = Command::new(&self.program);
+        command.args(args).arg("--data").arg(&self.data).env_clear().stdin(Stdio::null());
+        let answer = Answer::of(&mut command)?;
+        if answer.code != Some(0) {
+            bail!("`sync-server {}` failed: {answer:?}", args.join(" "));
+        }
+        Ok(answer.out.trim().to_owned())
+    }
+
+    /// Makes an account and a token for it.
+    ///
+    /// # Errors
+    /// As [`Self::admin`].
+    pub fn account(&self, name: &str) -> Result<Account> {
+        self.admin(&["account", "create", name])?;
+        let token = self.admin(&["token", "create", "--account", name])?;
+        Ok(Account { name: name.to_owned(), token })
+    }
+
+    /// Makes a team space and returns its id.
+    ///
+    /// # Errors
+    /// As [`Self::admin`].
+    pub fn space(&self, name: &str) -> Result<String> {
+        self.admin(&["space", "create", name])
+    }
+
+    /// Gives an account a role in a space.
+    ///
+    /// # Errors
+    /// As [`Self::admin`].
+    pub fn grant(&self, space: &str, account: &Account, role: &str) -> Result<()> {
+        self.admin(&["space", "grant", space, &account.name, role]).map(drop)
+    }
+
+    /// Asks the HTTP API as the holder of `token`.
+    ///
+    /// # Errors
+    /// If there is no answer; a refusal is an answer.
+    pub fn get(&self, path: &str, token: &str) -> Result<Response> {
+        self.get_if_changed(path, token, None)
+    }
+
+    /// Asks with `If-None-Match`.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn get_if_changed(&self, path: &str, token: &str, etag: Option<&str>) -> Result<Response> {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let mut request = agent.get(format!("{}{path}", self.url()));
+        if !token.is_empty() {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        if let Some(etag) = etag {
+            request = request.header("If-None-Match", etag);
+        }
+        let mut response = request.call().with_context(|| format!("GET {path}"))?;
+        let etag = response.headers().get("etag").and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+        let text = response.body_mut().read_to_string().context("the body cannot be read")?;
+        let body =
+            if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+        Ok(Response { status: response.status().as_u16(), etag, body })
+    }
+
+    /// The documents that `token` may list, over the HTTP API.
+    ///
+    /// # Errors
+    /// If the list is refused.
+    pub fn documents(&self, token: &str) -> Result<Vec<Value>> {
+        let response = self.get("/api/v1/documents", token)?;
+        match response.body.get("items").and_then(Value::as_array) {
+            Some(items) if response.status == 200 => Ok(items.clone()),
+            _ => bail!("the list was answered {response:?}"),
+        }
+    }
+
+    /// The merged state of a listed document, over the HTTP API.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub fn document(&self, item: &Value, token: &str) -> Result<Response> {
+        self.get(&document_path(item)?, token)
+    }
+
+    /// The same, once it contains everything up to `position`.
+    ///
+    /// # Errors
+    /// If there is no answer.
+    pub fn document_after(&self, item: &Value, position: &str, token: &str) -> Result<Response> {
+        self.get(&format!("{}?after={position}", document_path(item)?), token)
+    }
+}
+
+/// Where the API has a listed document.
+fn document_path(item: &Value) -> Result<String> {
+    let id = |key: &str| item.get(key).and_then(Value::as_str).with_context(|| format!("no {key} in {item}"));
+    Ok(format!("/api/v1/spaces/{}/documents/{}", id("space")?, id("id")?))
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
