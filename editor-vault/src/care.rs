@@ -47,8 +47,8 @@ impl Vault {
     /// Copies everything that is saved into a new file and checks the copy. The vault may be in use meanwhile.
     ///
     /// # Errors
-    /// [`StorageError::Io`] if `file` exists or cannot be made; [`StorageError::Full`]; [`StorageError::Corrupt`] if the
-    /// copy does not pass SQLite's own check.
+    /// [`StorageError::Io`] if `file` exists or cannot be made; [`StorageError::Full`]; [`StorageError::Corrupt`] if
+    /// the copy does not pass SQLite's own check.
     pub fn backup(&self, file: &Path) -> Result<(), StorageError> {
         self.inner().storage.backup(file)
     }

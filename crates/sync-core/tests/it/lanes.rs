@@ -75,7 +75,6 @@ fn a_batch_is_appended_whole_or_not_at_all() {
     world.start(0);
     world.settle();
     assert!(world.relay.log.is_empty(), "the sound half of a batch is not appended");
-    assert!(
-        matches!(world.devices[0].vault.fates[&sealed], Verdict::Refused { culprit: Some(culprit), .. } if culprit == hash(2))
-    );
+    let fate = &world.devices[0].vault.fates[&sealed];
+    assert!(matches!(fate, Verdict::Refused { culprit: Some(culprit), .. } if *culprit == hash(2)));
 }

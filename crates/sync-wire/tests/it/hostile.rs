@@ -81,7 +81,12 @@ fn a_body_of_the_wrong_shape_is_refused_with_its_kind() {
 
 proptest! {
     #[test]
-    fn mutated_frames_never_panic(which in 0..18usize, at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<bool>()) {
+    fn mutated_frames_never_panic(
+        which in 0..18usize,
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        cut in any::<bool>(),
+    ) {
         let frames: Vec<Vec<u8>> = device_frames().iter().map(|(_, frame)| encode_device_frame(frame))
             .chain(relay_frames().iter().map(|(_, frame)| encode_relay_frame(frame))).collect();
         let mut bytes = frames[which].clone();
