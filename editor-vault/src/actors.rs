@@ -1,8 +1,8 @@
 //! Under whose name changes are written (PROTOCOL §1).
 //!
 //! A process holds one *slot* by a lock on a file, so two never write under one name. An actor is used again by the
-//! next process that holds its slot while the machine has not restarted, the file was not copied or restored, and the last
-//! commit was clean; else a new one is drawn. Too many actors make documents slow; a doubled one would break them.
+//! next process that holds its slot while the machine has not restarted, the file was not copied or restored, and the
+//! last commit was clean; else a new one is drawn. Too many actors make documents slow; a doubled one would break them.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;

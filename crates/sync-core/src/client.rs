@@ -4,6 +4,9 @@
 //! The outbox stays on disk: the machine asks for as many batches as its credit allows and forgets them when they are
 //! answered. All that it knows dies with the connection, so reconnecting is no special case.
 
+mod input; // what the client is told
+mod effect; // what it wants done
+mod status; // what the user can know
 mod inbound; // what the relay delivers, space by space
 mod outbound; // what is pushed, lane by lane
 
@@ -11,248 +14,16 @@ use std::time::Duration;
 
 use sync_wire::limits::WIRE_VERSION;
 use sync_wire::{
-    AccountId, BatchId, Bootstrap, ChangeHash, Content, Cursor, Deliver, DeviceFrame, DeviceId, DocumentId, FateCode,
-    Goodbye, GoodbyeCode, Grant, GrantChanged, Hello, LogPosition, RelayFrame, SpaceId, VersionRange, Welcome,
+    Cursor, DeviceFrame, DeviceId, Goodbye, GoodbyeCode, GrantChanged, Hello, RelayFrame, VersionRange, Welcome,
 };
 
+pub use self::effect::{Effect, Fate, Verdict};
 use self::inbound::Inbound;
+pub use self::input::{Input, OutboxBatch};
 use self::outbound::Outbound;
+pub use self::status::{Link, Status};
 use crate::backoff::Backoff;
 use crate::time::Instant;
-
-/// What happened. The answers to the effects of one connection are fed back before the next [`Effect::Connect`] is
-/// performed, so that no answer can be taken for that of another connection.
-#[derive(Debug, Clone)]
-pub enum Input {
-    /// Begin (again) to keep a connection.
-    Start,
-    /// Close and stay closed.
-    Stop,
-    /// Answers [`Effect::Connect`].
-    Connected,
-    /// Answers [`Effect::Connect`].
-    ConnectFailed {
-        /// Whether trying again with the same credentials can help.
-        retry: bool,
-        /// A sentence for people.
-        detail: String,
-    },
-    /// The connection ended.
-    Closed {
-        /// A sentence for people.
-        detail: String,
-    },
-    /// The relay sent a frame.
-    Frame(RelayFrame),
-    /// Answers [`Effect::ReadCursors`].
-    Cursors(Vec<Cursor>),
-    /// Something was saved, or a lane was unparked: the outbox may have grown.
-    Saved,
-    /// Answers [`Effect::ReadOutbox`]: pending batches of open lanes in spaces that the relay knows, in the order in
-    /// which they were saved.
-    Outbox {
-        /// The batches.
-        batches: Vec<OutboxBatch>,
-        /// Whether there are more after the last of them.
-        more: bool,
-    },
-    /// Answers [`Effect::ApplyGrants`] and [`Effect::ApplyGrant`]: where the device stands now in every granted space.
-    GrantsApplied(Vec<Cursor>),
-    /// Answers [`Effect::CommitDelivery`] and [`Effect::CommitBootstrap`]: durable.
-    Committed(Cursor),
-    /// Answers [`Effect::CommitDelivery`] and [`Effect::CommitBootstrap`]: what the relay sent is not what it can have
-    /// (a broken chain, a wrong hash). Nothing was stored.
-    Rejected {
-        /// For the log and for people.
-        detail: String,
-    },
-    /// Answers [`Effect::Supply`]: batches that contain the needed changes, or nothing.
-    Supplied {
-        /// The space.
-        space: SpaceId,
-        /// The document.
-        document: DocumentId,
-        /// To be pushed before the lane goes on; empty if a needed change is not here.
-        batches: Vec<OutboxBatch>,
-    },
-    /// The vault could not read or write; nothing that was asked for and not answered has happened for sure.
-    Failed {
-        /// For the log and for people.
-        detail: String,
-    },
-    /// [`Client::next_timeout`] has passed.
-    Timeout,
-}
-
-/// A sealed batch, as saved.
-#[derive(Debug, Clone, PartialEq)]
-pub struct OutboxBatch {
-    /// Its place in the order of saving; strictly ascending within an answer.
-    pub order: u64,
-    /// The space.
-    pub space: SpaceId,
-    /// The document.
-    pub document: DocumentId,
-    /// Its id.
-    pub batch: BatchId,
-    /// What it does.
-    pub content: Content,
-}
-
-impl OutboxBatch {
-    /// Bytes of its changes, for credit.
-    #[must_use]
-    pub fn payload_bytes(&self) -> usize {
-        match &self.content {
-            Content::Changes(changes) => changes.iter().map(|change| change.len()).sum(),
-            Content::Tombstone(heads) => heads.len() * 32,
-            Content::Restore => 0,
-        }
-    }
-}
-
-/// The durable fate of a batch.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Fate {
-    /// The space.
-    pub space: SpaceId,
-    /// The document.
-    pub document: DocumentId,
-    /// The batch.
-    pub batch: BatchId,
-    /// What became of it.
-    pub verdict: Verdict,
-}
-
-/// What became of a batch.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Verdict {
-    /// In the log.
-    Accepted {
-        /// Place of its last entry.
-        at: LogPosition,
-    },
-    /// Durable in the relay's intake.
-    Stored,
-    /// Never to be accepted: the vault quarantines it and mends its lane.
-    Refused {
-        /// The change at fault.
-        culprit: Option<ChangeHash>,
-        /// The rule.
-        code: FateCode,
-        /// For people.
-        detail: String,
-    },
-    /// Kept, and pushed again when the version of what decided has changed: the lane is closed until then.
-    Parked {
-        /// Why.
-        code: FateCode,
-        /// The version of what decided.
-        judged_by: u64,
-        /// For people.
-        detail: String,
-    },
-}
-
-/// What the shell must do, in order.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Effect {
-    /// Open a connection.
-    Connect,
-    /// Drop the connection, if there is one.
-    Disconnect,
-    /// Write a frame.
-    Send(DeviceFrame),
-    /// Read the cursor of every space that the relay knows.
-    ReadCursors,
-    /// Read pending batches of open lanes saved after `after` (an [`OutboxBatch::order`]; 0 means all).
-    ReadOutbox {
-        /// Where to begin.
-        after: u64,
-        /// At most so many.
-        count: u32,
-        /// Roughly how much; at least one batch if there is one.
-        bytes_target: usize,
-    },
-    /// Store the grants: new spaces, changed roles, taken ones; re-home the local space; unpark what they unpark.
-    ApplyGrants {
-        /// Whose they are; a vault that belongs to another account answers [`Input::Failed`].
-        account: AccountId,
-        /// All of them: a known space that is not listed was taken.
-        grants: Vec<Grant>,
-        /// Unparks what was parked under other limits.
-        limits_version: u64,
-    },
-    /// Store one grant, or that it was taken.
-    ApplyGrant {
-        /// The space.
-        space: SpaceId,
-        /// As it is now.
-        grant: Option<Grant>,
-    },
-    /// Make a delivery durable with its resume point, in one transaction.
-    CommitDelivery(Deliver),
-    /// Make a part of a bootstrap durable with its point, in one transaction.
-    CommitBootstrap(Bootstrap),
-    /// Make fates durable.
-    RecordFates(Vec<Fate>),
-    /// Find the batches that contain these changes.
-    Supply {
-        /// The space.
-        space: SpaceId,
-        /// The document.
-        document: DocumentId,
-        /// The changes.
-        hashes: Vec<ChangeHash>,
-    },
-    /// The status changed.
-    Status(Status),
-}
-
-/// What the user can know about the connection.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Status {
-    /// Where the connection stands.
-    pub link: Link,
-    /// Whether every batch of an open lane has a fate. (Parked lanes do not count.)
-    pub outbox_is_empty: bool,
-    /// Whether everything the relay is known to have was delivered and committed.
-    pub is_caught_up: bool,
-}
-
-impl Status {
-    /// Connected, with nothing left to send or to receive.
-    #[must_use]
-    pub fn is_settled(&self) -> bool {
-        self.link == Link::Online && self.outbox_is_empty && self.is_caught_up
-    }
-}
-
-/// Where the connection stands.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Link {
-    /// Not wanted.
-    #[default]
-    Off,
-    /// Being opened.
-    Connecting,
-    /// Open and welcomed.
-    Online,
-    /// Waiting to try again.
-    Waiting {
-        /// Why the last attempt ended.
-        detail: String,
-        /// For how long.
-        retry_in: Duration,
-    },
-    /// Given up until started again: a person must log in, or a program be updated.
-    Blocked {
-        /// Why.
-        code: Option<GoodbyeCode>,
-        /// A sentence for people.
-        detail: String,
-    },
-}
 
 /// How long to wait for the relay's `Welcome`.
 const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);

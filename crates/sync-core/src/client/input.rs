@@ -1,0 +1,96 @@
+//! What the client is told, and the answers that a shell gives to its effects.
+
+#[cfg(doc)]
+use super::{Client, Effect};
+use sync_wire::{BatchId, Content, Cursor, DocumentId, RelayFrame, SpaceId};
+
+/// What happened. The answers to the effects of one connection are fed back before the next [`Effect::Connect`] is
+/// performed, so that no answer can be taken for that of another connection.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// Begin (again) to keep a connection.
+    Start,
+    /// Close and stay closed.
+    Stop,
+    /// Answers [`Effect::Connect`].
+    Connected,
+    /// Answers [`Effect::Connect`].
+    ConnectFailed {
+        /// Whether trying again with the same credentials can help.
+        retry: bool,
+        /// A sentence for people.
+        detail: String,
+    },
+    /// The connection ended.
+    Closed {
+        /// A sentence for people.
+        detail: String,
+    },
+    /// The relay sent a frame.
+    Frame(RelayFrame),
+    /// Answers [`Effect::ReadCursors`].
+    Cursors(Vec<Cursor>),
+    /// Something was saved, or a lane was unparked: the outbox may have grown.
+    Saved,
+    /// Answers [`Effect::ReadOutbox`]: pending batches of open lanes in spaces that the relay knows, in the order in
+    /// which they were saved.
+    Outbox {
+        /// The batches.
+        batches: Vec<OutboxBatch>,
+        /// Whether there are more after the last of them.
+        more: bool,
+    },
+    /// Answers [`Effect::ApplyGrants`] and [`Effect::ApplyGrant`]: where the device stands now in every granted space.
+    GrantsApplied(Vec<Cursor>),
+    /// Answers [`Effect::CommitDelivery`] and [`Effect::CommitBootstrap`]: durable.
+    Committed(Cursor),
+    /// Answers [`Effect::CommitDelivery`] and [`Effect::CommitBootstrap`]: what the relay sent is not what it can have
+    /// (a broken chain, a wrong hash). Nothing was stored.
+    Rejected {
+        /// For the log and for people.
+        detail: String,
+    },
+    /// Answers [`Effect::Supply`]: batches that contain the needed changes, or nothing.
+    Supplied {
+        /// The space.
+        space: SpaceId,
+        /// The document.
+        document: DocumentId,
+        /// To be pushed before the lane goes on; empty if a needed change is not here.
+        batches: Vec<OutboxBatch>,
+    },
+    /// The vault could not read or write; nothing that was asked for and not answered has happened for sure.
+    Failed {
+        /// For the log and for people.
+        detail: String,
+    },
+    /// [`Client::next_timeout`] has passed.
+    Timeout,
+}
+
+/// A sealed batch, as saved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OutboxBatch {
+    /// Its place in the order of saving; strictly ascending within an answer.
+    pub order: u64,
+    /// The space.
+    pub space: SpaceId,
+    /// The document.
+    pub document: DocumentId,
+    /// Its id.
+    pub batch: BatchId,
+    /// What it does.
+    pub content: Content,
+}
+
+impl OutboxBatch {
+    /// Bytes of its changes, for credit.
+    #[must_use]
+    pub fn payload_bytes(&self) -> usize {
+        match &self.content {
+            Content::Changes(changes) => changes.iter().map(|change| change.len()).sum(),
+            Content::Tombstone(heads) => heads.len() * 32,
+            Content::Restore => 0,
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What a session wants done.
+
+use sync_wire::{Cursor, DeviceId, DocumentId, Goodbye, LogPosition, RelayFrame, SpaceId};
+
+use super::{BootstrapCursor, Pushed};
+
+/// What the shell must do, in order.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Write a frame. Waiting until the socket takes it is the back-pressure.
+    Send(RelayFrame),
+    /// Bind the device to the account of the connection, list grants, compare cursors with logs.
+    Authorize {
+        /// The device.
+        device: DeviceId,
+        /// Its program.
+        agent: String,
+        /// Where it stands.
+        cursors: Vec<Cursor>,
+    },
+    /// List the grants again.
+    Regrant {
+        /// The device.
+        device: DeviceId,
+    },
+    /// Judge and append batches of one document in order, all that precede the first failure.
+    Append {
+        /// The space.
+        space: SpaceId,
+        /// The document.
+        document: DocumentId,
+        /// The device whose credentials carried them.
+        device: DeviceId,
+        /// The batches.
+        batches: Vec<Pushed>,
+    },
+    /// Read the entries after a place, about `bytes_target` of them, ending at a batch end.
+    ReadLog {
+        /// The space.
+        space: SpaceId,
+        /// Where to begin.
+        after: LogPosition,
+        /// Roughly how much.
+        bytes_target: usize,
+    },
+    /// Read whole documents.
+    ReadBootstrap {
+        /// The space.
+        space: SpaceId,
+        /// Where to begin.
+        from: BootstrapCursor,
+        /// Roughly how much.
+        bytes_target: usize,
+    },
+    /// Send hints of this space from now on, the first one at once.
+    Follow {
+        /// The space.
+        space: SpaceId,
+    },
+    /// Send none any more.
+    Unfollow {
+        /// The space.
+        space: SpaceId,
+    },
+    /// Hint the end of every followed space, from storage: heals a lost hint.
+    Poll,
+    /// Write this frame if the socket takes it soon, then close. Always the last effect.
+    Close(Goodbye),
+}
