@@ -83,7 +83,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (mine, others) = (Bell::of(dir.path()), Bell::of(dir.path()));
         let (sender, heard) = mpsc::channel();
-        let listening = mine.listen(move || drop(sender.send(())));
+        let listening = mine.listen(move || assert!(sender.send(()).is_ok(), "the test still listens"));
         others.ring();
         heard.recv_timeout(Duration::from_secs(10)).expect("the other bell is heard");
         while heard.recv_timeout(Duration::from_millis(50)).is_ok() {}

@@ -4,6 +4,7 @@ mod author; // makes changes, as a vault would
 mod device; // a raw client of `/sync`
 mod http; // a raw HTTP client
 mod relay; // a relay in this process, and one in its own
+
 mod routes; // who gets in
 mod sessions; // what a device gets
 mod access; // grants, tokens and devices that change meanwhile
@@ -11,11 +12,3 @@ mod breaches; // what a device must not do
 mod checks; // what is behind the log
 mod documents; // the merged state over HTTP
 mod process; // the real binary
-
-mod access; // grants, tokens and devices that change meanwhile
-mod breaches; // what a device must not do
-mod checks; // what is behind the log
-mod documents; // the merged state over HTTP
-mod process;
-mod routes; // who gets in
-mod sessions; // what a device gets // the real binary
