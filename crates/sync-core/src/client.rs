@@ -270,7 +270,10 @@ impl Connected {
             }
             RelayFrame::Deliver(deliver) => self.inbound.on_deliver(deliver, effects)?,
             RelayFrame::Bootstrap(bootstrap) => self.inbound.on_bootstrap(bootstrap, effects)?,
-            RelayFrame::Ack(ack) => self.outbound.on_ack(&ack, effects),
+            RelayFrame::Ack(ack) => {
+                self.inbound.on_ack(&ack);
+                self.outbound.on_ack(&ack, effects);
+            }
             RelayFrame::Refuse(refuse) => self.outbound.on_refuse(refuse, effects),
             RelayFrame::Park(park) => self.outbound.on_park(park, effects),
             RelayFrame::Need(need) => self.outbound.on_need(need, effects),

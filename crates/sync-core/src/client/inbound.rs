@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use sync_wire::{Bootstrap, Confirm, Cursor, Deliver, DeviceFrame, Grant, LogPosition, Position, Resume, SpaceId};
+use sync_wire::{Ack, Bootstrap, Confirm, Cursor, Deliver, DeviceFrame, Grant, LogPosition, Position, Resume, SpaceId};
 
 use super::{Effect, Lost};
 
@@ -79,6 +79,15 @@ impl Inbound {
         self.committing.push_back(space);
         effects.push(Effect::CommitBootstrap(bootstrap));
         Ok(())
+    }
+
+    /// The log reaches at least to where an own batch is: the delivery that moves the cursor there is on its way.
+    pub(super) fn on_ack(&mut self, ack: &Ack) {
+        if let (Some(at), Some(stream)) = (ack.at, self.spaces.get_mut(&ack.space))
+            && at.epoch == stream.received.epoch
+        {
+            stream.known_end = stream.known_end.max(at.position);
+        }
     }
 
     /// Confirms the oldest commit under way.

@@ -85,3 +85,20 @@ fn a_lost_hint_is_healed_by_the_poll() {
     assert!(world.devices[0].vault.changes.contains_key(&hash(2)));
     assert_eq!(world.devices[0].vault.cursor.map(|cursor| cursor.space), Some(SPACE));
 }
+
+#[test]
+fn a_device_is_not_settled_before_its_cursor_reached_its_own_batches() {
+    let mut world = World::new(1);
+    world.start(0);
+    world.settle();
+    world.save(0, document(1), 1, &[]);
+    while world.step_up(0) {}
+    let answered = world.devices[0].frames.len();
+    while world.devices[0].frames[answered..].iter().all(|frame| *frame != "Ack") {
+        assert!(world.step_down(0), "the push is acknowledged");
+    }
+    assert!(world.devices[0].status.outbox_is_empty && !world.devices[0].status.is_settled());
+    world.settle();
+    assert!(world.devices[0].status.is_settled());
+    assert_eq!(world.devices[0].vault.cursor.map(|cursor| cursor.at.position), Some(Position(1)));
+}
