@@ -31,7 +31,7 @@ pub(crate) use self::schema::VERSION_UNIT;
 pub(crate) use self::snapshots::{Origin, SnapshotRow};
 pub(crate) use self::spaces::{Resuming, SpaceRow};
 pub(crate) use self::tx::Tx;
-use self::writer::Writer;
+use self::writer::{Flush, Writer};
 use crate::bell::{Bell, Listening};
 use crate::error::StorageError;
 
@@ -81,8 +81,33 @@ impl Storage {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
+        self.write_and_flush(Flush::Now, write)
+    }
+
+    /// Like [`Self::write`] for what a relay sent: returns when it is committed, which reaches the disk with the next
+    /// commit of our own.
+    pub(crate) fn write_remote<T, E>(
+        &self,
+        write: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+    {
+        self.write_and_flush(Flush::Later, write)
+    }
+
+    fn write_and_flush<T, E>(
+        &self,
+        flush: Flush,
+        write: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+    {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-        self.submit(write, move |outcome| drop(sender.send(outcome)));
+        self.writer.submit(flush, write, move |outcome| drop(sender.send(outcome)));
         receiver.recv().unwrap_or_else(|_| Err(StorageError::Closed { path: self.file.to_path_buf() }.into()))
     }
 
@@ -95,7 +120,7 @@ impl Storage {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        self.writer.submit(write, done);
+        self.writer.submit(Flush::Now, write, done);
     }
 
     /// Calls `moved` (on the writer's thread) whenever another process has written.

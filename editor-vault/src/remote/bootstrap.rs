@@ -65,7 +65,7 @@ impl Inner {
         }
         let reached = before.filter(|_| !done).map(|point| BootstrapPoint { after, ..point });
         let touched: Vec<DocumentId> = ready.iter().map(|document| document.document).collect();
-        let cursor = self.storage.write(move |tx| {
+        let cursor = self.storage.write_remote(move |tx| {
             let space = tx.space(id)?.ok_or_else(|| RemoteError::rejected(format!("space {id} is gone")))?;
             let now = space.resuming.ok_or_else(|| RemoteError::rejected(format!("space {id} has no cursor")))?;
             for document in &ready {

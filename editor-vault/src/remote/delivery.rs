@@ -18,7 +18,7 @@ impl Inner {
         let parsed = deliver.entries.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
         let touched: BTreeSet<_> = deliver.entries.iter().map(|entry| entry.document).collect();
         let expected = deliver.after;
-        let is_rotated = self.storage.write(move |tx| {
+        let is_rotated = self.storage.write_remote(move |tx| {
             let moved = || RemoteError::rejected("the resume point moved meanwhile");
             let space = tx.space(cursor.space)?.filter(|space| space.resuming.is_some_and(|now| now.at == expected));
             let space = space.ok_or_else(moved)?;

@@ -19,7 +19,7 @@ impl Inner {
     /// rebuilt from the rest.
     pub(crate) fn record_fates(&self, fates: &[Fate]) -> Result<(), RemoteError> {
         let stored = fates.to_vec();
-        let is_shortened = self.storage.write(move |tx| {
+        let is_shortened = self.storage.write_remote(move |tx| {
             let mut is_shortened = false;
             for fate in &stored {
                 is_shortened |= record(tx, fate)?;

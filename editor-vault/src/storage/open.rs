@@ -8,6 +8,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::schema::{APPLICATION_ID, CREATE, MAJOR, VERSION, VERSION_UNIT};
 use super::tx::fault;
+use super::writer::Flush;
 use super::{Storage, Tx};
 use crate::error::{OpenError, StorageError};
 use crate::sources::{Sources, random16};
@@ -152,6 +153,26 @@ fn prepare(connection: &Connection, file: &Path) -> Result<(), OpenError> {
         connection.execute_batch(fallback).map_err(refused)?;
     }
     Ok(())
+}
+
+/// Values of `PRAGMA synchronous`.
+const NORMAL: i64 = 1;
+const FULL: i64 = 2;
+
+/// Whether the next commits of a connection wait for the disk. Without WAL they always do.
+pub(super) fn set_flush(connection: &Connection, flush: Flush) -> rusqlite::Result<()> {
+    let is_wal = || {
+        let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+        Ok::<_, rusqlite::Error>(mode.eq_ignore_ascii_case("wal"))
+    };
+    let wanted = match flush {
+        Flush::Now => FULL,
+        Flush::Later if is_wal()? => NORMAL,
+        Flush::Later => return Ok(()),
+    };
+    let now: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
+    // EXTRA, which stands where there is no WAL, stays.
+    if now == wanted || now > FULL { Ok(()) } else { connection.pragma_update(None, "synchronous", wanted) }
 }
 
 /// For every connection. WAL with `synchronous = NORMAL` could roll back what was acknowledged, so it is FULL.

@@ -26,6 +26,16 @@ const BEGIN_ATTEMPTS: u32 = 6;
 
 type Callback = Box<dyn Fn() + Send>;
 
+/// When a commit has to be on the disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flush {
+    /// Before it is answered: nobody else has it.
+    Now,
+    /// With the next one that must: the relay has it, and gives it again to a resume point that went back with it.
+    /// Commits reach the disk in their order, so no edit of ours can outlive what it rests on (decision 0006).
+    Later,
+}
+
 pub(super) struct Writer {
     queue: RwLock<Option<SyncSender<Box<dyn Job>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -54,13 +64,14 @@ impl Writer {
 
     pub(super) fn submit<T, E>(
         &self,
+        flush: Flush,
         write: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
         done: impl FnOnce(Result<T, E>) + Send + 'static,
     ) where
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        let job = Box::new(Write { write: Some(write), outcome: None, done: Some(done) });
+        let job = Box::new(Write { flush, write: Some(write), outcome: None, done: Some(done) });
         let closed = || StorageError::Closed { path: self.file.to_path_buf() };
         let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner).clone();
         match queue {
@@ -97,6 +108,7 @@ impl Drop for Writer {
 
 /// A write and who waits for it.
 trait Job: Send {
+    fn flush(&self) -> Flush;
     /// Runs inside a savepoint; an error takes it back.
     fn run(&mut self, tx: &Tx<'_>) -> Result<(), ()>;
     /// Called after COMMIT, or after it failed.
@@ -104,6 +116,7 @@ trait Job: Send {
 }
 
 struct Write<T, E, W, D> {
+    flush: Flush,
     write: Option<W>,
     outcome: Option<Result<T, E>>,
     done: Option<D>,
@@ -116,6 +129,10 @@ where
     W: FnOnce(&Tx<'_>) -> Result<T, E> + Send,
     D: FnOnce(Result<T, E>) + Send,
 {
+    fn flush(&self) -> Flush {
+        self.flush
+    }
+
     fn run(&mut self, tx: &Tx<'_>) -> Result<(), ()> {
         let Some(write) = self.write.take() else { return Err(()) };
         let outcome = catch_unwind(AssertUnwindSafe(|| write(tx)))
@@ -179,8 +196,11 @@ impl Worker {
 
     fn transact(&mut self, group: &mut [Box<dyn Job>]) -> Result<(), StorageError> {
         let file = self.file.clone();
+        let is_urgent = group.iter().any(|job| job.flush() == Flush::Now);
+        let flush = if is_urgent { Flush::Now } else { Flush::Later };
         let connection = self.connection()?;
         let run = |sql: &str| connection.execute_batch(sql).map_err(|error| fault(&file, &error));
+        open::set_flush(connection, flush).map_err(|error| fault(&file, &error))?;
         begin(connection, &file)?;
         let tx = Tx::new(connection, &file);
         for job in group {
