@@ -219,6 +219,14 @@ pub async fn validity(app: &App, caller: &Caller, device: DeviceId) -> Result<Va
     Ok(if valid { Validity::Valid } else { Validity::DeviceRevoked })
 }
 
+/// Asks storage whether the token of an open stream is still good.
+///
+/// # Errors
+/// Storage failed.
+pub async fn token_is_valid(app: &App, caller: &Caller) -> Result<bool, StorageError> {
+    app.storage.token_is_valid(caller.token).await
+}
+
 /// Every grant of the caller as it is now, with the ends of the logs, ascending by space.
 ///
 /// # Errors
@@ -244,6 +252,7 @@ pub async fn watch(app: App) {
                 debug!(access.version = version, "Access is at version {version} now");
                 app.access.forget();
                 app.hub.access_changed();
+                app.reached.readers.access_changed();
                 known = Some(version);
             }
             // Remembering what cannot be verified would let a revoked token live on.

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::access::AccessCache;
 use crate::api::health::Readiness;
 use crate::config::Config;
+use crate::projection::reached::Reached;
 use crate::relay::check::Checker;
 use crate::relay::hub::Hub;
 use crate::relay::read::Tails;
@@ -37,10 +38,16 @@ pub struct Parts {
     pub tails: Tails,
     /// Applies what was appended.
     pub checker: Checker,
+    /// Who wants to hear that projections advanced.
+    pub reached: Reached,
     /// Tokens and grants, as read a moment ago.
     pub access: AccessCache,
     /// Who is connected.
     pub sessions: Sessions,
+    /// Who has event streams.
+    pub event_streams: Sessions,
+    /// Versions of documents that may be rebuilt at once.
+    pub rebuilds: Arc<Semaphore>,
     /// Bytes of pushed batches that may be judged at once.
     pub pushed_bytes: Arc<Semaphore>,
     /// Requests that may be answered at once.
@@ -68,6 +75,9 @@ impl App {
             checker: Checker::new(&config.check),
             access: AccessCache::new(config.relay.tokens_cached_max),
             sessions: Sessions::new(config.relay.sessions_per_account_max, config.relay.sessions_per_device_max),
+            reached: Reached::default(),
+            event_streams: Sessions::new(config.api.event_streams_per_account_max, 0),
+            rebuilds: Arc::new(Semaphore::new(config.api.rebuilds_max.clamp(1, Semaphore::MAX_PERMITS))),
             pushed_bytes: Arc::new(Semaphore::new(config.relay.pushed_bytes_max.min(Semaphore::MAX_PERMITS))),
             requests: Arc::new(Semaphore::new(config.api.requests_max)),
             readiness: Readiness::default(),

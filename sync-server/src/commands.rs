@@ -66,6 +66,9 @@ enum Command {
     /// The effective configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// Prints the description of the HTTP interface
+    #[command(hide = true)]
+    Openapi,
 }
 
 /// Why a command failed: a stable code, and a sentence that names the value, the rule and the remedy.
@@ -127,6 +130,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Backup(args) => administer(&place, Missing::Refuse, |admin| backup::run(admin, args)),
         Command::Doctor => administer(&place, Missing::Refuse, doctor::run),
         Command::Config(command) => config::run(&place, &command),
+        Command::Openapi => openapi(),
     };
     outcome.unwrap_or_else(|error| {
         eprintln!("error[{}]: {}", error.code, error.detail);
@@ -195,6 +199,11 @@ where
         storage.close().await;
         outcome
     })
+}
+
+fn openapi() -> Outcome {
+    say(format_args!("{:#}", crate::api::openapi::description()))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Writes a line to standard output; the reader may be gone.

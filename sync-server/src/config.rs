@@ -27,6 +27,9 @@ sections! {
             /// What keeps the relay's state: `sqlite:PATH`, a relative path being below the data directory. One file,
             /// so that a backup is one file.
             storage: String = "sqlite:relay.sqlite".to_owned(),
+            /// Address and port of `/metrics`, for Prometheus; empty means none. A listener of its own, because whoever
+            /// reaches it needs no token: keep it on a loopback address or inside a private network.
+            metrics_listen: String = String::new(),
             /// How long a stopping relay waits for its connections, in seconds. Waiting is politeness only: what was
             /// acknowledged is durable already.
             shutdown_seconds: u64 = 5,
@@ -101,6 +104,12 @@ sections! {
             page_default: usize = 100,
             /// Most items on one page.
             page_max: usize = 1_000,
+            /// Streams of `/api/v1/events` of one account. A browser has one for each window.
+            event_streams_per_account_max: usize = 32,
+            /// Bytes of changes up to which `?at=` rebuilds an earlier version of a document.
+            version_bytes_max: u64 = 33_554_432,
+            /// Versions that are rebuilt at once; others wait. Each may take a core for seconds.
+            rebuilds_max: usize = 2,
             /// Free bytes on the data directory's file system below which `/readyz` says no.
             free_bytes_min: u64 = 67_108_864,
         }

@@ -14,4 +14,5 @@ pub mod app; // what its parts share
 pub mod config; // what can be configured
 pub mod data_directory; // where everything lives
 pub mod logs; // how it logs
+pub mod metrics; // what is measured
 pub mod commands; // the command line

@@ -2,10 +2,13 @@
 //!
 //! Nothing unchecked is served. Waiting for a position means waiting for the check that reaches it.
 
+pub mod reached; // who wants to hear that it advanced
+pub mod version; // as it was at an earlier position
+
 use std::time::Duration;
 
-use relay_storage::{Deleted, ListProjections, Projection, ProjectionList, StorageError};
-use sync_wire::{DocumentId, LogPosition, SpaceId};
+use relay_storage::{Deleted, HistoryPage, ListProjections, Projection, ProjectionList, ReadError, StorageError};
+use sync_wire::{DocumentId, Epoch, LogPosition, Position, SpaceId};
 use tokio::time::Instant;
 
 use crate::access::Readable;
@@ -98,8 +101,12 @@ async fn is_covered(app: &App, space: SpaceId, document: DocumentId, after: LogP
 }
 
 /// What to list.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Selection {
+    /// With or without deleted ones.
+    pub deleted: Deleted,
+    /// Only those that changed after this position; for one space.
+    pub changed_after: Option<Position>,
     /// Only of this type.
     pub type_name: Option<String>,
     /// Only those after this one, in the order of (space, document).
@@ -108,12 +115,46 @@ pub struct Selection {
     pub limit: usize,
 }
 
-/// Lists documents of readable spaces, ascending by (space, document); deleted ones are left out.
+/// Lists documents of readable spaces, ascending by (space, document).
 ///
 /// # Errors
 /// Storage failed.
 pub async fn list(app: &App, sources: &[Readable], selection: Selection) -> Result<ProjectionList, StorageError> {
-    let Selection { type_name, after, limit } = selection;
+    let Selection { deleted, changed_after, type_name, after, limit } = selection;
     let spaces = sources.iter().map(Readable::space).collect();
-    app.storage.list_projections(&ListProjections { spaces, type_name, deleted: Deleted::Hide, after, limit }).await
+    let list = ListProjections { spaces, type_name, deleted, changed_after, after, limit };
+    app.storage.list_projections(&list).await
+}
+
+/// A page of a document's history.
+#[derive(Debug, Clone)]
+pub struct History {
+    /// Of the positions in it.
+    pub epoch: Epoch,
+    /// The entries.
+    pub page: HistoryPage,
+}
+
+/// The checked entries of a document before a position, newest first; `None` if the space has nothing of it.
+///
+/// # Errors
+/// [`AfterError::EpochChanged`], [`AfterError::Storage`]
+pub async fn history(
+    app: &App,
+    source: &Readable,
+    document: DocumentId,
+    before: Option<LogPosition>,
+    limit: usize,
+) -> Result<Option<History>, AfterError> {
+    let Some(state) = app.storage.document(source.space(), document).await? else { return Ok(None) };
+    if let Some(after) = before.filter(|before| before.epoch != state.end.epoch) {
+        return Err(AfterError::EpochChanged { after, end: state.end });
+    }
+    let end = Position(state.checked.0 + 1);
+    let before = before.map_or(end, |before| end.min(before.position));
+    match app.storage.document_history(source.space(), document, before, limit).await {
+        Ok(page) => Ok(Some(History { epoch: state.end.epoch, page })),
+        Err(ReadError::Storage(error)) => Err(error.into()),
+        Err(_) => Ok(None), // gone meanwhile
+    }
 }

@@ -3,20 +3,31 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
-use http::header::{CONTENT_LENGTH, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderMap, Method};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use http::{Extensions, HeaderMap, Method, StatusCode, Version};
+use tokio::time::Instant;
+use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{Predicate, SizeAbove};
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::access::{self, CallerError};
+use crate::api::openapi::{Answer, Operation};
 use crate::api::problem::{ApiError, Code};
-use crate::api::{documents, health};
+use crate::api::{caching, documents, events, health, history, openapi, request_id};
 use crate::app::App;
+use crate::metrics;
 use crate::relay::socket;
+
+/// Smaller bodies fit the same packet either way.
+const COMPRESSED_BYTES_MIN: u16 = 1024;
+/// Of brotli, gzip and zstd alike: most of the gain for little of the time.
+const COMPRESSION_LEVEL: i32 = 4;
 
 /// One route.
 #[derive(Debug, Clone)]
@@ -27,6 +38,8 @@ pub struct Route {
     pub path: &'static str,
     /// Who may.
     pub access: Access,
+    /// What it is for.
+    pub operation: &'static Operation,
     handler: fn() -> MethodRouter<App>,
 }
 
@@ -41,15 +54,117 @@ pub enum Access {
 
 /// The table.
 pub const ROUTES: &[Route] = &[
-    Route { method: Method::GET, path: "/healthz", access: Access::Public, handler: || get(health::alive) },
-    Route { method: Method::GET, path: "/readyz", access: Access::Public, handler: || get(health::ready) },
-    Route { method: Method::GET, path: "/sync", access: Access::Bearer, handler: || get(socket::upgrade) },
-    Route { method: Method::GET, path: "/api/v1/documents", access: Access::Bearer, handler: || get(documents::list) },
+    Route {
+        method: Method::GET,
+        path: "/healthz",
+        access: Access::Public,
+        handler: || get(health::alive),
+        operation: &Operation {
+            id: "alive",
+            summary: "Whether the process is alive.",
+            query: &[],
+            answer: Answer::Json("Health"),
+            problems: &[],
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/readyz",
+        access: Access::Public,
+        handler: || get(health::ready),
+        operation: &Operation {
+            id: "ready",
+            summary: "Whether the relay can do its work.",
+            query: &[],
+            answer: Answer::Json("Health"),
+            problems: &[Code::Unavailable],
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/sync",
+        access: Access::Bearer,
+        handler: || get(socket::upgrade),
+        operation: &Operation {
+            id: "sync",
+            summary: "The session of a device; the protocol is described in docs/protocol.md.",
+            query: &[],
+            answer: Answer::Socket,
+            problems: &[Code::UpgradeRequired],
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/openapi.json",
+        access: Access::Public,
+        handler: || get(openapi::get),
+        operation: &Operation {
+            id: "describe",
+            summary: "This description.",
+            query: &[],
+            answer: Answer::Description,
+            problems: &[],
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/documents",
+        access: Access::Bearer,
+        handler: || get(documents::list),
+        operation: &Operation {
+            id: "listDocuments",
+            summary: "The documents of every readable space, or of one, page by page.",
+            query: &["space", "type", "deleted", "updated_after", "limit", "cursor"],
+            answer: Answer::Json("DocumentList"),
+            problems: &[Code::ParameterInvalid, Code::SpaceNotFound, Code::EpochChanged],
+        },
+    },
     Route {
         method: Method::GET,
         path: "/api/v1/spaces/{space}/documents/{document}",
         access: Access::Bearer,
         handler: || get(documents::get),
+        operation: &Operation {
+            id: "getDocument",
+            summary: "The merged state of a document: as it is, once it contains a position, or as it was there.",
+            query: &["after", "at"],
+            answer: Answer::Tagged("Document"),
+            problems: &[
+                Code::ParameterInvalid,
+                Code::SpaceNotFound,
+                Code::DocumentNotFound,
+                Code::DocumentDeleted,
+                Code::EpochChanged,
+                Code::ProjectionBehind,
+                Code::VersionTooLarge,
+            ],
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/spaces/{space}/documents/{document}/history",
+        access: Access::Bearer,
+        handler: || get(history::list),
+        operation: &Operation {
+            id: "getHistory",
+            summary: "The entries of a document, newest first, page by page.",
+            query: &["limit", "cursor"],
+            answer: Answer::Json("History"),
+            problems: &[Code::ParameterInvalid, Code::SpaceNotFound, Code::DocumentNotFound, Code::EpochChanged],
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/events",
+        access: Access::Bearer,
+        handler: || get(events::stream),
+        operation: &Operation {
+            id: "followSpaces",
+            summary: "Hints that the merged state of a space has advanced.",
+            query: &["space", "after"],
+            answer: Answer::Hints,
+            problems: &[Code::ParameterInvalid, Code::SpaceNotFound],
+        },
     },
 ];
 
@@ -67,12 +182,41 @@ pub fn router(app: &App) -> Router {
         };
         router = router.route(route.path, handler);
     }
-    router
+    let router = router
         .fallback(|| async { ApiError::new(Code::RouteNotFound, "there is nothing at this path") })
-        .method_not_allowed_fallback(|| async { ApiError::new(Code::MethodNotAllowed, "this path takes GET only") })
-        .layer(CatchPanicLayer::custom(on_panic))
+        .method_not_allowed_fallback(|| async {
+            ApiError::new(Code::MethodNotAllowed, "this path takes GET and HEAD only")
+        })
+        .layer(CatchPanicLayer::custom(on_panic));
+    let is_measured = !app.config.server.metrics_listen.is_empty();
+    let router = if is_measured { router.layer(from_fn(measure)) } else { router };
+    // From the inside out.
+    router
+        .layer(compression())
+        .layer(from_fn(caching::weaken_encoded))
         .layer(SetResponseHeaderLayer::overriding(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")))
+        .layer(from_fn(request_id::identify))
         .with_state(app.clone())
+}
+
+/// Compresses JSON that is worth it, and nothing else: hints must leave at once.
+fn compression() -> CompressionLayer<impl Predicate> {
+    let is_json = |_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions| {
+        let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        content_type == "application/json" || content_type == "application/problem+json"
+    };
+    let worth_it = SizeAbove::new(COMPRESSED_BYTES_MIN).and(is_json);
+    CompressionLayer::new().quality(CompressionLevel::Precise(COMPRESSION_LEVEL)).compress_when(worth_it)
+}
+
+/// Counts requests by the pattern of their route.
+async fn measure(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let (method, began) = (request.method().clone(), Instant::now());
+    let response = next.run(request).await;
+    let route = route.as_ref().map_or("none", MatchedPath::as_str);
+    metrics::answered(&method, route, response.status(), began.elapsed());
+    response
 }
 
 /// Lets nobody in without a token, and tells the handler whose it is.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use metrics_exporter_prometheus::PrometheusHandle;
 use relay_storage::{
     OpenError, ReceiptKeys, ReceiptKeysError, Storage, StorageOptions, StorageUrl, StorageUrlError, system_random,
 };
@@ -16,8 +17,9 @@ use tracing::info;
 use crate::app::App;
 use crate::config::Config;
 use crate::data_directory::{self, DirectoryError};
+use crate::projection::reached;
 use crate::relay::check;
-use crate::{accept, access, router};
+use crate::{accept, access, api, metrics, router};
 
 /// The keys with which the relay vouches for its logs; beside the database, never in it.
 const RECEIPT_KEYS_NAME: &str = "receipt.keys";
@@ -38,6 +40,14 @@ pub enum StartError {
     /// The storage.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The address of `/metrics`.
+    #[error("cannot serve /metrics on {listen}: {source}; choose another server.metrics_listen, or none")]
+    Metrics {
+        /// What was asked for.
+        listen: String,
+        /// What is wrong.
+        source: std::io::Error,
+    },
     /// The address.
     #[error("cannot listen on {listen}: {source}; choose another address with --listen")]
     Listen {
@@ -57,7 +67,7 @@ impl StartError {
             Self::Url(error) => error.code(),
             Self::ReceiptKeys(error) => error.code(),
             Self::Open(error) => error.code(),
-            Self::Listen { .. } => "listen_failed",
+            Self::Listen { .. } | Self::Metrics { .. } => "listen_failed",
         }
     }
 }
@@ -68,7 +78,16 @@ pub struct Server {
     app: App,
     listener: TcpListener,
     address: SocketAddr,
+    measured: Option<Measured>,
     _lock: File,
+}
+
+/// The listener of `/metrics`.
+#[derive(Debug)]
+struct Measured {
+    listener: TcpListener,
+    address: SocketAddr,
+    handle: PrometheusHandle,
 }
 
 /// Opens the storage that a configuration names.
@@ -84,6 +103,13 @@ pub async fn open_storage(directory: &Path, config: &Config) -> Result<Storage, 
     Ok(Storage::open(&url, StorageOptions::new(keys)).await?)
 }
 
+async fn measure(listen: &str) -> std::io::Result<Measured> {
+    let listener = TcpListener::bind(listen).await?;
+    let address = listener.local_addr()?;
+    let handle = metrics::begin().ok_or_else(|| std::io::Error::other("something else in this process measures"))?;
+    Ok(Measured { listener, address, handle })
+}
+
 impl Server {
     /// Takes the data directory, opens the storage and the port.
     ///
@@ -96,8 +122,20 @@ impl Server {
         let failed = |source| StartError::Listen { listen: listen.clone(), source };
         let listener = TcpListener::bind(&listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        let measured = match config.server.metrics_listen.as_str() {
+            "" => None,
+            listen => {
+                Some(measure(listen).await.map_err(|source| StartError::Metrics { listen: listen.into(), source })?)
+            }
+        };
         let app = App::new(config, directory, storage, CancellationToken::new());
-        Ok(Self { app, listener, address, _lock: lock })
+        Ok(Self { app, listener, address, measured, _lock: lock })
+    }
+
+    /// Where `/metrics` is, if anywhere.
+    #[must_use]
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.measured.as_ref().map(|measured| measured.address)
     }
 
     /// Where it listens.
@@ -114,14 +152,21 @@ impl Server {
 
     /// Serves until it is stopped, then says goodbye, waits a bounded time for what is under way, and closes.
     pub async fn run(self) {
-        let Self { app, listener, address, _lock } = self;
+        let Self { app, listener, address, measured, _lock } = self;
         info!(listen = %address, data = %app.directory.display(), "Serving {} on {address}", app.directory.display());
         let background = TaskTracker::new();
         background.spawn(access::watch(app.clone()));
         background.spawn(check::run(app.clone()));
-        background.close();
+        background.spawn(reached::announce(app.clone()));
         let grace = Duration::from_secs(app.config.server.shutdown_seconds);
         let limits = app.config.connections.clone();
+        if let Some(Measured { listener, address, handle }) = measured {
+            info!(listen = %address, "Metrics on http://{address}/metrics");
+            background.spawn(metrics::upkeep(handle.clone(), app.stop.clone()));
+            let router = api::metrics::router(&app, handle);
+            background.spawn(accept::run(listener, router, limits.clone(), app.stop.clone(), grace));
+        }
+        background.close();
         accept::run(listener, router::router(&app), limits, app.stop.clone(), grace).await;
         if tokio::time::timeout(grace, background.wait()).await.is_err() {
             info!("Stopped in the middle of a check; it is done again at the next start");

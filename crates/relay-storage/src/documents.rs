@@ -1,6 +1,7 @@
 //! Documents as the check worker and the read side see them: state, entries, snapshots, projections.
 
 mod checks; // what was checked, up to where, with what result
+mod history; // who changed what when
 mod projections; // the merged JSON that the website reads
 mod snapshots; // one chunk instead of many entries
 
@@ -12,6 +13,7 @@ use crate::error::StorageError;
 use crate::storage::{Reader, Storage};
 
 pub use checks::{StoreChecked, Stored};
+pub use history::{HistoryEntry, HistoryPage};
 pub use projections::{Deleted, ListProjections, NewProjection, Projection, ProjectionList, ProjectionSummary};
 pub use snapshots::{NewSnapshot, SnapshotInfo, StoredSnapshot};
 

@@ -28,8 +28,8 @@ pub use change_log::{
     ParsedBatch, ReadError, Within,
 };
 pub use documents::{
-    Deleted, DocumentPage, DocumentState, ListProjections, NewProjection, NewSnapshot, Projection, ProjectionList,
-    ProjectionSummary, SnapshotInfo, StoreChecked, Stored, StoredSnapshot,
+    Deleted, DocumentPage, DocumentState, HistoryEntry, HistoryPage, ListProjections, NewProjection, NewSnapshot,
+    Projection, ProjectionList, ProjectionSummary, SnapshotInfo, StoreChecked, Stored, StoredSnapshot,
 };
 pub use error::StorageError;
 pub use open::OpenError;

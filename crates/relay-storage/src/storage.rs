@@ -8,6 +8,7 @@ mod writer; // the writing connection and the group commit
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
@@ -34,6 +35,7 @@ pub struct Storage {
 struct Inner {
     path: PathBuf,
     limits: Limits,
+    commits: Arc<AtomicU64>,
     running: Running,
 }
 
@@ -88,6 +90,7 @@ impl Storage {
         let StorageOptions { receipt_keys, clock, random, shell, limits } = options;
         let context = Context { receipt_keys, clock, random, limits };
         let writer = Writer::new(open::open_writer(path, limits.file_bytes_max)?, path.clone(), context.clone());
+        let commits = Arc::clone(&writer.commits);
         let reader = || Ok(Reader { connection: open::open_reader(path)?, context: context.clone() });
         let running = match shell {
             Shell::Inline => Running::Inline(Box::new(Mutex::new(Some((writer, reader()?))))),
@@ -96,7 +99,7 @@ impl Storage {
                 start(path, writer, readers)?
             }
         };
-        Ok(Self { inner: Arc::new(Inner { path: path.clone(), limits, running }) })
+        Ok(Self { inner: Arc::new(Inner { path: path.clone(), limits, commits, running }) })
     }
 
     /// As [`Storage::open_blocking`], on a thread of its own.
@@ -114,6 +117,12 @@ impl Storage {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.inner.limits
+    }
+
+    /// How many groups of writes this handle and its clones have committed. Many writes may share one commit.
+    #[must_use]
+    pub fn commits(&self) -> u64 {
+        self.inner.commits.load(Ordering::Relaxed)
     }
 
     /// Finishes what is queued and closes every connection of this handle and its clones; later calls answer

@@ -20,8 +20,10 @@ struct Generated {
     args: &'static [&'static str],
 }
 
-const FILES: [Generated; 1] =
-    [Generated { path: "docs/configuration.md", program: "sync-server", args: &["config", "reference"] }];
+const FILES: [Generated; 2] = [
+    Generated { path: "docs/configuration.md", program: "sync-server", args: &["config", "reference"] },
+    Generated { path: "docs/openapi.json", program: "sync-server", args: &["openapi"] },
+];
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     workspace.build_binaries()?;

@@ -4,18 +4,21 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::Json;
-use axum::extract::{Path, Query, RawQuery, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
+use http::header::{CONTENT_TYPE, ETAG, HeaderValue};
 use http::{HeaderMap, StatusCode};
-use relay_storage::{Projection, ProjectionSummary};
+use relay_storage::{Deleted, Projection, ProjectionSummary};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sync_wire::{ChangeHash, DocumentId, LogPosition, SpaceId};
+use sync_wire::{DocumentId, Position, SpaceId};
 
-use crate::access::{self, Caller, Readable, ReadableError};
+use crate::access::{self, Caller, Readable};
+use crate::api::caching;
 use crate::api::problem::{ApiError, ApiResult, Code};
+use crate::api::request::{parse_limit, parse_position, parse_query, readable};
 use crate::app::App;
+use crate::projection::version::{self, VersionError};
 use crate::projection::{self, AfterError, Selection};
 
 /// Parameters of the list. Unknown ones are refused: a mistyped filter must not list everything.
@@ -24,6 +27,8 @@ use crate::projection::{self, AfterError, Selection};
 pub struct ListQuery {
     space: Option<String>,
     r#type: Option<String>,
+    deleted: Option<String>,
+    updated_after: Option<String>,
     limit: Option<String>,
     cursor: Option<String>,
 }
@@ -33,6 +38,7 @@ pub struct ListQuery {
 #[serde(default, deny_unknown_fields)]
 pub struct DocumentQuery {
     after: Option<String>,
+    at: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -64,10 +70,11 @@ struct DocumentJson<'a> {
     value: &'a RawValue,
 }
 
-/// `GET /api/v1/documents?space=&type=&limit=&cursor=`: documents of every readable space, or of one.
+/// `GET /api/v1/documents?space=&type=&deleted=&updated_after=&limit=&cursor=`: documents of every readable space, or
+/// of one.
 ///
 /// # Errors
-/// [`Code::SpaceNotFound`], [`Code::ParameterInvalid`]
+/// [`Code::SpaceNotFound`], [`Code::ParameterInvalid`], [`Code::EpochChanged`]
 pub async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
@@ -79,6 +86,11 @@ pub async fn list(
         None => access::readable_spaces(&app, &caller).await.map_err(|error| ApiError::unavailable(&error))?,
     };
     let selection = Selection {
+        deleted: parse_deleted(query.deleted.as_deref())?,
+        changed_after: match &query.updated_after {
+            Some(text) => Some(parse_updated_after(&app, query.space.is_some(), &sources, text).await?),
+            None => None,
+        },
         limit: parse_limit(&app, query.limit.as_deref())?,
         after: query.cursor.as_deref().map(parse_cursor).transpose()?,
         type_name: query.r#type,
@@ -86,14 +98,15 @@ pub async fn list(
     let listed = projection::list(&app, &sources, selection).await.map_err(|error| ApiError::unavailable(&error))?;
     let items = listed.items.into_iter().map(DocumentItemJson::from).collect();
     let next = listed.next.map(|(space, document)| format!("{space}.{document}"));
-    Ok((private(), Json(DocumentListJson { items, next })).into_response())
+    Ok((caching::private(), Json(DocumentListJson { items, next })).into_response())
 }
 
-/// `GET /api/v1/spaces/{space}/documents/{document}?after=EPOCH:POSITION`: one document.
+/// `GET /api/v1/spaces/{space}/documents/{document}`: one document as it is; with `?after=EPOCH:POSITION`, once it
+/// contains all up to there; with `?at=EPOCH:POSITION`, as it was there.
 ///
 /// # Errors
 /// [`Code::SpaceNotFound`], [`Code::DocumentNotFound`], [`Code::DocumentDeleted`], [`Code::ParameterInvalid`],
-/// [`Code::EpochChanged`], [`Code::ProjectionBehind`]
+/// [`Code::EpochChanged`], [`Code::ProjectionBehind`], [`Code::VersionTooLarge`]
 pub async fn get(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
@@ -103,18 +116,9 @@ pub async fn get(
 ) -> ApiResult<Response> {
     let query: DocumentQuery = parse_query(raw.as_deref())?;
     let source = readable(&app, &caller, &space).await?;
-    let missing = || ApiError::new(Code::DocumentNotFound, format!("no document {:.80} in space {space}", document));
+    let missing = || ApiError::new(Code::DocumentNotFound, format!("no document {document:.80} in space {space}"));
     let id: DocumentId = document.parse().map_err(|_| missing())?;
-    let found = match query.after.as_deref() {
-        None => projection::current(&app, &source, id).await.map_err(|error| ApiError::unavailable(&error))?,
-        Some(after) => {
-            let after: LogPosition = after
-                .parse()
-                .map_err(|_| ApiError::parameter("after", after, "EPOCH:POSITION, as in 00112233aabbccdd:42"))?;
-            let patience = Duration::from_secs(app.config.api.after_wait_seconds);
-            projection::at_least(&app, &source, id, after, patience).await.map_err(behind)?
-        }
-    };
+    let found = find(&app, &source, id, &query).await?;
     let found = found.ok_or_else(missing)?;
     if found.deleted {
         let detail = format!("document {id} was deleted; it can be restored for 30 days");
@@ -123,11 +127,29 @@ pub async fn get(
     answer(found, &headers)
 }
 
+async fn find(app: &App, source: &Readable, id: DocumentId, query: &DocumentQuery) -> ApiResult<Option<Projection>> {
+    let patience = Duration::from_secs(app.config.api.after_wait_seconds);
+    match (query.after.as_deref(), query.at.as_deref()) {
+        (None, None) => projection::current(app, source, id).await.map_err(|error| ApiError::unavailable(&error)),
+        (Some(after), None) => {
+            let after = parse_position("after", after)?;
+            projection::at_least(app, source, id, after, patience).await.map_err(ApiError::from)
+        }
+        (None, Some(at)) => {
+            let at = parse_position("at", at)?;
+            version::at(app, source, id, at, patience).await.map_err(no_version)
+        }
+        (Some(after), Some(_)) => {
+            Err(ApiError::parameter("after", after, "no `after` beside `at`, which waits for its position itself"))
+        }
+    }
+}
+
 fn answer(found: Projection, headers: &HeaderMap) -> ApiResult<Response> {
-    let etag = etag(&found.position, &found.heads);
+    let etag = caching::etag(&found.position, &found.heads);
     let etag = HeaderValue::from_str(&etag).map_err(|error| ApiError::internal(&error))?;
-    let is_known = headers.get_all(IF_NONE_MATCH).iter().any(|known| matches(known, &etag));
-    let head = (private(), [(ETAG, etag)]);
+    let is_known = caching::is_known(headers, &etag);
+    let head = (caching::private(), [(ETAG, etag)]);
     if is_known {
         return Ok((StatusCode::NOT_MODIFIED, head).into_response());
     }
@@ -146,65 +168,33 @@ fn answer(found: Projection, headers: &HeaderMap) -> ApiResult<Response> {
     Ok((head, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
 }
 
-/// Strong: equal tags mean equal bytes, because position and heads decide the projection.
-fn etag(position: &LogPosition, heads: &[ChangeHash]) -> String {
-    let mut hasher = blake3::Hasher::new();
-    heads.iter().for_each(|head| {
-        hasher.update(&head.0);
-    });
-    let digest = hasher.finalize().to_hex();
-    format!("\"{position}-{}\"", &digest[..16])
-}
-
-/// `If-None-Match` compares weakly and may list several tags, or any.
-fn matches(known: &HeaderValue, etag: &HeaderValue) -> bool {
-    let (Ok(known), Ok(etag)) = (known.to_str(), etag.to_str()) else { return false };
-    known.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == etag || tag == "*")
-}
-
-/// The answer depends on who asks, and must be asked for again.
-fn private() -> [(http::HeaderName, HeaderValue); 1] {
-    [(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"))]
-}
-
-/// A space that is no id is like one that is not there: both say nothing about other people's spaces.
-async fn readable(app: &App, caller: &Caller, space: &str) -> ApiResult<Readable> {
-    let missing = || ApiError::new(Code::SpaceNotFound, format!("no space {space:.80} for this account"));
-    let id: SpaceId = space.parse().map_err(|_| missing())?;
-    access::readable(app, caller, id).await.map_err(|error| match error {
-        ReadableError::NoSuchSpace(_) => missing(),
-        ReadableError::Storage(error) => ApiError::unavailable(&error),
-    })
-}
-
-fn behind(error: AfterError) -> ApiError {
+fn no_version(error: VersionError) -> ApiError {
     match error {
-        AfterError::EpochChanged { .. } => ApiError::new(Code::EpochChanged, error.to_string()),
-        AfterError::Behind { .. } => {
-            ApiError::new(Code::ProjectionBehind, error.to_string()).retry_after(Duration::from_secs(1))
-        }
-        AfterError::Held { .. } => ApiError::new(Code::ProjectionBehind, error.to_string()),
-        AfterError::Storage(error) => ApiError::unavailable(&error),
+        VersionError::After(error) => error.into(),
+        VersionError::TooLarge { .. } => ApiError::new(Code::VersionTooLarge, error.to_string()),
+        VersionError::Storage(error) => ApiError::unavailable(&error),
+        VersionError::Log(_) | VersionError::Stopped(_) => ApiError::internal(&error),
     }
 }
 
-fn parse_query<T: for<'q> Deserialize<'q>>(raw: Option<&str>) -> ApiResult<T> {
-    let uri = format!("/?{}", raw.unwrap_or_default());
-    let uri: http::Uri = uri.parse().map_err(|_| ApiError::parameter("query", &uri[2..], "a query string"))?;
-    match Query::<T>::try_from_uri(&uri) {
-        Ok(Query(query)) => Ok(query),
-        Err(error) => Err(ApiError::new(
-            Code::ParameterInvalid,
-            format!("query {:.80?}: {}", raw.unwrap_or_default(), error.body_text()),
-        )),
+fn parse_deleted(text: Option<&str>) -> ApiResult<Deleted> {
+    match text {
+        None | Some("hide") => Ok(Deleted::Hide),
+        Some("include") => Ok(Deleted::Include),
+        Some(other) => Err(ApiError::parameter("deleted", other, "hide or include")),
     }
 }
 
-fn parse_limit(app: &App, limit: Option<&str>) -> ApiResult<usize> {
-    let Some(text) = limit else { return Ok(app.config.api.page_default) };
-    let max = app.config.api.page_max;
-    let parsed = text.parse().ok().filter(|limit| (1..=max).contains(limit));
-    parsed.ok_or_else(|| ApiError::parameter("limit", text, &format!("a number from 1 to {max}")))
+/// A position is one of its own space only, so it needs to be said which.
+async fn parse_updated_after(app: &App, has_space: bool, sources: &[Readable], text: &str) -> ApiResult<Position> {
+    let after = parse_position("updated_after", text)?;
+    let (true, [source]) = (has_space, sources) else {
+        return Err(ApiError::parameter("updated_after", text, "`space` beside it: a position belongs to one space"));
+    };
+    match projection::reached::through(app, source).await.map_err(|error| ApiError::unavailable(&error))? {
+        Some(through) if through.epoch != after.epoch => Err(AfterError::EpochChanged { after, end: through }.into()),
+        _ => Ok(after.position),
+    }
 }
 
 fn parse_cursor(text: &str) -> ApiResult<(SpaceId, DocumentId)> {
@@ -224,24 +214,5 @@ impl From<ProjectionSummary> for DocumentItemJson {
             deleted: summary.deleted,
             held: summary.held,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn if_none_match_takes_lists_weak_tags_and_any() {
-        let etag = HeaderValue::from_static("\"a-1\"");
-        let check = |known: &'static str| matches(&HeaderValue::from_static(known), &etag);
-        assert!(check("\"a-1\"") && check("W/\"a-1\"") && check("\"b\", \"a-1\"") && check("*"));
-        assert!(!check("\"a-2\"") && !check("a-1"));
-    }
-
-    #[test]
-    fn other_heads_at_the_same_position_are_another_tag() {
-        let at: LogPosition = "0011223344556677:5".parse().unwrap();
-        assert_ne!(etag(&at, &[ChangeHash([1; 32])]), etag(&at, &[ChangeHash([2; 32])]));
     }
 }

@@ -3,6 +3,7 @@
 //! Codes never change their meaning; clients decide by them, people read `detail`. Internal causes are logged here,
 //! once, and never sent.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use axum::Json;
@@ -11,6 +12,9 @@ use http::StatusCode;
 use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 use tracing::error;
+
+use crate::api::request_id;
+use crate::projection::AfterError;
 
 /// What a handler returns.
 pub type ApiResult<T> = Result<T, ApiError>;
@@ -55,6 +59,18 @@ macro_rules! codes {
     };
 }
 
+impl Code {
+    /// The table in `docs/api.md`.
+    #[must_use]
+    pub fn reference() -> String {
+        let mut table = "| code | status | meaning |\n|---|---|---|\n".to_owned();
+        for code in Self::ALL {
+            let _ = writeln!(table, "| `{}` | {} | {} |", code.name(), code.status().as_u16(), code.title());
+        }
+        table
+    }
+}
+
 codes! {
     /// No bearer token, or one that is unknown or revoked.
     Unauthenticated = "unauthenticated", UNAUTHORIZED, "A valid bearer token is required";
@@ -74,6 +90,8 @@ codes! {
     EpochChanged = "epoch_changed", CONFLICT, "The position belongs to another epoch of the log";
     /// `after` was not reached in time.
     ProjectionBehind = "projection_behind", GATEWAY_TIMEOUT, "The merged state has not reached the position yet";
+    /// `at` asks for a version of a document whose history is too large to be rebuilt for a request.
+    VersionTooLarge = "version_too_large", UNPROCESSABLE_ENTITY, "The document is too large to be rebuilt";
     /// The request is no WebSocket upgrade for our subprotocol.
     UpgradeRequired = "upgrade_required", UPGRADE_REQUIRED, "This path speaks WebSocket only";
     /// A request body over the limit.
@@ -96,6 +114,9 @@ struct Problem<'a> {
     status: u16,
     code: &'a str,
     detail: &'a str,
+    /// What to name when asking about it: the log has the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
 }
 
 impl ApiError {
@@ -141,6 +162,19 @@ impl ApiError {
     }
 }
 
+impl From<AfterError> for ApiError {
+    fn from(error: AfterError) -> Self {
+        match error {
+            AfterError::EpochChanged { .. } => Self::new(Code::EpochChanged, error.to_string()),
+            AfterError::Behind { .. } => {
+                Self::new(Code::ProjectionBehind, error.to_string()).retry_after(Duration::from_secs(1))
+            }
+            AfterError::Held { .. } => Self::new(Code::ProjectionBehind, error.to_string()),
+            AfterError::Storage(error) => Self::unavailable(&error),
+        }
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let problem = Problem {
@@ -149,6 +183,7 @@ impl IntoResponse for ApiError {
             status: self.code.status().as_u16(),
             code: self.code.name(),
             detail: &self.detail,
+            request_id: request_id::current(),
         };
         let mut response = (self.code.status(), Json(problem)).into_response();
         let headers = response.headers_mut();
@@ -159,7 +194,7 @@ impl IntoResponse for ApiError {
         match self.code {
             Code::Unauthenticated => headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
             Code::UpgradeRequired => headers.insert(http::header::UPGRADE, HeaderValue::from_static("websocket")),
-            Code::MethodNotAllowed => headers.insert(ALLOW, HeaderValue::from_static("GET")),
+            Code::MethodNotAllowed => headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD")),
             _ => None,
         };
         response

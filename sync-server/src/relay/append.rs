@@ -1,6 +1,7 @@
 //! The write path, and the only one: parse, check, append, then tell those who follow.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use relay_storage::{AppendRequest, BatchContent, Check, Outcome as Stored, ParsedBatch, StorageError};
 use sync_core::session::{Outcome, Pushed};
@@ -9,10 +10,12 @@ use sync_wire::{
     BatchId, Blob, ChangeHash, Content, DeviceId, DocumentId, Entry, FateCode, LogPosition, Position, Proof, SpaceId,
     SpaceKind,
 };
+use tokio::time::Instant;
 use tracing::debug;
 
 use crate::access::Writable;
 use crate::app::App;
+use crate::metrics;
 use crate::relay::check::{self, CheckError};
 use crate::relay::hub::Bell;
 use crate::relay::read::Run;
@@ -104,8 +107,10 @@ async fn commit(
     let origin = Origin { space, document, device };
     let followed = app.hub.is_followed(space);
     let pushed = if followed { request.batches.clone() } else { Vec::new() };
-    let changes: u64 = request.batches.iter().map(|batch| change_count(&batch.content)).sum();
+    let changes: Vec<u64> = request.batches.iter().map(|batch| change_count(&batch.content)).collect();
+    let began = Instant::now();
     let outcomes = app.storage.append(vec![request]).await?.pop().unwrap_or_default();
+    measure(&outcomes, &changes, began.elapsed());
     let mut end = None;
     for (index, (batch, outcome)) in outcomes.iter().enumerate() {
         let Stored::Appended { at, proof } = outcome else {
@@ -124,9 +129,18 @@ async fn commit(
     }
     if let Some(end) = end {
         app.hub.hint_others(space, end, bell);
-        app.checker.changed(space, document, changes);
+        app.checker.changed(space, document, changes.iter().sum());
     }
     Ok(outcomes)
+}
+
+fn measure(outcomes: &[(BatchId, Stored)], changes: &[u64], took: Duration) {
+    let is_new = |outcome: &Stored| matches!(outcome, Stored::Appended { proof: Some(_), .. });
+    let new = outcomes.iter().zip(changes).filter(|((_, outcome), _)| is_new(outcome));
+    // A marker is an entry without a change.
+    let (batches, entries) =
+        new.fold((0, 0), |(batches, entries), (_, changes)| (batches + 1, entries + (*changes).max(1)));
+    metrics::appended(batches, entries, took);
 }
 
 /// Where a batch belongs and who pushed it.

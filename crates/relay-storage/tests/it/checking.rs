@@ -136,7 +136,8 @@ fn projections_are_listed_by_space_and_type_with_a_seek_cursor() {
         }
         let list = |spaces: &[SpaceId], type_name: Option<&str>, limit| {
             let (spaces, type_name) = (spaces.to_vec(), type_name.map(str::to_owned));
-            let mut ask = ListProjections { spaces, type_name, deleted: Deleted::Hide, after: None, limit };
+            let mut ask =
+                ListProjections { spaces, type_name, deleted: Deleted::Hide, changed_after: None, after: None, limit };
             let mut found = Vec::new();
             loop {
                 let page = wait(relay.storage.list_projections(&ask)).unwrap();
@@ -173,9 +174,91 @@ fn a_projection_says_where_it_stands_and_whether_its_document_is_deleted() {
         assert_eq!((stored.type_name.as_deref(), stored.title.as_deref()), (Some("note"), Some("a title")));
         let list = |deleted| {
             let spaces = vec![ada.space];
-            let ask = ListProjections { spaces, type_name: None, deleted, after: None, limit: 10 };
+            let ask = ListProjections { spaces, type_name: None, deleted, changed_after: None, after: None, limit: 10 };
             wait(relay.storage.list_projections(&ask)).unwrap().items.len()
         };
         assert_eq!((list(Deleted::Hide), list(Deleted::Include)), (0, 1));
+    });
+}
+
+#[test]
+fn a_log_is_checked_through_to_the_first_entry_that_waits() {
+    on_each_shell(|relay| {
+        let ada = relay.pusher("ada");
+        let through = || wait(relay.storage.checked_through(ada.space)).unwrap().unwrap().position;
+        assert_eq!(through(), Position(0));
+        let [one, two] = [DocumentId([1; 16]), DocumentId([2; 16])];
+        let (mut author_one, mut author_two) = (Author::new("one"), Author::new("two"));
+        relay.appended(&ada, one, &author_one.edits(2));
+        relay.appended(&ada, two, &author_two.edits(3));
+        relay.appended(&ada, one, &author_one.edits(1));
+        assert_eq!(through(), Position(0));
+        wait(relay.storage.store_checked(checked(ada.space, two, 0, 5))).unwrap();
+        assert_eq!(through(), Position(0), "the first entry waits, whatever was checked after it");
+        wait(relay.storage.store_checked(checked(ada.space, one, 0, 2))).unwrap();
+        assert_eq!(through(), Position(5), "only the last entry waits");
+        wait(relay.storage.hold(ada.space, one, "poison")).unwrap();
+        assert_eq!(through(), Position(6), "nobody waits for a held document");
+        wait(relay.storage.release(ada.space, one)).unwrap();
+        wait(relay.storage.store_checked(checked(ada.space, one, 2, 6))).unwrap();
+        assert_eq!(through(), Position(6));
+        assert_eq!(wait(relay.storage.checked_through(SpaceId([9; 16]))).unwrap(), None);
+    });
+}
+
+#[test]
+fn a_history_is_read_newest_first_and_page_by_page() {
+    on_each_shell(|relay| {
+        let (ada, mut author, mut noise) = (relay.pusher("ada"), Author::new("one"), Author::new("two"));
+        let mut hashes = Vec::new();
+        for _ in 0..5 {
+            let changes = author.edits(2);
+            hashes.extend(changes.iter().map(|change| change.hash()));
+            relay.appended(&ada, DOCUMENT, &changes);
+            relay.appended(&ada, DocumentId([1; 16]), &noise.edits(1));
+        }
+        hashes.reverse();
+        let mut read = Vec::new();
+        let mut before = Some(Position(u64::MAX));
+        while let Some(from) = before {
+            let page = wait(relay.storage.document_history(ada.space, DOCUMENT, from, 3)).unwrap();
+            assert!(page.entries.len() <= 3 && page.entries.iter().all(|entry| entry.position < from));
+            assert!(page.entries.iter().all(|entry| entry.appended_at > 0 && entry.bytes > 0));
+            read.extend(page.entries.iter().map(|entry| entry.hash));
+            before = page.next;
+        }
+        assert_eq!(read, hashes);
+        let nowhere = wait(relay.storage.document_history(ada.space, DocumentId([9; 16]), Position(9), 3));
+        assert_eq!(nowhere.unwrap_err().code(), "document_unknown");
+    });
+}
+
+#[test]
+fn a_list_can_be_of_what_changed_after_a_position() {
+    on_each_shell(|relay| {
+        let ada = relay.pusher("ada");
+        for id in 1..=4_u8 {
+            let document = DocumentId([id; 16]);
+            let at = relay.appended(&ada, document, &Author::new(&format!("author {id}")).edits(1)).position.0;
+            let found = StoreChecked { projection: projection("note", "a"), ..checked(ada.space, document, 0, at) };
+            wait(relay.storage.store_checked(found)).unwrap();
+        }
+        let listed = |changed_after| {
+            let spaces = vec![ada.space];
+            let ask = ListProjections {
+                spaces,
+                type_name: None,
+                deleted: Deleted::Hide,
+                changed_after,
+                after: None,
+                limit: 9,
+            };
+            let list = wait(relay.storage.list_projections(&ask)).unwrap();
+            list.items.iter().map(|item| item.position.position.0).collect::<Vec<_>>()
+        };
+        assert_eq!(listed(None), [1, 2, 3, 4]);
+        assert_eq!(listed(Some(Position(0))), [1, 2, 3, 4]);
+        assert_eq!(listed(Some(Position(2))), [3, 4]);
+        assert_eq!(listed(Some(Position(u64::MAX))), [0_u64; 0]);
     });
 }

@@ -75,6 +75,12 @@ impl Queue {
         self.shared.filled.notify_one();
     }
 
+    /// Documents that wait or are taken.
+    pub(super) fn waiting(&self) -> usize {
+        let waiting = self.shared.lock();
+        waiting.order.len() + waiting.taken.len()
+    }
+
     /// Waits for a document that nobody else has.
     pub(super) async fn next(&self) -> Next {
         loop {

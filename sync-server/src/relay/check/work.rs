@@ -62,6 +62,7 @@ pub(super) async fn check_document(app: &App, space: SpaceId, document: Document
                 space.id = %space, document.id = %document, position = %state.end,
                 "Checked document {document} up to {}", state.end
             );
+            app.reached.checked(space, state.end.position);
             return Ok(());
         }
     }
@@ -72,7 +73,10 @@ async fn hold(app: &App, checkout: &mut Checkout, reason: &str) -> Result<(), Ch
     let (space, document) = checkout.key();
     checkout.discard();
     warn!(space.id = %space, document.id = %document, "Document {document} of space {space} is held: {reason}");
-    Ok(app.storage.hold(space, document, reason).await?)
+    app.storage.hold(space, document, reason).await?;
+    // Nobody waits for it any more.
+    app.reached.checked(space, Position::START);
+    Ok(())
 }
 
 /// Brings the loaded document to the end of its log, for a check before an append.
@@ -164,7 +168,7 @@ async fn store(app: &App, checkout: &mut Checkout, state: &DocumentState) -> Res
 }
 
 /// The merged JSON of a document, with its title if its type says what that is.
-fn project(document: &Document) -> NewProjection {
+pub(crate) fn project(document: &Document) -> NewProjection {
     let value = document.value();
     let type_name = document.type_name();
     let known = type_name.as_deref().and_then(|name| Registry::builtin().get(name));

@@ -1,0 +1,209 @@
+//! The description of the HTTP interface for machines (OpenAPI 3.1), made from the route table.
+//!
+//! Written by hand rather than derived: the table says what a route takes, this file says what the words mean. Tests
+//! ask every route with every parameter that is described, and hold real answers against the schemas.
+
+use std::sync::OnceLock;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use serde_json::{Map, Value, json};
+
+use crate::api::problem::Code;
+use crate::router::{Access, ROUTES, Route};
+
+/// What a route does, for whoever writes a client.
+#[derive(Debug)]
+pub struct Operation {
+    /// The name of the function in generated clients.
+    pub id: &'static str,
+    /// One sentence.
+    pub summary: &'static str,
+    /// What stands in the query; parameters of the path are known from the path.
+    pub query: &'static [&'static str],
+    /// What comes back.
+    pub answer: Answer,
+    /// What may go wrong, beside what may go wrong everywhere.
+    pub problems: &'static [Code],
+}
+
+/// What a route answers when all is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// JSON of this schema.
+    Json(&'static str),
+    /// JSON of this schema, with an `ETag`.
+    Tagged(&'static str),
+    /// Server-sent hints.
+    Hints,
+    /// A WebSocket.
+    Socket,
+    /// This description.
+    Description,
+}
+
+/// `GET /api/v1/openapi.json`
+pub async fn get() -> Response {
+    static TEXT: OnceLock<String> = OnceLock::new();
+    let text = TEXT.get_or_init(|| description().to_string()).as_str();
+    let json = (CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    ([json, (CACHE_CONTROL, HeaderValue::from_static("public, max-age=300"))], text).into_response()
+}
+
+/// The whole description; `docs/openapi.json` is its text.
+#[must_use]
+pub fn description() -> Value {
+    let mut paths = Map::new();
+    for route in ROUTES {
+        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        path[route.method.as_str().to_lowercase()] = operation(route);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Symphony Vault relay",
+            "version": "1",
+            "summary": "The merged state of documents, their history, and hints that they changed.",
+            "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
+        },
+        "paths": paths,
+        "components": {
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "schemas": schemas(),
+        },
+    })
+}
+
+fn operation(route: &Route) -> Value {
+    let operation = route.operation;
+    let in_path = route.path.split(['{', '}']).skip(1).step_by(2).map(|name| parameter(name, "path"));
+    let mut parameters: Vec<Value> =
+        in_path.chain(operation.query.iter().map(|name| parameter(name, "query"))).collect();
+    if operation.answer == Answer::Hints {
+        let description = "The `id` of the last hint that was read; as `after`, and stronger.";
+        let schema = json!({"$ref": "#/components/schemas/Position"});
+        parameters.push(json!({"name": "Last-Event-ID", "in": "header", "description": description, "schema": schema}));
+    }
+    let security = if route.access == Access::Bearer { json!([{"bearer": []}]) } else { json!([]) };
+    json!({
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "parameters": parameters,
+        "security": security,
+        "responses": responses(route),
+    })
+}
+
+fn parameter(name: &str, place: &str) -> Value {
+    let (description, schema) = match name {
+        "space" => ("The space.", json!({"$ref": "#/components/schemas/Id"})),
+        "document" => ("The document.", json!({"$ref": "#/components/schemas/Id"})),
+        "type" => ("Only documents of this type.", json!({"type": "string"})),
+        "deleted" => ("Whether deleted documents are listed.", json!({"enum": ["hide", "include"], "default": "hide"})),
+        "updated_after" => (
+            "Only documents that changed after this position; needs `space`.",
+            json!({"$ref": "#/components/schemas/Position"}),
+        ),
+        "limit" => ("How many items at most.", json!({"type": "integer", "minimum": 1})),
+        "cursor" => ("The `next` of the page before.", json!({"type": "string"})),
+        "after" => (
+            "What the reader knows of: a document is awaited until it contains it, a stream begins behind it.",
+            json!({"$ref": "#/components/schemas/Position"}),
+        ),
+        "at" => ("The document as it was there.", json!({"$ref": "#/components/schemas/Position"})),
+        other => unreachable!("the parameter {other} has no description"),
+    };
+    json!({"name": name, "in": place, "required": place == "path", "description": description, "schema": schema})
+}
+
+fn responses(route: &Route) -> Value {
+    let operation = route.operation;
+    let json_of = |name: &str| {
+        let schema = json!({"$ref": format!("#/components/schemas/{name}")});
+        json!({"description": "As asked.", "content": {"application/json": {"schema": schema}}})
+    };
+    let mut responses = Map::new();
+    let mut insert = |status: &str, response: Value| responses.insert(status.to_owned(), response);
+    match operation.answer {
+        Answer::Json(name) => drop(insert("200", json_of(name))),
+        Answer::Tagged(name) => {
+            let mut response = json_of(name);
+            response["headers"] = json!({"ETag": {"schema": {"type": "string"}}});
+            insert("200", response);
+            insert("304", json!({"description": "`If-None-Match` has the tag."}));
+        }
+        Answer::Hints => {
+            let content = json!({"text/event-stream": {"schema": {"$ref": "#/components/schemas/Hint"}}});
+            let description = "Events `hint`, each with the position as its `id` and a Hint as its data.";
+            insert("200", json!({"description": description, "content": content}));
+        }
+        Answer::Socket => drop(insert("101", json!({"description": "Subprotocol `symphony-vault.1`."}))),
+        Answer::Description => {
+            insert(
+                "200",
+                json!({"description": "This.", "content": {"application/json": {"schema": {"type": "object"}}}}),
+            );
+        }
+    }
+    let everywhere: &[Code] = match route.access {
+        Access::Public => &[],
+        Access::Bearer => &[Code::Unauthenticated, Code::Overloaded, Code::Unavailable],
+    };
+    let mut codes: Vec<Code> = operation.problems.iter().chain(everywhere).copied().collect();
+    codes.sort_by_key(|code| code.status().as_u16());
+    for same in codes.chunk_by(|one, two| one.status() == two.status()) {
+        let names: Vec<String> = same.iter().map(|code| format!("`{}`", code.name())).collect();
+        let schema = json!({"$ref": "#/components/schemas/Problem"});
+        let content = json!({"application/problem+json": {"schema": schema}});
+        insert(same[0].status().as_str(), json!({"description": names.join(", "), "content": content}));
+    }
+    Value::Object(responses)
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is given literals")]
+fn object(properties: Value) -> Value {
+    let required: Vec<String> = properties.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    json!({"type": "object", "required": required, "properties": properties})
+}
+
+fn schemas() -> Value {
+    let reference = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
+    let (id, position) = (reference("Id"), reference("Position"));
+    let text = json!({"type": "string"});
+    let text_or_none = json!({"type": ["string", "null"]});
+    let codes: Vec<&str> = Code::ALL.iter().map(|code| code.name()).collect();
+    let page = |item: Value| object(json!({"items": {"type": "array", "items": item}, "next": text_or_none}));
+    let mut problem = object(json!({
+        "type": text, "title": text, "status": {"type": "integer"}, "code": {"type": "string", "enum": codes},
+        "detail": text,
+    }));
+    problem["properties"]["request_id"] = text.clone();
+    json!({
+        "Id": {"type": "string", "description": "16 bytes in base58check."},
+        "Position": {
+            "type": "string", "pattern": "^[0-9a-f]{16}:[0-9]+$",
+            "description": "A place in the log of one space: EPOCH:POSITION.",
+        },
+        "Health": object(json!({"status": {"type": "string"}})),
+        "Problem": problem,
+        "Hint": object(json!({"space": id, "position": position})),
+        "Document": object(json!({
+            "space": id, "id": id, "type": text_or_none, "title": text_or_none, "position": position,
+            "heads": {"type": "array", "items": text},
+            "held": {"type": ["string", "null"], "description": "Why it is read-only, if so."},
+            "value": {"description": "The merged state."},
+        })),
+        "DocumentItem": object(json!({
+            "space": id, "id": id, "type": text_or_none, "title": text_or_none, "position": position,
+            "deleted": {"type": "boolean"}, "held": text_or_none,
+        })),
+        "DocumentList": page(reference("DocumentItem")),
+        "HistoryItem": object(json!({
+            "position": position,
+            "kind": {"type": "string", "enum": ["change", "void", "tombstone", "restore", "erased"]},
+            "hash": text, "device": id, "batch": text,
+            "time": {"type": "string", "format": "date-time"}, "bytes": {"type": "integer"},
+        })),
+        "History": page(reference("HistoryItem")),
+    })
+}

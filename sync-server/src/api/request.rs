@@ -1,0 +1,45 @@
+//! What handlers take from a request: parameters, positions, spaces. Whatever cannot be what it is becomes a problem.
+
+use axum::extract::Query;
+use serde::Deserialize;
+use sync_wire::{LogPosition, SpaceId};
+
+use crate::access::{self, Caller, Readable, ReadableError};
+use crate::api::problem::{ApiError, ApiResult, Code};
+use crate::app::App;
+
+/// A space that is no id is like one that is not there: both say nothing about other people's spaces.
+pub(super) async fn readable(app: &App, caller: &Caller, space: &str) -> ApiResult<Readable> {
+    let missing = || ApiError::new(Code::SpaceNotFound, format!("no space {space:.80} for this account"));
+    let id: SpaceId = space.parse().map_err(|_| missing())?;
+    access::readable(app, caller, id).await.map_err(|error| match error {
+        ReadableError::NoSuchSpace(_) => missing(),
+        ReadableError::Storage(error) => ApiError::unavailable(&error),
+    })
+}
+
+/// Reads a query string whose names are the fields of `T`; each at most once.
+pub(super) fn parse_query<T: for<'q> Deserialize<'q>>(raw: Option<&str>) -> ApiResult<T> {
+    let uri = format!("/?{}", raw.unwrap_or_default());
+    let uri: http::Uri = uri.parse().map_err(|_| ApiError::parameter("query", &uri[2..], "a query string"))?;
+    match Query::<T>::try_from_uri(&uri) {
+        Ok(Query(query)) => Ok(query),
+        Err(error) => Err(ApiError::new(
+            Code::ParameterInvalid,
+            format!("query {:.80?}: {}", raw.unwrap_or_default(), error.body_text()),
+        )),
+    }
+}
+
+/// How many items to return.
+pub(super) fn parse_limit(app: &App, limit: Option<&str>) -> ApiResult<usize> {
+    let Some(text) = limit else { return Ok(app.config.api.page_default) };
+    let max = app.config.api.page_max;
+    let parsed = text.parse().ok().filter(|limit| (1..=max).contains(limit));
+    parsed.ok_or_else(|| ApiError::parameter("limit", text, &format!("a number from 1 to {max}")))
+}
+
+/// A place in a log.
+pub(super) fn parse_position(name: &str, text: &str) -> ApiResult<LogPosition> {
+    text.parse().map_err(|_| ApiError::parameter(name, text, "EPOCH:POSITION, as in 00112233aabbccdd:42"))
+}

@@ -1,0 +1,183 @@
+//! What is measured: every name with its unit and labels in one place, and the functions that the measured parts call.
+//!
+//! No label has a space, document, account or device: the number of series is bounded by the code, not by its users.
+//! While no `server.metrics_listen` is configured nothing is recorded, and measuring costs nothing.
+
+use std::fmt::Write as _;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use ::metrics::{Gauge, counter, gauge, histogram};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+
+/// One name.
+#[derive(Debug, Clone, Copy)]
+pub struct Metric {
+    /// As Prometheus has it; the unit is in it.
+    pub name: &'static str,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: Kind,
+    /// What its series differ in.
+    pub labels: &'static [&'static str],
+    /// What it says.
+    pub description: &'static str,
+}
+
+/// What kind of number it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows, until the process ends.
+    Counter,
+    /// Is what it is at the moment.
+    Gauge,
+    /// How often which values.
+    Histogram,
+}
+
+macro_rules! metrics {
+    ($($constant:ident = $kind:ident $name:literal [$($label:literal),*] $description:literal;)*) => {
+        $(const $constant: &str = $name;)*
+
+        /// Every name there is.
+        pub const ALL: &[Metric] = &[
+            $(Metric { name: $name, kind: Kind::$kind, labels: &[$($label),*], description: $description },)*
+        ];
+    };
+}
+
+metrics! {
+    SESSIONS = Gauge "sync_server_sessions" [] "Devices connected to /sync";
+    EVENT_STREAMS = Gauge "sync_server_event_streams" [] "Open streams of /api/v1/events";
+    APPENDED_BATCHES = Counter "sync_server_appended_batches_total" [] "Batches appended to a log; repeated pushes are not counted";
+    APPENDED_ENTRIES = Counter "sync_server_appended_entries_total" [] "Entries appended to a log";
+    APPEND_SECONDS = Histogram "sync_server_append_seconds" [] "From a judged push to its durable append";
+    DELIVERED_FRAMES = Counter "sync_server_delivered_frames_total" [] "Deliveries given to sockets";
+    DELIVERED_ENTRIES = Counter "sync_server_delivered_entries_total" [] "Entries in them";
+    CHECK_DOCUMENTS = Gauge "sync_server_check_documents" [] "Documents that wait for their check or are being checked";
+    HTTP_REQUESTS = Counter "sync_server_http_requests_total" ["method", "route", "status"] "Answered requests; `route` is the pattern, or `none`";
+    HTTP_REQUEST_SECONDS = Histogram "sync_server_http_request_seconds" ["route"] "From the head of a request to the head of its answer";
+    STORAGE_COMMITS = Counter "sync_server_storage_commits_total" [] "Groups of writes committed; appends per commit say how well they share a flush";
+}
+
+/// Upper bounds of the buckets: from a warm read in memory to what nobody waits for.
+const SECONDS: [f64; 14] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
+/// How often finished samples are folded into buckets; without it they pile up until somebody asks.
+const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Begins to record, once for the process; `None` if something else in it records already.
+#[must_use]
+pub fn begin() -> Option<PrometheusHandle> {
+    static HANDLE: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    HANDLE.get_or_init(install).clone()
+}
+
+fn install() -> Option<PrometheusHandle> {
+    let mut builder = PrometheusBuilder::new();
+    for metric in ALL.iter().filter(|metric| metric.kind == Kind::Histogram) {
+        builder = builder.set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), &SECONDS).ok()?;
+    }
+    let recorder = builder.build_recorder();
+    let handle = recorder.handle();
+    ::metrics::set_global_recorder(recorder).ok()?;
+    for metric in ALL {
+        match metric.kind {
+            Kind::Counter => ::metrics::describe_counter!(metric.name, metric.description),
+            Kind::Gauge => ::metrics::describe_gauge!(metric.name, metric.description),
+            Kind::Histogram => ::metrics::describe_histogram!(metric.name, metric.description),
+        }
+    }
+    Some(handle)
+}
+
+/// Folds samples until the relay stops.
+pub async fn upkeep(handle: PrometheusHandle, stop: CancellationToken) {
+    let mut every = tokio::time::interval(UPKEEP_INTERVAL);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = every.tick() => handle.run_upkeep(),
+        }
+    }
+}
+
+/// Everything as Prometheus reads it, with what is only looked at when somebody asks.
+#[must_use]
+pub fn render(app: &App, handle: &PrometheusHandle) -> String {
+    #[expect(clippy::cast_precision_loss, reason = "a gauge is a float; no queue is that long")]
+    gauge!(CHECK_DOCUMENTS).set(app.checker.waiting() as f64);
+    counter!(STORAGE_COMMITS).absolute(app.storage.commits());
+    handle.render()
+}
+
+/// Something that exists until this is dropped.
+#[derive(Debug)]
+pub struct Counted(Gauge);
+
+impl Counted {
+    fn one_of(gauge: Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+/// A session begins.
+#[must_use]
+pub fn session() -> Counted {
+    Counted::one_of(gauge!(SESSIONS))
+}
+
+/// An event stream begins.
+#[must_use]
+pub fn event_stream() -> Counted {
+    Counted::one_of(gauge!(EVENT_STREAMS))
+}
+
+/// A push was appended.
+pub fn appended(batches: u64, entries: u64, took: Duration) {
+    counter!(APPENDED_BATCHES).increment(batches);
+    counter!(APPENDED_ENTRIES).increment(entries);
+    histogram!(APPEND_SECONDS).record(took);
+}
+
+/// A delivery was given to a socket.
+pub fn delivered(entries: u64) {
+    counter!(DELIVERED_FRAMES).increment(1);
+    counter!(DELIVERED_ENTRIES).increment(entries);
+}
+
+/// A request was answered. `route` is a pattern of ours, never a path of the client.
+pub fn answered(method: &http::Method, route: &str, status: http::StatusCode, took: Duration) {
+    // Clients may invent methods; series must not grow with them.
+    let method = match method.as_str() {
+        known @ ("GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS") => known.to_owned(),
+        _ => "other".to_owned(),
+    };
+    let status = status.as_str().to_owned();
+    counter!(HTTP_REQUESTS, "method" => method, "route" => route.to_owned(), "status" => status).increment(1);
+    histogram!(HTTP_REQUEST_SECONDS, "route" => route.to_owned()).record(took);
+}
+
+/// The table in `docs/operations.md`.
+#[must_use]
+pub fn reference() -> String {
+    let mut table = "| name | kind | labels | what it says |\n|---|---|---|---|\n".to_owned();
+    for Metric { name, kind, labels, description } in ALL {
+        let kind = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        };
+        let _ = writeln!(table, "| `{name}` | {kind} | {} | {description} |", labels.join(", "));
+    }
+    table
+}
