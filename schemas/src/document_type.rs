@@ -56,6 +56,11 @@ impl DocumentType {
         }
     }
 
+    /// How its fields merge.
+    pub(crate) fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
     /// The derived id, for a well-known type.
     #[must_use]
     pub fn id(&self) -> Option<DocumentId> {

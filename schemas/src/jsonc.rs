@@ -99,14 +99,20 @@ pub fn read(text: &str) -> Result<Parsed, JsoncError> {
         let rule = format!("the text has {} bytes, more than the {TEXT_BYTES_MAX} allowed", text.len());
         return Err(JsoncError { line: 1, column: 1, rule, remedy: "split it" });
     }
-    let result = jsonc_parser::parse_to_ast(text, &CollectOptions::default(), &options()).map_err(from_parser)?;
-    let Some(root) = result.value else {
-        let rule = "there is no value".to_owned();
-        return Err(JsoncError { line: 1, column: 1, rule, remedy: "write {} for an empty object" });
-    };
     let mut reader = Reader { text, notes: Vec::new() };
-    let value = reader.value(root, 0)?;
+    let value = reader.value(tree(text)?, 0)?;
     Ok(Parsed { value, notes: reader.notes })
+}
+
+/// The places of everything in `text`, which has no byte order mark. What [`read`] says beyond the grammar is not
+/// checked.
+pub(crate) fn tree(text: &str) -> Result<ast::Value<'_>, JsoncError> {
+    let result = jsonc_parser::parse_to_ast(text, &CollectOptions::default(), &options()).map_err(from_parser)?;
+    let nothing = || {
+        let rule = "there is no value".to_owned();
+        JsoncError { line: 1, column: 1, rule, remedy: "write {} for an empty object" }
+    };
+    result.value.ok_or_else(nothing)
 }
 
 fn options() -> ParseOptions {

@@ -9,7 +9,7 @@ use crate::{DocumentType, Registry};
 /// The name of the document type.
 pub const TYPE: &str = "keymap";
 
-const BINDINGS: &str = "bindings";
+pub(crate) const BINDINGS: &str = "bindings";
 
 /// The edit that makes the keymap equal to the array `file`. Bindings that are there already keep their identity, so
 /// that the same file imported on two devices merges into one list and a second import changes nothing.
@@ -33,6 +33,6 @@ pub fn export(document: &Value) -> Value {
     plain.get(BINDINGS).cloned().unwrap_or_else(|| Value::Array(Vec::new()))
 }
 
-fn document_type() -> &'static DocumentType {
+pub(crate) fn document_type() -> &'static DocumentType {
     Registry::builtin().get(TYPE).unwrap_or_else(|| unreachable!("keymap is a built-in type"))
 }

@@ -20,6 +20,8 @@ pub mod jsonc;
 pub mod keymap;
 pub mod settings;
 
+pub mod layout; // files as people wrote them
+
 pub use document::Intent;
 
 pub use document_type::{DocumentType, well_known_id};

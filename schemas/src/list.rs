@@ -32,18 +32,27 @@ pub(crate) fn plain(shape: &Shape, stored: &Value) -> Value {
 
 /// The stored form of the plain array `wanted`, close to what is stored now.
 pub(crate) fn stored(shape: &Shape, current: Option<&Value>, wanted: &[Value]) -> Map<String, Value> {
+    identified(shape, current, wanted).into_iter().collect()
+}
+
+/// The items of [`stored`] in the order of `wanted`, each with its id.
+pub(crate) fn identified(shape: &Shape, current: Option<&Value>, wanted: &[Value]) -> Vec<(String, Value)> {
     let empty = Map::new();
     let current = items(shape, current.and_then(Value::as_object).unwrap_or(&empty));
     let matches = matched(shape.items(), &current, wanted);
     let ids = ids(&current, &matches, wanted);
-    let orders = orders(&current, &matches);
-    let mut fields = Map::new();
-    for ((id, order), item) in ids.into_iter().zip(orders).zip(wanted) {
+    let current: Vec<&str> = current.iter().map(|item| item.order.as_str()).collect();
+    let with_order = |((id, order), item): ((String, String), &Value)| {
         let mut item = item.as_object().cloned().unwrap_or_default();
         item.insert(ORDER.to_owned(), Value::from(order));
-        fields.insert(id, Value::Object(item));
-    }
-    fields
+        (id, Value::Object(item))
+    };
+    ids.into_iter().zip(orders(&current, &matches)).zip(wanted).map(with_order).collect()
+}
+
+/// The plain items of a stored list in their order, each with its id.
+pub(crate) fn in_order(shape: &Shape, fields: &Map<String, Value>) -> Vec<(String, Value)> {
+    items(shape, fields).into_iter().map(|item| (item.id, item.plain)).collect()
 }
 
 /// One stored item, in its place.
@@ -127,8 +136,9 @@ fn content_id(content: &str, occurrence: u64) -> String {
     hasher.finalize().to_hex()[..20].to_owned()
 }
 
-/// The order of each wanted item. As many as possible keep theirs; the others are spread into the gaps.
-fn orders(current: &[Item], matches: &[Option<usize>]) -> Vec<String> {
+/// The order of each wanted item, given the current orders in their sequence and which of them each wanted item has.
+/// As many as possible keep theirs; the others are spread into the gaps.
+pub(crate) fn orders(current: &[&str], matches: &[Option<usize>]) -> Vec<String> {
     let mut kept = longest_ascending(current, matches);
     loop {
         match fill_gaps(&kept) {
@@ -165,12 +175,12 @@ fn fill_gaps(kept: &[Option<&str>]) -> Result<Vec<String>, usize> {
 }
 
 /// The orders that can stay: the longest subsequence of matched items that is already in the wanted sequence.
-fn longest_ascending<'a>(current: &'a [Item], matches: &[Option<usize>]) -> Vec<Option<&'a str>> {
+fn longest_ascending<'a>(current: &[&'a str], matches: &[Option<usize>]) -> Vec<Option<&'a str>> {
     let usable: Vec<(usize, usize)> = matches
         .iter()
         .enumerate()
         .filter_map(|(place, at)| at.map(|at| (place, at)))
-        .filter(|(_, at)| order::is_valid(&current[*at].order))
+        .filter(|(_, at)| order::is_valid(current[*at]))
         .collect();
     // Patience sorting over places in the current sequence: `tops[n]` ends the best subsequence of length n + 1.
     let mut tops: Vec<usize> = Vec::new();
@@ -184,7 +194,7 @@ fn longest_ascending<'a>(current: &'a [Item], matches: &[Option<usize>]) -> Vec<
     let mut next = tops.last().copied();
     while let Some(index) = next {
         let (place, at) = usable[index];
-        kept[place] = Some(current[at].order.as_str());
+        kept[place] = Some(current[at]);
         next = before[index];
     }
     kept

@@ -4,6 +4,9 @@
 mod flat;
 mod jsonc;
 mod keymap;
+mod layout;
+mod layout_damage;
+mod layout_merge;
 mod plan;
 mod random_values;
 mod real_files;

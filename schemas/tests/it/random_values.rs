@@ -10,10 +10,10 @@ const RUNS: u64 = 2000;
 const KEYS: [&str; 7] = ["a", "b", "", "a/b", "~", "[rust]", "editor.tabSize"];
 
 /// A small generator, so that a failing run can be repeated from its number.
-struct Random(u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % bound
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::flat::Flat;
 
 /// The folder, or nothing and a line that says what was skipped.
-fn real_data() -> Option<PathBuf> {
+pub(crate) fn real_data() -> Option<PathBuf> {
     let default = concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/data");
     let folder = std::env::var_os("VAULT_REAL_DATA").map_or_else(|| PathBuf::from(default), PathBuf::from);
     if folder.join("settings").is_dir() {

@@ -7,19 +7,23 @@ use serde_json::{Value, json};
 use sync_wire::{Actor, Blob};
 
 /// A document and the changes it made.
-struct Replica {
-    document: Document,
+pub(crate) struct Replica {
+    pub(crate) document: Document,
     actor: Actor,
     made: Vec<Blob>,
 }
 
 impl Replica {
-    fn new(type_name: &str, number: u8) -> Self {
+    pub(crate) fn new(type_name: &str, number: u8) -> Self {
         Self { document: Document::new(Some(type_name)), actor: Actor([number; 16]), made: Vec::new() }
     }
 
     fn edit(&mut self, plan: impl FnOnce(&Value) -> Result<Vec<Intent>, Vec<Violation>>) {
         let intents = plan(&self.document.value()).expect("no rule is broken");
+        self.apply(intents);
+    }
+
+    pub(crate) fn apply(&mut self, intents: Vec<Intent>) {
         self.document
             .edit(self.actor, |draft| intents.into_iter().try_for_each(|intent| draft.apply(intent)))
             .expect("the document takes what was planned");
@@ -28,7 +32,7 @@ impl Replica {
         }
     }
 
-    fn meet(&mut self, other: &mut Self) {
+    pub(crate) fn meet(&mut self, other: &mut Self) {
         self.document.apply(&other.made).expect("the other's changes apply");
         other.document.apply(&self.made).expect("these changes apply");
         assert_eq!(self.document.heads(), other.document.heads());
