@@ -49,7 +49,24 @@ impl Inner {
         writing: Writing,
         ticket: Ticket,
     ) {
-        let sealed = match Loaded::in_memory(state).map(|document| document.seal(self.sources.unix_seconds())) {
+        self.commit_noted(loaded, state, writing, ticket, None);
+    }
+
+    /// As [`Self::commit_local`]; the changes get a note.
+    pub(crate) fn commit_noted(
+        self: &Arc<Self>,
+        loaded: &Arc<Loaded>,
+        state: &mut State,
+        writing: Writing,
+        ticket: Ticket,
+        note: Option<&str>,
+    ) {
+        let now = self.sources.unix_seconds();
+        let seal = |document: &mut document::Document| match note {
+            Some(note) => document.seal_with_note(now, note),
+            None => document.seal(now),
+        };
+        let sealed = match Loaded::in_memory(state).map(seal) {
             Some(Ok(Some(sealed))) => sealed,
             Some(Ok(None)) | None => {
                 loaded.end_unsaved();

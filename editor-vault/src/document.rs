@@ -1,11 +1,15 @@
 //! Reading and editing one document.
 
+mod history; // what it was, and who made it so
+mod undo; // taking back, as new edits
+
 use std::sync::Arc;
 
 use serde_json::Value;
 use sync_wire::{DocumentId, SpaceId};
 
 use crate::deferred::Ticket;
+pub use crate::document::history::{Blame, Revision, Version};
 use crate::error::{EditError, ReadError};
 use crate::loaded::{Loaded, Look, State, Window};
 use crate::vault::{Inner, Vault};

@@ -210,6 +210,14 @@ pub enum ReadError {
         /// For people.
         known: String,
     },
+    /// No version, or more than one, is called so.
+    #[error("no version {wanted:?}: {rule}; `log` shows what there is")]
+    NoSuchVersion {
+        /// As asked for.
+        wanted: String,
+        /// What is wrong with it.
+        rule: String,
+    },
     /// The document's changes are here and cannot be put together.
     #[error("document {document} cannot be put together ({detail}); its bytes are kept: run `vault doctor`")]
     Unreadable {
@@ -240,6 +248,7 @@ impl ReadError {
             Self::Ambiguous { .. } => "ambiguous",
             Self::NoSuchSpace { .. } => "no_such_space",
             Self::NoSuchType { .. } => "no_such_type",
+            Self::NoSuchVersion { .. } => "no_such_version",
             Self::Unreadable { .. } => "unreadable",
             Self::Forked { .. } => "forked",
             Self::Storage(error) => error.code(),
@@ -280,6 +289,18 @@ pub enum EditError {
         /// Why.
         reason: String,
     },
+    /// Nothing that was done here is left to take back.
+    #[error("nothing is left to undo in document {document}: every edit made here is undone, or was changed since")]
+    NothingToUndo {
+        /// The document.
+        document: DocumentId,
+    },
+    /// The last thing done here was no undo.
+    #[error("nothing is left to redo in document {document}: only what was undone last can be redone")]
+    NothingToRedo {
+        /// The document.
+        document: DocumentId,
+    },
     /// Well-known documents cannot be deleted, and are not created.
     #[error(
         "there is always one {name} document in a space; it cannot be created or deleted: edit it, or remove its keys"
@@ -304,6 +325,8 @@ impl EditError {
             Self::NotSealed { .. } => "not_sealed",
             Self::Deleted { .. } => "deleted",
             Self::Held { .. } => "held",
+            Self::NothingToUndo { .. } => "nothing_to_undo",
+            Self::NothingToRedo { .. } => "nothing_to_redo",
             Self::WellKnown { .. } => "well_known",
             Self::Read(error) => error.code(),
         }

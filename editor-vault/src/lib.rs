@@ -26,6 +26,7 @@ mod deferred; // edits that do not wait for the disk
 mod loaded; // documents in memory, by bytes
 mod actors; // whose name changes are written under
 mod remote; // what a relay sent, made durable
+mod fill; // changes out of snapshots, in the background
 mod sync; // talking to a relay
 mod login; // credentials beside the vault
 mod status; // where a document's edits stand
@@ -41,13 +42,13 @@ mod error; // one enum per operation
 #[doc(hidden)]
 pub mod doctest;
 
-pub use ::document::{Draft, Intent, Violation};
+pub use ::document::{Difference, Draft, Intent, Violation};
 pub use sync_core::client::{Link, Status as SyncStatus};
-pub use sync_wire::{DeviceId, DocumentId, FateCode, LogPosition, Role, SpaceId, SpaceKind};
+pub use sync_wire::{Actor, ChangeHash, DeviceId, DocumentId, FateCode, LogPosition, Role, SpaceId, SpaceKind};
 
 pub use crate::care::{Finding, Severity};
 pub use crate::deferred::Ticket;
-pub use crate::document::Document;
+pub use crate::document::{Blame, Document, Revision, Version};
 pub use crate::error::{ConnectError, EditError, OpenError, ReadError, StorageError, SyncError};
 pub use crate::list::{DocumentInfo, ListFilter};
 pub use crate::login::Login;

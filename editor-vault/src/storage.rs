@@ -24,7 +24,7 @@ use rusqlite::Connection;
 
 pub(crate) use self::actors::{ActorRow, Machine};
 pub(crate) use self::batches::{BatchState, Fated, NewBatch};
-pub(crate) use self::changes::{ChangeRow, NewChange, Placed};
+pub(crate) use self::changes::{Attribution, ChangeRow, NewChange, Placed};
 pub(crate) use self::documents::{DocumentRow, ListRow};
 pub(crate) use self::open::{open, set_version};
 pub(crate) use self::schema::VERSION_UNIT;

@@ -195,6 +195,7 @@ impl Vault {
         let started = std::thread::Builder::new().name("vault-sync".into()).spawn(move || driver.run());
         let handle = started.map_err(ConnectError::Thread)?;
         *inner.sync.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(Running { handle, stop });
+        inner.start_filling(); // what was left undone last time
         Ok(())
     }
 

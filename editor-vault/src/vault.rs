@@ -13,6 +13,7 @@ use crate::actors::Actors;
 use crate::deferred::Sealer;
 use crate::document::Document;
 use crate::error::{EditError, OpenError, ReadError, StorageError};
+use crate::fill::Filler;
 use crate::loaded::Shelf;
 use crate::sources::{Sources, System, random16};
 use crate::storage::{self, SpaceRow, Storage};
@@ -50,6 +51,7 @@ pub(crate) struct Inner {
     pub(crate) actors: Actors,
     pub(crate) sealer: Sealer,
     pub(crate) sync: Sync,
+    pub(crate) filler: Filler,
     home: RwLock<Home>,
     /// The last change row that this process has told its watchers of.
     seen_row: Mutex<i64>,
@@ -133,6 +135,7 @@ impl VaultOptions {
             watchers: Watchers::default(),
             sealer: Sealer::default(),
             sync: Sync::default(),
+            filler: Filler::default(),
             home: RwLock::new(Home::of(&home)),
             seen_row: Mutex::new(seen),
             process: std::process::id(),
@@ -319,6 +322,7 @@ impl Drop for Shared {
             return std::mem::forget(self.inner.clone());
         }
         self.inner.sync.stop();
+        self.inner.filler.stop();
         self.inner.sealer.stop();
         let sealer = self.sealer.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(sealer.map(JoinHandle::join));

@@ -4,9 +4,11 @@
 //! (our own edits). Unsealed edits are kept as intents; the working copy shows their effect and can be made again
 //! from the sealed part at any time, which is what rolls an edit back and what carries edits over to new heads.
 
+mod history;
 mod rebase;
 mod seal;
 mod snapshot;
+mod takeback;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -25,6 +27,7 @@ use crate::intent::Intent;
 use crate::seed::Seed;
 use crate::working::Working;
 use crate::{Change, flat, pointer, validate};
+pub use history::{Blame, Difference, PastChange};
 pub use seal::Sealed;
 pub use snapshot::Snapshot;
 

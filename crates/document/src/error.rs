@@ -124,6 +124,30 @@ pub enum LoadError {
     Broken,
 }
 
+/// A state that cannot be shown, or taken back.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HistoryError {
+    /// The document does not hold the change.
+    #[error("change {hash} is not in the document; name one of its history")]
+    Unknown {
+        /// The change.
+        hash: ChangeHash,
+    },
+    /// Only the flat form knows leaves.
+    #[error("this document nests objects as its authors like; only in documents in flat form can leaves be taken back")]
+    NotFlat,
+    /// What is unsealed has no place in the history yet.
+    #[error("the document has unsealed edits; seal them before taking changes back")]
+    Unsealed,
+    /// Automerge cannot read it.
+    #[error("the history cannot be read: {0}")]
+    Unreadable(String),
+    /// The document is unusable after an earlier panic of Automerge.
+    #[error("the document is broken after an internal error; load it again")]
+    Broken,
+}
+
 /// Unsealed edits that cannot become changes. Nothing was sealed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -134,6 +158,14 @@ pub enum SealError {
     /// An intent cannot be carried out any more.
     #[error("an edit cannot be replayed: {0}")]
     Replay(#[from] Violation),
+    /// The note is too long for a change.
+    #[error("a note of {bytes} bytes was given; a change has at most {limit}: shorten it")]
+    NoteTooLong {
+        /// How long.
+        bytes: usize,
+        /// The limit.
+        limit: usize,
+    },
     /// One edit alone exceeds the size of a change.
     #[error("one edit alone makes a change of {bytes} bytes; at most {limit} are accepted")]
     TooLarge {

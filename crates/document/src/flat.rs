@@ -7,6 +7,7 @@
 
 mod canonical;
 mod nested;
+mod past;
 mod view;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ use serde_json::{Map, Value};
 use crate::pointer;
 use crate::seed::TYPE_KEY;
 pub(crate) use canonical::canonical_json;
+pub(crate) use past::{Content, Leaves, stored};
 pub(crate) use view::View;
 
 /// The leaf of a text. Never JSON, so no register can be mistaken for it.

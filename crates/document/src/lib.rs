@@ -21,9 +21,9 @@ mod error; // what can go wrong
 pub mod limits; // every bound, in one table
 
 pub use change::Change;
-pub use document::{Applied, Document, Sealed, Snapshot};
+pub use document::{Applied, Blame, Difference, Document, PastChange, Sealed, Snapshot};
 pub use draft::Draft;
-pub use error::{ApplyError, LoadError, SealError, Violation};
+pub use error::{ApplyError, HistoryError, LoadError, SealError, Violation};
 pub use guard::quiet_panics;
 pub use header::{Header, HeaderError, canonical};
 pub use intent::Intent;

@@ -79,7 +79,8 @@ fn read_rows(
     let read = || -> Result<(Vec<SnapshotRow>, Vec<ChangeRow>), StorageError> {
         inner.storage.read_at_once(|tx| {
             let snapshots = tx.snapshots(row.row)?;
-            let after = snapshots.first().map_or(0, |first| first.through);
+            // Without a snapshot, rows that were filled from one count too.
+            let after = snapshots.first().map_or(i64::MIN, |first| first.through);
             Ok((snapshots, tx.changes_after(row.row, after)?))
         })
     };
@@ -88,12 +89,12 @@ fn read_rows(
         return Ok((Base { document: Document::new(type_name), through: 0 }, rows));
     };
     match Document::load(&first.snapshot) {
-        Ok(document) => Ok((Base { document, through: first.through }, rows)),
-        Err(error) if first.origin == Origin::Relay => Err(unreadable(error.to_string())),
+        Ok(document) => Ok((Base { document, through: first.through.max(0) }, rows)),
+        Err(error) if !first.is_spare() => Err(unreadable(error.to_string())),
         Err(error) => {
             tracing::warn!(document.id = %loaded.id, error = %error, "A snapshot does not load; replaying all changes");
-            let dropped = row.row;
-            inner.storage.write::<_, StorageError>(move |tx| tx.drop_local_snapshot(dropped))?;
+            let (dropped, origin) = (row.row, first.origin);
+            inner.storage.write::<_, StorageError>(move |tx| tx.drop_spare_snapshot(dropped, origin))?;
             read_rows(inner, loaded, row, type_name)
         }
     }
@@ -110,7 +111,7 @@ struct Taken {
 
 /// Applies what can be applied, as one batch if nothing is wrong with it.
 fn take_in(document: &mut Document, rows: Vec<ChangeRow>, after: i64) -> Taken {
-    let last = rows.last().map_or(after, |row| row.row);
+    let last = rows.last().map_or(after, |row| row.row).max(after);
     let mut taken = Taken { through: last, applied: 0, is_complete: true, held: None };
     let mut excluded = HashSet::new();
     let parsed = parse(rows, &mut taken);

@@ -126,6 +126,16 @@ impl Tx<'_> {
         Ok(batches)
     }
 
+    /// The document of the newest own change, unless that is deleted; then of the one before.
+    pub(crate) fn last_edited(&self) -> Result<Option<(SpaceId, DocumentId)>, StorageError> {
+        self.one(
+            "SELECT s.space, d.document FROM batches b JOIN documents d ON d.id = b.document
+             JOIN spaces s ON s.id = d.space WHERE b.kind = ?1 AND d.deleted = 0 ORDER BY b.id DESC LIMIT 1",
+            [CHANGES],
+            |row| Ok((SpaceId(row.get(0)?), DocumentId(row.get(1)?))),
+        )
+    }
+
     pub(crate) fn batch(&self, id: BatchId) -> Result<Option<Fated>, StorageError> {
         self.one(&format!("{SELECT_FATED} WHERE b.batch = ?1"), [&id.0], read_fated)
     }

@@ -2,7 +2,7 @@
 
 use document::Change;
 use rusqlite::params;
-use sync_wire::{BatchId, Blob, ChangeHash, DeviceId, Position};
+use sync_wire::{Actor, BatchId, Blob, ChangeHash, DeviceId, Position};
 
 use super::Tx;
 use super::tx::{blob, signed};
@@ -37,7 +37,36 @@ pub(crate) struct ChangeRow {
     pub(crate) bytes: Blob,
 }
 
+/// Whose a change is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Attribution {
+    pub(crate) hash: ChangeHash,
+    pub(crate) actor: Actor,
+    /// As the log says, if the change has its place there.
+    pub(crate) device: Option<DeviceId>,
+    /// Whether this vault made it.
+    pub(crate) is_own: bool,
+}
+
 impl Tx<'_> {
+    /// Whose the changes of a document are, in the order in which they came.
+    pub(crate) fn attributions(&self, document: i64) -> Result<Vec<Attribution>, StorageError> {
+        self.all(
+            "SELECT c.hash, c.actor, c.device, EXISTS (SELECT 1 FROM batches b WHERE b.change = c.id)
+             FROM changes c WHERE c.document = ?1 AND c.excluded = 0 ORDER BY c.id",
+            [document],
+            |row| {
+                let device: Option<[u8; 16]> = row.get(2)?;
+                Ok(Attribution {
+                    hash: ChangeHash(row.get(0)?),
+                    actor: Actor(row.get(1)?),
+                    device: device.map(DeviceId),
+                    is_own: row.get(3)?,
+                })
+            },
+        )
+    }
+
     /// Stores a change of a document, unless it is there.
     pub(crate) fn place(&self, document: i64, new: NewChange<'_>) -> Result<Placed, StorageError> {
         let header = &new.change.header;
@@ -71,6 +100,33 @@ impl Tx<'_> {
         )?;
         self.move_point(document, row, new.change.bytes.len())?;
         Ok(row)
+    }
+
+    /// Stores changes that a snapshot holds, in causal order, and gives those that had no row. They get numbers below
+    /// all others: whoever reads on from a row has them already, from the snapshot. A change whose actor and number
+    /// another has is left out.
+    pub(crate) fn fill<'c>(&self, document: i64, changes: &'c [Change]) -> Result<Vec<&'c Change>, StorageError> {
+        let mut new = Vec::with_capacity(changes.len());
+        for change in changes {
+            let taken = self.one(
+                "SELECT 1 FROM changes WHERE document = ?1 AND actor = ?2 AND seq = ?3 AND excluded = 0",
+                params![document, change.header.actor.0, signed(change.header.seq)],
+                |_| Ok(()),
+            )?;
+            if taken.is_none() {
+                new.push(change);
+            }
+        }
+        let lowest = self.one("SELECT min(id) FROM changes", [], |row| row.get::<_, Option<i64>>(0))?.flatten();
+        let first = lowest.unwrap_or(0).min(0) - i64::try_from(new.len()).unwrap_or(i64::MAX);
+        for (id, change) in (first..).zip(&new) {
+            let header = &change.header;
+            self.insert(
+                "INSERT INTO changes (id, document, actor, seq, hash, bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![id, document, header.actor.0, signed(header.seq), header.hash.0, &change.bytes[..]],
+            )?;
+        }
+        Ok(new)
     }
 
     /// A change that was here got its place in the log.

@@ -17,6 +17,9 @@ pub(crate) enum Origin {
     Local = 2,
 }
 
+/// `through` of a relay's snapshot whose changes all have rows: those have negative numbers.
+const FILLED: i64 = -1;
+
 /// A snapshot as stored.
 #[derive(Debug, Clone)]
 pub(crate) struct SnapshotRow {
@@ -24,6 +27,13 @@ pub(crate) struct SnapshotRow {
     /// Rows up to this one are in it.
     pub(crate) through: i64,
     pub(crate) snapshot: Snapshot,
+}
+
+impl SnapshotRow {
+    /// Whether the document can be put together without it.
+    pub(crate) fn is_spare(&self) -> bool {
+        self.origin == Origin::Local || self.through == FILLED
+    }
 }
 
 impl Tx<'_> {
@@ -63,6 +73,38 @@ impl Tx<'_> {
                 stored.snapshot.digest,
                 &stored.snapshot.bytes[..],
             ],
+        )?;
+        Ok(())
+    }
+
+    /// Documents with a relay's snapshot whose changes do not all have rows.
+    pub(crate) fn unfilled(&self) -> Result<Vec<i64>, StorageError> {
+        self.all(
+            "SELECT document FROM snapshots WHERE origin = 1 AND through <> ?1 ORDER BY document",
+            [FILLED],
+            |row| row.get(0),
+        )
+    }
+
+    pub(crate) fn relay_snapshot(&self, document: i64) -> Result<Option<Snapshot>, StorageError> {
+        let snapshots = self.snapshots(document)?;
+        Ok(snapshots.into_iter().find(|stored| stored.origin == Origin::Relay).map(|stored| stored.snapshot))
+    }
+
+    /// Every change of that snapshot has a row.
+    pub(crate) fn set_filled(&self, document: i64, digest: &[u8; 32]) -> Result<(), StorageError> {
+        self.execute(
+            "UPDATE snapshots SET through = ?3 WHERE document = ?1 AND origin = 1 AND digest = ?2",
+            params![document, digest, FILLED],
+        )?;
+        Ok(())
+    }
+
+    /// Drops a snapshot without which the document can be put together.
+    pub(crate) fn drop_spare_snapshot(&self, document: i64, origin: Origin) -> Result<(), StorageError> {
+        self.execute(
+            "DELETE FROM snapshots WHERE document = ?1 AND origin = ?2 AND (origin = 2 OR through = ?3)",
+            params![document, origin as i64, FILLED],
         )?;
         Ok(())
     }

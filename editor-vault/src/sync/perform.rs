@@ -46,7 +46,11 @@ impl Driver {
                 Some(self.answer(committed.map(Input::Committed)))
             }
             Effect::CommitBootstrap(bootstrap) => {
+                let is_done = bootstrap.done;
                 let committed = self.inner.commit_bootstrap(bootstrap, &mut self.assembly);
+                if is_done && committed.is_ok() {
+                    self.inner.start_filling();
+                }
                 Some(self.answer(committed.map(Input::Committed)))
             }
             Effect::RecordFates(fates) => {

@@ -2,6 +2,7 @@
 
 mod backup;
 mod documents;
+mod history;
 mod keymap;
 mod login;
 mod places;

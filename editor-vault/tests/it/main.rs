@@ -2,6 +2,8 @@
 
 mod deferred; // edits that do not wait
 mod faults; // what is broken outside
+mod filling; // changes out of snapshots
+mod history; // what documents were, and taking back
 mod house; // vaults in directories of their own
 mod killed; // processes that end without warning
 mod listing; // what is in a vault

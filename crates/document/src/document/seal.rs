@@ -16,7 +16,7 @@ use crate::difference::{self, Splice};
 use crate::error::SealError;
 use crate::guard::{caught, guarded};
 use crate::intent::Intent;
-use crate::limits::{OPS_MAX, SEED_GROUP_MAX};
+use crate::limits::{MESSAGE_BYTES_MAX, OPS_MAX, SEED_GROUP_MAX};
 use crate::seed::Seed;
 use crate::working::Working;
 use crate::{Change, flat, pointer};
@@ -50,6 +50,22 @@ impl Document {
     /// # Errors
     /// [`SealError`]; nothing was sealed.
     pub fn seal(&mut self, time: i64) -> Result<Option<Sealed>, SealError> {
+        self.seal_as(&Stamp { time, note: None })
+    }
+
+    /// As [`Document::seal`]; every change gets `note` as its message.
+    ///
+    /// # Errors
+    /// As [`Document::seal`]; also if the note exceeds [`crate::limits::MESSAGE_BYTES_MAX`].
+    pub fn seal_with_note(&mut self, time: i64, note: &str) -> Result<Option<Sealed>, SealError> {
+        let (bytes, limit) = (note.len(), MESSAGE_BYTES_MAX);
+        if bytes > limit {
+            return Err(SealError::NoteTooLong { bytes, limit });
+        }
+        self.seal_as(&Stamp { time, note: Some(note.to_owned()) })
+    }
+
+    fn seal_as(&mut self, stamp: &Stamp) -> Result<Option<Sealed>, SealError> {
         if self.broken {
             return Err(SealError::Broken);
         }
@@ -57,9 +73,9 @@ impl Document {
             return Ok(None);
         }
         let sealed = if self.base.is_none() && self.fits_one_change() {
-            self.seal_transaction(time)?
+            self.seal_transaction(stamp)?
         } else {
-            self.seal_in_groups(time)?
+            self.seal_in_groups(stamp)?
         };
         if sealed.changes.is_empty() {
             // Edits that come to nothing need no seeds either.
@@ -77,8 +93,8 @@ impl Document {
         ops as u64 <= OPS_MAX && ops * OP_BYTES + content <= CHANGE_BUDGET
     }
 
-    fn seal_transaction(&mut self, time: i64) -> Result<Sealed, SealError> {
-        let committed = caught(|| commit(&mut self.working, time));
+    fn seal_transaction(&mut self, stamp: &Stamp) -> Result<Sealed, SealError> {
+        let committed = caught(|| commit(&mut self.working, stamp));
         // An estimate that was too low, or a panic: what was committed cannot be taken back here.
         let Ok(Ok(committed)) = committed else {
             self.broken = true;
@@ -92,12 +108,12 @@ impl Document {
         Ok(Sealed { seeds: Vec::new(), changes })
     }
 
-    fn seal_in_groups(&mut self, time: i64) -> Result<Sealed, SealError> {
+    fn seal_in_groups(&mut self, stamp: &Stamp) -> Result<Sealed, SealError> {
         let base = self.sealed_part().map_err(|_| SealError::Broken)?;
         let mut groups = Groups {
             working: Working::new(base),
             queue: self.pending.iter().cloned().collect(),
-            time,
+            stamp: stamp.clone(),
             sealed: Sealed { seeds: Vec::new(), changes: Vec::new() },
         };
         if let Some(author) = self.author {
@@ -121,9 +137,20 @@ impl Document {
     }
 }
 
+/// What a change says besides its operations.
+#[derive(Debug, Clone)]
+struct Stamp {
+    time: i64,
+    note: Option<String>,
+}
+
 /// Commits what is open. `None` if that is nothing.
-fn commit(working: &mut Working, time: i64) -> Result<Option<Change>, SealError> {
-    let hash = working.auto.commit_with(CommitOptions::default().with_time(time));
+fn commit(working: &mut Working, stamp: &Stamp) -> Result<Option<Change>, SealError> {
+    let mut options = CommitOptions::default().with_time(stamp.time);
+    if let Some(note) = &stamp.note {
+        options.set_message(note.clone());
+    }
+    let hash = working.auto.commit_with(options);
     working.transaction_ended();
     let Some(change) = hash.and_then(|hash| working.auto.get_change_by_hash(&hash)) else {
         return Ok(None);
@@ -137,7 +164,7 @@ fn commit(working: &mut Working, time: i64) -> Result<Option<Change>, SealError>
 struct Groups {
     working: Working,
     queue: VecDeque<Intent>,
-    time: i64,
+    stamp: Stamp,
     sealed: Sealed,
 }
 
@@ -159,7 +186,7 @@ impl Groups {
             for intent in &group {
                 self.working.perform(intent)?;
             }
-            match commit(&mut self.working, self.time) {
+            match commit(&mut self.working, &self.stamp) {
                 Err(SealError::TooLarge { .. } | SealError::Header(_)) if group.len() > 1 => {
                     self.working = before;
                     let rest = group.split_off(group.len() / 2);

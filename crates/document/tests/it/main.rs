@@ -3,6 +3,7 @@
 mod drafts;
 mod forge; // changes as an attacker would write them
 mod header;
+mod history;
 mod leaves;
 mod merging;
 mod poison;

@@ -59,9 +59,32 @@ pub(crate) enum Command {
         name: String,
     },
     /// Show a document: the text of a note, JSON otherwise.
-    Show {
+    Show(ShowArguments),
+    /// List the changes of a document, the newest first.
+    Log {
         /// Name or id of the document; `settings` and `keymap` are names too.
         name: String,
+    },
+    /// Show what differs between two versions of a document.
+    Diff(DiffArguments),
+    /// Show which change gave each setting its value.
+    Blame(BlameArguments),
+    /// Make a document equal to what it was, as a new edit.
+    Restore {
+        /// Name or id of the document; `settings` and `keymap` are names too.
+        name: String,
+        /// The version: digits from `vault log`, or ~N for N changes before the newest.
+        version: String,
+    },
+    /// Take back the newest edit made here that is not taken back yet. What others changed since stays.
+    Undo {
+        /// Name or id of the document; the one edited last if there is none.
+        name: Option<String>,
+    },
+    /// Take back the newest undo.
+    Redo {
+        /// Name or id of the document; the one edited last if there is none.
+        name: Option<String>,
     },
     /// List documents.
     List(ListArguments),
@@ -145,6 +168,39 @@ pub(crate) struct GetArguments {
     /// The key, such as editor.tabSize; /a/b means key b inside a.
     #[arg(allow_hyphen_values = true)]
     pub(crate) key: String,
+    #[command(flatten)]
+    pub(crate) layer: LayerArgument,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShowArguments {
+    /// Name or id of the document; `settings` and `keymap` are names too.
+    pub(crate) name: String,
+    /// As it was at a version: digits from `vault log`, or ~N for N changes before the newest.
+    #[arg(long, value_name = "VERSION")]
+    pub(crate) at: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArguments {
+    /// Name or id of the document; `settings` and `keymap` are names too.
+    pub(crate) name: String,
+    /// The earlier version: digits from `vault log`, or ~N for N changes before the newest [default: ~1].
+    #[arg(value_name = "A")]
+    pub(crate) before: Option<String>,
+    /// The later version [default: ~0, everything that is saved].
+    #[arg(value_name = "B")]
+    pub(crate) after: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BlameArguments {
+    /// Where.
+    #[arg(value_enum)]
+    pub(crate) kind: KeyedKind,
+    /// The key, such as editor.tabSize; /a/b means key b inside a. Every key if there is none.
+    #[arg(allow_hyphen_values = true)]
+    pub(crate) key: Option<String>,
     #[command(flatten)]
     pub(crate) layer: LayerArgument,
 }

@@ -4,6 +4,7 @@ pub(crate) mod care; // init, backup, doctor
 pub(crate) mod completions;
 pub(crate) mod document; // new, edit, show, list, delete
 pub(crate) mod export;
+pub(crate) mod history; // log, diff, blame, restore, undo, redo
 pub(crate) mod import;
 pub(crate) mod login; // login, logout
 pub(crate) mod settings; // get, set, unset

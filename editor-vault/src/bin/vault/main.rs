@@ -7,13 +7,14 @@ mod failure; // what went wrong, and the exit code
 mod output; // for people, or as JSON
 mod place; // which vault
 mod table;
+mod time;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{care, completions, document, export, import, login, settings, status, sync};
+use crate::commands::{care, completions, document, export, history, import, login, settings, status, sync};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -45,7 +46,13 @@ fn in_vault(command: &Command, vault: &editor_vault::Vault, output: &mut Output)
         Command::Unset(arguments) => settings::unset(vault, arguments, output),
         Command::New(arguments) => document::new(vault, arguments, output),
         Command::Edit { name } => document::edit(vault, name, output),
-        Command::Show { name } => document::show(vault, name, output),
+        Command::Show(arguments) => document::show(vault, arguments, output),
+        Command::Log { name } => history::log(vault, name, output),
+        Command::Diff(arguments) => history::diff(vault, arguments, output),
+        Command::Blame(arguments) => history::blame(vault, arguments, output),
+        Command::Restore { name, version } => history::restore(vault, name, version, output),
+        Command::Undo { name } => history::undo(vault, name.as_deref(), output),
+        Command::Redo { name } => history::redo(vault, name.as_deref(), output),
         Command::List(arguments) => document::list(vault, arguments, output),
         Command::Delete { name } => document::delete(vault, name, output),
         Command::Spaces => status::spaces(vault, output),

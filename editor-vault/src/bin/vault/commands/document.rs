@@ -4,7 +4,7 @@ use editor_vault::{Document, DocumentInfo, ListFilter, Vault};
 use schemas::Registry;
 use serde_json::{Value, json};
 
-use crate::cli::{ListArguments, NewArguments, NewKind};
+use crate::cli::{ListArguments, NewArguments, NewKind, ShowArguments};
 use crate::commands::editor::Editing;
 use crate::commands::{space, status};
 use crate::failure::{Exit, Failure};
@@ -97,17 +97,20 @@ fn changed_part(before: &str, after: &str) -> std::ops::Range<usize> {
 }
 
 /// The text of a note as it is, everything else as JSON; with `--json` everything that is known.
-pub(crate) fn show(vault: &Vault, name: &str, output: &mut Output) -> Result<(), Failure> {
-    let document = find(vault, name)?;
+pub(crate) fn show(vault: &Vault, arguments: &ShowArguments, output: &mut Output) -> Result<(), Failure> {
+    let document = find(vault, &arguments.name)?;
     let type_name = document.type_name()?;
-    let value = document.plain()?;
+    let value = match &arguments.at {
+        Some(named) => document.plain_at(&document.version(named)?)?,
+        None => document.plain()?,
+    };
     let title = type_name.as_deref().and_then(|name| Registry::builtin().get(name)?.title(&value));
     let text = match value.pointer(BODY) {
         Some(Value::String(text)) if type_name.as_deref() == Some(NOTE) => text.clone(),
         _ => format!("{value:#}"),
     };
     let json = json!({ "space": document.space().to_string(), "id": document.id().to_string(), "type": type_name,
-        "title": title, "status": status::of_document(&document.status()?), "value": value });
+        "title": title, "status": status::of_document(&document.status()?), "version": arguments.at, "value": value });
     output.result(text.strip_suffix('\n').unwrap_or(&text), &json)
 }
 
@@ -146,7 +149,7 @@ pub(crate) fn delete(vault: &Vault, name: &str, output: &mut Output) -> Result<(
 }
 
 /// A well-known document by the name of its type, any other by id or its only title.
-fn find(vault: &Vault, name: &str) -> Result<Document, Failure> {
+pub(crate) fn find(vault: &Vault, name: &str) -> Result<Document, Failure> {
     let is_well_known = Registry::builtin().get(name).is_some_and(|found| found.well_known);
     Ok(if is_well_known { vault.well_known(name)? } else { vault.find(name)? })
 }

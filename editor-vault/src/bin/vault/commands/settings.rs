@@ -63,7 +63,7 @@ fn address(stored: Option<&Value>, layer: &Layer, key: &str) -> String {
     format!("{}{}", layer.path(), resolve(stored, key))
 }
 
-fn not_set(layer: &Layer, key: &str) -> Failure {
+pub(crate) fn not_set(layer: &Layer, key: &str) -> Failure {
     let sentence = format!(
         "{key:?} is not set in layer {layer}: see `vault export settings --layer \"{layer}\"` for what is; a key \
          inside another is written /outer/inner"
