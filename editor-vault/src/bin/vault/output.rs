@@ -51,6 +51,14 @@ impl Output {
         written(stdout.write_all(bytes).and_then(|()| stdout.flush()))
     }
 
+    /// With `--json` the value, else exactly these bytes.
+    pub(crate) fn value_or_bytes(&mut self, json: &Value, bytes: &[u8]) -> Result<(), Failure> {
+        match self.form {
+            Form::People => self.bytes(bytes),
+            Form::Json => self.json(json),
+        }
+    }
+
     /// Something to hear of that is no error, on standard error.
     pub(crate) fn warn(text: impl Display) {
         // A warning that nobody can read is no reason to fail.

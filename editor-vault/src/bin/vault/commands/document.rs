@@ -1,7 +1,7 @@
 //! `vault new`, `edit`, `show`, `list`, `delete`: documents.
 
 use editor_vault::{Document, DocumentInfo, ListFilter, Vault};
-use schemas::Registry;
+use schemas::{Registry, keymap, settings};
 use serde_json::{Value, json};
 
 use crate::cli::{ListArguments, NewArguments, NewKind, ShowArguments};
@@ -100,10 +100,14 @@ fn changed_part(before: &str, after: &str) -> std::ops::Range<usize> {
 pub(crate) fn show(vault: &Vault, arguments: &ShowArguments, output: &mut Output) -> Result<(), Failure> {
     let document = find(vault, &arguments.name)?;
     let type_name = document.type_name()?;
-    let value = match &arguments.at {
+    let mut value = match &arguments.at {
         Some(named) => document.plain_at(&document.version(named)?)?,
         None => document.plain()?,
     };
+    // How a file looks is for `vault export`, which writes the file.
+    if let (Some(settings::TYPE | keymap::TYPE), Some(fields)) = (type_name.as_deref(), value.as_object_mut()) {
+        fields.remove("layout");
+    }
     let title = type_name.as_deref().and_then(|name| Registry::builtin().get(name)?.title(&value));
     let text = match value.pointer(BODY) {
         Some(Value::String(text)) if type_name.as_deref() == Some(NOTE) => text.clone(),

@@ -1,11 +1,12 @@
-//! `vault export settings [FILE]` and `vault export keymap [FILE]`.
+//! `vault export settings [FILE]` and `vault export keymap [FILE]`: the file as its author laid it out; with `--json`,
+//! the values alone.
 
 use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
 use editor_vault::Vault;
-use schemas::{keymap, settings};
+use schemas::{keymap, layout, settings};
 use serde_json::json;
 
 use crate::cli::{ExportArguments, FileKind};
@@ -14,15 +15,19 @@ use crate::failure::Failure;
 use crate::output::Output;
 
 pub(crate) fn run(vault: &Vault, arguments: &ExportArguments, output: &mut Output) -> Result<(), Failure> {
-    let value = match (arguments.kind, arguments.layer.named()) {
+    let (value, text) = match (arguments.kind, arguments.layer.named()) {
         (FileKind::Keymap, Some(layer)) => return Err(layer_of_keymap(layer)),
-        (FileKind::Keymap, None) => keymap::export(&vault.well_known(keymap::TYPE)?.value()?),
+        (FileKind::Keymap, None) => {
+            let document = vault.well_known(keymap::TYPE)?.value()?;
+            (keymap::export(&document), layout::keymap::export(&document))
+        }
         (FileKind::Settings, _) => {
-            settings::export(&arguments.layer.or_base(), &vault.well_known(settings::TYPE)?.value()?)
+            let (layer, document) = (arguments.layer.or_base(), vault.well_known(settings::TYPE)?.value()?);
+            (settings::export(&layer, &document), layout::export(&layer, &document))
         }
     };
-    let Some(file) = &arguments.file else { return output.json(&value) };
-    replace(file, &format!("{value:#}\n"))?;
+    let Some(file) = &arguments.file else { return output.value_or_bytes(&value, text.as_bytes()) };
+    replace(file, &text)?;
     let values = value.as_object().map(serde_json::Map::len).or_else(|| value.as_array().map(Vec::len)).unwrap_or(0);
     let json = json!({ "file": file.display().to_string(), "values": values });
     output.result(format_args!("exported {values} values to {}", file.display()), &json)

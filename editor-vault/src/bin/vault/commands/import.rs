@@ -1,10 +1,12 @@
-//! `vault import settings FILE` and `vault import keymap FILE`: the document becomes equal to the file.
+//! `vault import settings FILE` and `vault import keymap FILE`: the document becomes equal to the file,
+//! in values and in layout.
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
 use editor_vault::{Intent, Vault};
+use schemas::layout::{self, ImportError};
 use schemas::{jsonc, keymap, settings};
 use serde_json::json;
 
@@ -15,7 +17,6 @@ use crate::output::Output;
 pub(crate) fn run(vault: &Vault, arguments: &ImportArguments, output: &mut Output) -> Result<(), Failure> {
     let shown = shown(&arguments.file);
     let text = read(&arguments.file)?;
-    let parsed = jsonc::read(&text).map_err(|error| Failure::failed("not_json", format!("{shown}: {error}")))?;
     let layer = arguments.layer.or_base();
     let (type_name, into) = match arguments.kind {
         FileKind::Settings => (settings::TYPE, format!("settings ({layer})")),
@@ -24,22 +25,27 @@ pub(crate) fn run(vault: &Vault, arguments: &ImportArguments, output: &mut Outpu
     check_layer(arguments)?;
     let document = vault.well_known(type_name)?;
     let current = document.value()?;
-    let intents = match arguments.kind {
-        FileKind::Settings => settings::import(&layer, &current, &parsed.value),
-        FileKind::Keymap => keymap::import(&current, &parsed.value),
+    let (intents, notes) = match arguments.kind {
+        FileKind::Settings => layout::import(&layer, &current, &text),
+        FileKind::Keymap => layout::keymap::import(&current, &text),
     }
-    .map_err(|violations| Failure::violations(&shown, &violations))?;
+    .map_err(|error| match error {
+        ImportError::Jsonc(error) => Failure::failed("not_json", format!("{shown}: {error}")),
+        ImportError::Violations(violations) => Failure::violations(&shown, &violations),
+    })?;
+    let is_equal = intents.is_empty();
     let (put, removed) = counts(&intents);
     if !intents.is_empty() {
         document.apply(intents)?;
     }
-    let warnings: Vec<String> = parsed.notes.iter().map(|note| format!("{shown}: {note}")).collect();
+    let warnings: Vec<String> = notes.iter().map(|note| format!("{shown}: {note}")).collect();
     warnings.iter().for_each(Output::warn);
     let json = json!({ "document": type_name, "layer": arguments.layer.named().map(ToString::to_string),
         "put": put, "removed": removed, "warnings": warnings });
-    let text = match (put, removed) {
-        (0, 0) => format!("{into} is equal to {shown} already"),
-        _ => format!("imported {shown} into {into}: {put} values put, {removed} removed"),
+    let text = if is_equal {
+        format!("{into} is equal to {shown} already")
+    } else {
+        format!("imported {shown} into {into}: {put} values put, {removed} removed")
     };
     output.result(text, &json)
 }
@@ -57,9 +63,11 @@ pub(crate) fn layer_of_keymap(layer: &settings::Layer) -> Failure {
     Failure::new(Exit::Usage, "no_layers", sentence)
 }
 
+/// How many values are put and removed; comments and the rest of the layout do not count.
 fn counts(intents: &[Intent]) -> (usize, usize) {
-    let removed = intents.iter().filter(|intent| matches!(intent, Intent::Remove { .. })).count();
-    (intents.len() - removed, removed)
+    let values: Vec<&Intent> = intents.iter().filter(|intent| !intent.path().starts_with("/layout/")).collect();
+    let removed = values.iter().filter(|intent| matches!(intent, Intent::Remove { .. })).count();
+    (values.len() - removed, removed)
 }
 
 fn shown(file: &Path) -> String {
