@@ -171,7 +171,8 @@ impl Scene {
     }
 
     fn settings(&self, device: &Device) -> Result<Value> {
-        serde_json::from_str(&device.ok(&["export", "settings"])?).context("`vault export settings` printed no JSON")
+        serde_json::from_str(&device.ok(&["--json", "export", "settings"])?)
+            .context("`vault --json export settings` printed no JSON")
     }
 }
 
