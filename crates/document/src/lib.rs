@@ -16,6 +16,7 @@ mod working; // writing the flat form
 mod flat; // reading the flat form
 mod difference; // the splices between two texts
 mod admit; // letting changes of others in
+mod reauthor; // changes written anew without what is excluded
 mod guard; // Automerge's panics stay in their call
 mod error; // what can go wrong
 pub mod limits; // every bound, in one table
@@ -27,4 +28,5 @@ pub use error::{ApplyError, HistoryError, LoadError, SealError, Violation};
 pub use guard::quiet_panics;
 pub use header::{Header, HeaderError, canonical};
 pub use intent::Intent;
+pub use reauthor::{Excluded, ReauthorError, Reauthored, Replacement, reauthor};
 pub use seed::Seed;

@@ -7,6 +7,7 @@ mod history;
 mod leaves;
 mod merging;
 mod poison;
+mod reauthor;
 mod replica; // documents that exchange what they seal
 mod sealing;
 mod seeds;
