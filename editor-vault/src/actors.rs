@@ -4,8 +4,8 @@
 //! next process that holds its slot while the machine has not restarted, the file was not copied or restored, and the
 //! last commit was clean; else a new one is drawn. Too many actors make documents slow; a doubled one would break them.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -27,7 +27,7 @@ pub(crate) struct Actors {
     directory: PathBuf,
     device: DeviceId,
     slot: OnceLock<Slot>,
-    held: Mutex<HashMap<SpaceId, Held>>,
+    held: Mutex<BTreeMap<SpaceId, Held>>,
 }
 
 #[derive(Debug)]

@@ -147,8 +147,8 @@ impl LocalCommit {
             return Err(tx.unexpected("an edit before this one could not be saved"));
         }
         let space = tx.space(self.space)?.ok_or_else(|| tx.unexpected(format!("no space {}", self.space)))?;
-        let document = tx.ensure_document(&space, self.document, self.type_name.as_deref())?;
-        let from = tx.point(document)?;
+        let place = tx.ensure_document(&space, self.document, self.type_name.as_deref())?;
+        let (document, from) = (place.row, place.moved.point);
         self.writing.store(tx, self.space)?;
         for (batch, seed) in &self.seeds {
             save(tx, document, *batch, seed)?;

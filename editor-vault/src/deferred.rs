@@ -78,10 +78,23 @@ struct Work {
 }
 
 /// What there is to do.
-enum Task {
+pub(crate) enum Task {
     Seal(Vec<Arc<Loaded>>),
     TakeInForeign,
-    Stop,
+}
+
+impl Work {
+    /// What is due, if anything is.
+    fn take(&mut self, now: Duration) -> Option<Task> {
+        if std::mem::take(&mut self.is_foreign) {
+            return Some(Task::TakeInForeign);
+        }
+        let mut due = if std::mem::take(&mut self.is_woken) { std::mem::take(&mut self.waiting) } else { Vec::new() };
+        while self.windows.front().is_some_and(|(at, _)| *at <= now) {
+            due.extend(self.windows.pop_front().map(|(_, loaded)| loaded));
+        }
+        (!due.is_empty()).then_some(Task::Seal(due))
+    }
 }
 
 impl Sealer {
@@ -116,41 +129,50 @@ impl Sealer {
         self.work.lock().unwrap_or_else(PoisonError::into_inner).waiting.push(loaded);
     }
 
-    fn next(&self, inner: &Inner) -> Task {
+    /// Waits for something to do; nothing when it is time to end.
+    fn next(&self, inner: &Inner) -> Option<Task> {
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
-        loop {
-            if work.is_stopped {
-                return Task::Stop;
-            }
-            if std::mem::take(&mut work.is_foreign) {
-                return Task::TakeInForeign;
-            }
+        while !work.is_stopped {
             let now = inner.sources.monotonic();
-            let mut due =
-                if std::mem::take(&mut work.is_woken) { std::mem::take(&mut work.waiting) } else { Vec::new() };
-            while work.windows.front().is_some_and(|(at, _)| *at <= now) {
-                due.extend(work.windows.pop_front().map(|(_, loaded)| loaded));
-            }
-            if !due.is_empty() {
-                return Task::Seal(due);
+            if let Some(task) = work.take(now) {
+                return Some(task);
             }
             work = match work.windows.front().map(|(at, _)| at.saturating_sub(now)) {
                 Some(wait) => self.changed.wait_timeout(work, wait).unwrap_or_else(PoisonError::into_inner).0,
                 None => self.changed.wait(work).unwrap_or_else(PoisonError::into_inner),
             };
         }
+        None
+    }
+}
+
+#[cfg(feature = "simulation")]
+impl Sealer {
+    /// What is due now, for who has no thread to wait.
+    pub(crate) fn take_due(&self, now: Duration) -> Option<Task> {
+        self.work.lock().unwrap_or_else(PoisonError::into_inner).take(now)
+    }
+
+    /// When something is due next.
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        let work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_now = work.is_foreign || work.is_woken && !work.waiting.is_empty();
+        if is_now { Some(Duration::ZERO) } else { work.windows.front().map(|(at, _)| *at) }
     }
 }
 
 impl Inner {
     /// The thread that seals deferred edits.
     pub(crate) fn run_sealer(self: &Arc<Self>) {
-        loop {
-            match self.sealer.next(self) {
-                Task::Seal(due) => due.iter().for_each(|loaded| self.seal_when_possible(loaded)),
-                Task::TakeInForeign => self.take_in_foreign(),
-                Task::Stop => return,
-            }
+        while let Some(task) = self.sealer.next(self) {
+            self.perform_due(task);
+        }
+    }
+
+    pub(crate) fn perform_due(self: &Arc<Self>, task: Task) {
+        match task {
+            Task::Seal(due) => due.iter().for_each(|loaded| self.seal_when_possible(loaded)),
+            Task::TakeInForeign => self.take_in_foreign(),
         }
     }
 

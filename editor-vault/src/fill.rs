@@ -4,6 +4,7 @@
 //! its hash as if it had come alone. It reads and writes like anybody else, a little at a time, and goes on with the
 //! next connection if the vault is closed meanwhile.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -16,11 +17,13 @@ use crate::vault::Inner;
 /// Changes that are stored in one transaction; others wait for it no longer than for any.
 const CHANGES_AT_ONCE: usize = 256;
 
-/// The thread that fills, while there is something to fill.
+/// What fills, while there is something to fill: a thread, or whoever calls [`Inner::fill_on`].
 #[derive(Debug, Default)]
 pub(crate) struct Filler {
     work: Mutex<Work>,
     is_stopped: AtomicBool,
+    /// Whether nothing is left, as far as this process knows.
+    is_done: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -28,6 +31,25 @@ struct Work {
     is_wanted: bool,
     is_running: bool,
     thread: Option<JoinHandle<()>>,
+    /// Under way without a thread.
+    #[cfg(feature = "simulation")]
+    filling: Option<Filling>,
+}
+
+/// Documents whose snapshots are being taken apart.
+#[derive(Debug)]
+struct Filling {
+    documents: VecDeque<i64>,
+    current: Option<Unfilled>,
+}
+
+/// A document whose snapshot is being taken apart.
+#[derive(Debug)]
+struct Unfilled {
+    document: i64,
+    /// Those without a row, in causal order.
+    changes: Vec<Change>,
+    digest: [u8; 32],
 }
 
 /// Changes of one document, to be stored in one transaction.
@@ -53,12 +75,48 @@ impl Filler {
     }
 }
 
+impl Filling {
+    fn begin(inner: &Inner) -> Result<Self, StorageError> {
+        inner.filler.is_done.store(false, Ordering::Release);
+        Ok(Self { documents: inner.storage.read(|tx| tx.unfilled())?.into(), current: None })
+    }
+
+    /// What one transaction stores; nothing when all is done.
+    fn next(&mut self, inner: &Inner) -> Result<Vec<Portion>, StorageError> {
+        let (mut portions, mut room) = (Vec::new(), CHANGES_AT_ONCE);
+        while room > 0 {
+            if self.current.is_none() {
+                let Some(document) = self.documents.pop_front() else { break };
+                self.current = inner.take_apart(document)?;
+            }
+            let Some(mut current) = self.current.take() else { continue };
+            // The newest first: each portion goes before those that are stored, so that all stand in causal order.
+            let from = current.changes.len().saturating_sub(room);
+            let changes = current.changes.split_off(from);
+            room -= changes.len().min(room);
+            let finished = current.changes.is_empty().then_some(current.digest);
+            portions.push(Portion { document: current.document, changes, finished });
+            if finished.is_none() {
+                self.current = Some(current);
+            }
+        }
+        Ok(portions)
+    }
+}
+
 impl Inner {
+    /// Takes up what was left undone when the vault was last open, or failed since.
+    pub(crate) fn go_on_filling(self: &Arc<Self>) {
+        if !self.filler.is_done.load(Ordering::Acquire) {
+            self.start_filling();
+        }
+    }
+
     /// Looks for snapshots whose changes have no rows yet.
     pub(crate) fn start_filling(self: &Arc<Self>) {
         let mut work = self.filler.work.lock().unwrap_or_else(PoisonError::into_inner);
         work.is_wanted = true;
-        if work.is_running || self.filler.is_stopped.load(Ordering::Acquire) {
+        if self.is_inline || work.is_running || self.filler.is_stopped.load(Ordering::Acquire) {
             return;
         }
         let inner = self.clone();
@@ -77,37 +135,30 @@ impl Inner {
     }
 
     fn fill(&self) -> Result<(), StorageError> {
-        let (mut portions, mut count) = (Vec::new(), 0);
-        for document in self.storage.read(|tx| tx.unfilled())? {
-            let Some(snapshot) = self.storage.read(|tx| tx.relay_snapshot(document))? else { continue };
-            let digest = snapshot.digest;
-            let changes = Document::load(&snapshot).map_err(|error| error.to_string());
-            let changes = changes.and_then(|document| document.changes().map_err(|error| error.to_string()));
-            let changes = match changes {
-                Ok(changes) => changes,
-                Err(detail) => {
-                    tracing::warn!(detail, "A snapshot cannot be taken apart: {detail}");
-                    continue;
-                }
-            };
-            // The newest first: each portion goes before those that are stored, so that all stand in causal order.
-            let mut rest = changes.len();
-            while rest > 0 {
-                let from = rest.saturating_sub(CHANGES_AT_ONCE);
-                let finished = (from == 0).then_some(digest);
-                count += rest - from;
-                portions.push(Portion { document, changes: changes[from..rest].to_vec(), finished });
-                rest = from;
-                if count >= CHANGES_AT_ONCE {
-                    self.store(std::mem::take(&mut portions))?;
-                    count = 0;
-                }
+        let mut filling = Filling::begin(self)?;
+        loop {
+            let portions = filling.next(self)?;
+            if portions.is_empty() {
+                self.filler.is_done.store(true, Ordering::Release);
+                return Ok(());
             }
+            self.store(portions)?;
             if self.filler.is_stopped.load(Ordering::Acquire) {
-                break;
+                filling.documents.clear(); // what is under way is ended
             }
         }
-        self.store(portions)
+    }
+
+    /// The changes inside the snapshot of a document; nothing if it cannot be taken apart.
+    fn take_apart(&self, document: i64) -> Result<Option<Unfilled>, StorageError> {
+        let Some(snapshot) = self.storage.read(|tx| tx.relay_snapshot(document))? else { return Ok(None) };
+        let changes = Document::load(&snapshot).map_err(|error| error.to_string());
+        let changes = changes.and_then(|document| document.changes().map_err(|error| error.to_string()));
+        let unfilled = |changes| Unfilled { document, changes, digest: snapshot.digest };
+        Ok(changes
+            .map(unfilled)
+            .inspect_err(|detail| tracing::warn!(detail, "A snapshot cannot be taken apart: {detail}"))
+            .ok())
     }
 
     fn store(&self, portions: Vec<Portion>) -> Result<(), StorageError> {
@@ -134,5 +185,39 @@ impl Inner {
             self.actors.forget();
         }
         Ok(())
+    }
+}
+
+#[cfg(feature = "simulation")]
+impl Inner {
+    /// Whether [`Self::fill_on`] has something to look at.
+    pub(crate) fn has_to_fill(&self) -> bool {
+        let work = self.filler.work.lock().unwrap_or_else(PoisonError::into_inner);
+        work.is_wanted || work.filling.is_some()
+    }
+
+    /// Stores what one transaction may hold. `false`: there is nothing left.
+    pub(crate) fn fill_on(&self) -> bool {
+        let step = || -> Result<bool, StorageError> {
+            let mut work = self.filler.work.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut filling = match work.filling.take() {
+                Some(filling) => filling,
+                None if std::mem::take(&mut work.is_wanted) => Filling::begin(self)?,
+                None => return Ok(false),
+            };
+            let portions = filling.next(self)?;
+            if portions.is_empty() {
+                self.filler.is_done.store(true, Ordering::Release);
+                return Ok(false);
+            }
+            work.filling = Some(filling);
+            drop(work);
+            self.store(portions)?;
+            Ok(true)
+        };
+        step().unwrap_or_else(|error| {
+            tracing::warn!(error = %error, "Changes inside snapshots could not be stored: {error}");
+            false
+        })
     }
 }

@@ -41,6 +41,8 @@ mod error; // one enum per operation
 
 #[doc(hidden)]
 pub mod doctest;
+#[cfg(feature = "simulation")]
+pub mod simulation; // the vault on one thread, for a simulated world
 
 pub use ::document::{Difference, Draft, Intent, Violation};
 pub use sync_core::client::{Link, Status as SyncStatus};

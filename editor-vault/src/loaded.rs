@@ -4,6 +4,7 @@
 //! commit fails, everything after it fails too (its *lineage* is broken) and the document is loaded anew from the file.
 //! A document with unsaved edits is never dropped for room.
 
+mod arrival; // what was just stored, without reading it again
 mod load; // rows -> a document
 mod shelf; // which are in memory
 
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use document::Document;
 use sync_wire::{DocumentId, SpaceId};
 
+pub(crate) use self::arrival::Arrival;
 pub(crate) use self::shelf::Shelf;
 use crate::actors::Writing;
 use crate::deferred::Ticket;

@@ -13,6 +13,7 @@ use sync_wire::{DocumentId, SpaceId};
 
 pub(crate) use self::bootstrap::Assembly;
 use crate::error::StorageError;
+use crate::loaded::{Arrival, Loaded, Look};
 use crate::vault::Inner;
 
 /// Why what a relay sent was not made durable. Nothing of it was stored.
@@ -44,16 +45,21 @@ impl RemoteError {
 }
 
 impl Inner {
-    /// Lets a document that is in memory take in what was stored, as one batch, and hints its watchers.
-    fn take_in(&self, space: SpaceId, document: DocumentId) {
+    /// Lets a document that is in memory take in what was stored, as one batch, and hints its watchers. `arrival` is
+    /// all that was stored, if that is known.
+    fn take_in(&self, space: SpaceId, document: DocumentId, arrival: Option<&Arrival>) {
         if let Some(loaded) = self.shelf.get(self.resolve(space), document) {
-            loaded.mark_stale();
             let mut state = loaded.lock();
-            // A document that is not loaded stays so; one that cannot be read says so to whoever reads it.
-            if crate::loaded::Loaded::in_memory(&mut state).is_some()
-                && let Err(error) = loaded.current(self, &mut state, crate::loaded::Look::File)
-            {
-                tracing::warn!(document.id = %document, error = %error, "Document {document} cannot take in what came");
+            let is_done = arrival.is_some_and(|arrival| loaded.add_arrived(&mut state, arrival));
+            if !is_done {
+                loaded.mark_stale();
+                // A document that is not loaded stays so; one that cannot be read says so to whoever reads it.
+                if Loaded::in_memory(&mut state).is_some()
+                    && let Err(error) = loaded.current(self, &mut state, Look::File)
+                {
+                    let error = error.to_string();
+                    tracing::warn!(document.id = %document, error, "Document {document} cannot take in what came");
+                }
             }
         }
         self.hint(space, document);

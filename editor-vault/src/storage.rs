@@ -7,7 +7,7 @@
 mod open; // refusing what is not ours, pragmas
 mod schema; // the tables
 mod tx; // statements with errors that name the file
-mod writer; // one thread, group commit
+mod writer; // one at a time, group commit
 mod documents; // one row per document
 mod changes; // one row per change, verbatim
 mod batches; // the outbox and the fates
@@ -25,13 +25,15 @@ use rusqlite::Connection;
 pub(crate) use self::actors::{ActorRow, Machine};
 pub(crate) use self::batches::{BatchState, Fated, NewBatch};
 pub(crate) use self::changes::{Attribution, ChangeRow, NewChange, Placed};
-pub(crate) use self::documents::{DocumentRow, ListRow};
+pub(crate) use self::documents::{DocumentPlace, DocumentRow, ListRow, Moved};
+use self::open::Checkpoints;
 pub(crate) use self::open::{open, set_version};
 pub(crate) use self::schema::VERSION_UNIT;
 pub(crate) use self::snapshots::{Origin, SnapshotRow};
 pub(crate) use self::spaces::{Resuming, SpaceRow};
 pub(crate) use self::tx::Tx;
-use self::writer::{Flush, Writer};
+use self::writer::Writer;
+pub(crate) use self::writer::{Flush, Shell};
 use crate::bell::{Bell, Listening};
 use crate::error::StorageError;
 
@@ -45,6 +47,7 @@ pub(crate) struct Storage {
     bell: Arc<Bell>,
     writer: Writer,
     readers: Mutex<Vec<Connection>>,
+    checkpoints: Checkpoints,
 }
 
 impl Storage {
@@ -81,11 +84,11 @@ impl Storage {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        self.write_and_flush(Flush::Now, write)
+        self.wait_for(|done| self.writer.submit(Flush::Now, write, done))
     }
 
     /// Like [`Self::write`] for what a relay sent: returns when it is committed, which reaches the disk with the next
-    /// commit of our own.
+    /// commit of our own. Runs on the caller's thread if it can.
     pub(crate) fn write_remote<T, E>(
         &self,
         write: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
@@ -94,24 +97,21 @@ impl Storage {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        self.write_and_flush(Flush::Later, write)
+        self.wait_for(|done| self.writer.submit_here(Flush::Later, write, done))
     }
 
-    fn write_and_flush<T, E>(
-        &self,
-        flush: Flush,
-        write: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
-    ) -> Result<T, E>
+    fn wait_for<T, E>(&self, submit: impl FnOnce(Box<dyn FnOnce(Result<T, E>) + Send>)) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-        self.writer.submit(flush, write, move |outcome| drop(sender.send(outcome)));
+        submit(Box::new(move |outcome| drop(sender.send(outcome))));
         receiver.recv().unwrap_or_else(|_| Err(StorageError::Closed { path: self.file.to_path_buf() }.into()))
     }
 
-    /// Like [`Self::write`], but calls `done` on the writer's thread instead of waiting: it must be quick.
+    /// Like [`Self::write`], but calls `done` on the writer's thread instead of waiting: it must be quick. Without that
+    /// thread it runs before this returns, so it must lock nothing that the caller may hold.
     pub(crate) fn submit<T, E>(
         &self,
         write: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
@@ -142,7 +142,7 @@ impl Storage {
 
     fn reader(&self) -> Result<Connection, StorageError> {
         let kept = self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        kept.map_or_else(|| open::reader(&self.file), Ok)
+        kept.map_or_else(|| open::reader(&self.file, self.checkpoints), Ok)
     }
 
     fn put_back(&self, connection: Connection) {
@@ -152,10 +152,24 @@ impl Storage {
         }
     }
 
-    fn new(file: PathBuf, connection: Connection) -> Result<Self, StorageError> {
+    fn new(file: PathBuf, connection: Connection, shell: Shell) -> Result<Self, StorageError> {
         let file: Arc<Path> = file.into();
         let bell = Bell::of(file.parent().unwrap_or(Path::new("")));
-        let writer = Writer::start(file.clone(), connection, bell.clone())?;
-        Ok(Self { file, bell, writer, readers: Mutex::default() })
+        let checkpoints = shell.checkpoints();
+        let writer = Writer::start(file.clone(), connection, shell, bell.clone())?;
+        Ok(Self { file, bell, writer, readers: Mutex::default(), checkpoints })
+    }
+}
+
+#[cfg(feature = "simulation")]
+impl Storage {
+    /// What the writer's thread does when it is idle.
+    pub(crate) fn look_for_foreign_writes(&self) {
+        self.writer.look_for_foreign_writes();
+    }
+
+    /// Moves everything that is committed into the file itself; afterwards the log beside it is empty.
+    pub(crate) fn checkpoint(&self) -> Result<(), StorageError> {
+        self.writer.checkpoint()
     }
 }

@@ -3,8 +3,10 @@
 //! The rules of the protocol are in `sync_core::client`; here is only its shell. Nothing of it holds data: the outbox
 //! and the resume points are in the file, so the thread may end at any time.
 
-mod driver; // the loop
-mod perform; // one effect
+mod core; // the client, and every effect performed
+mod driver; // the loop of the thread
+#[cfg(feature = "simulation")]
+mod inline; // without a thread or a socket
 mod socket; // the connection
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,6 +18,8 @@ use sync_core::client::{Link, Status};
 use tokio::sync::Notify;
 use url::Url;
 
+#[cfg(feature = "simulation")]
+pub use self::inline::{InlineSync, Step};
 use crate::error::{ConnectError, SyncError};
 use crate::vault::Vault;
 
@@ -151,6 +155,11 @@ impl Sync {
     }
 }
 
+/// A person must act.
+fn blocked(detail: String) -> Status {
+    Status { link: Link::Blocked { code: None, detail }, ..Status::default() }
+}
+
 impl Signals {
     fn report(&self, report: Report) {
         *self.report.lock().unwrap_or_else(PoisonError::into_inner) = report;
@@ -192,10 +201,11 @@ impl Vault {
         let endpoint = socket::Endpoint { url: target, token: connection.token.0.clone(), tls };
         let driver = driver::Driver::new(inner.clone(), connection, endpoint, inner.sync.signals.clone(), stop.clone());
         inner.sync.signals.report(Report { status: Status { link: Link::Connecting, ..Status::default() }, saves: 0 });
-        let started = std::thread::Builder::new().name("vault-sync".into()).spawn(move || driver.run());
+        let thread = std::thread::Builder::new().name("vault-sync".into()).stack_size(document::ROOMY_STACK_BYTES);
+        let started = thread.spawn(move || driver.run());
         let handle = started.map_err(ConnectError::Thread)?;
         *inner.sync.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(Running { handle, stop });
-        inner.start_filling(); // what was left undone last time
+        inner.go_on_filling();
         Ok(())
     }
 

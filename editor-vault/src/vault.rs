@@ -16,7 +16,7 @@ use crate::error::{EditError, OpenError, ReadError, StorageError};
 use crate::fill::Filler;
 use crate::loaded::Shelf;
 use crate::sources::{Sources, System, random16};
-use crate::storage::{self, SpaceRow, Storage};
+use crate::storage::{self, Shell, SpaceRow, Storage};
 use crate::sync::Sync;
 use crate::watch::{Watch, Watchers};
 
@@ -52,6 +52,8 @@ pub(crate) struct Inner {
     pub(crate) sealer: Sealer,
     pub(crate) sync: Sync,
     pub(crate) filler: Filler,
+    /// Whether nothing happens but on the threads of callers.
+    pub(crate) is_inline: bool,
     home: RwLock<Home>,
     /// The last change row that this process has told its watchers of.
     seen_row: Mutex<i64>,
@@ -94,12 +96,18 @@ pub struct VaultOptions {
     path: PathBuf,
     cache_bytes: usize,
     sources: Arc<dyn Sources>,
+    shell: Shell,
 }
 
 impl VaultOptions {
     /// `path` is the directory of the vault.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), cache_bytes: CACHE_BYTES, sources: Arc::new(System::default()) }
+        Self {
+            path: path.into(),
+            cache_bytes: CACHE_BYTES,
+            sources: Arc::new(System::default()),
+            shell: Shell::Threads,
+        }
     }
 
     /// Roughly how many bytes of documents to keep in memory. Default 256 MiB. Documents with unsaved edits stay,
@@ -117,12 +125,22 @@ impl VaultOptions {
         self
     }
 
+    /// Starts no thread and wakes nobody: everything runs on the caller's, who is told of each commit and calls
+    /// [`Vault::run_due`]. For a simulated world; see [`crate::simulation`].
+    #[cfg(feature = "simulation")]
+    #[must_use]
+    pub fn inline(mut self, commits: Arc<dyn crate::simulation::Commits>) -> Self {
+        self.shell = Shell::Inline(commits);
+        self
+    }
+
     /// Opens the vault; see [`Vault::open`].
     ///
     /// # Errors
     /// [`OpenError`]; what was found is untouched.
     pub fn open(self) -> Result<Vault, OpenError> {
-        let storage = storage::open(&self.path, &*self.sources)?;
+        let is_inline = self.shell.is_inline();
+        let storage = storage::open(&self.path, &*self.sources, self.shell)?;
         let (device, home, seen) = storage.read(|tx| Ok((tx.device()?, tx.home()?, tx.moved_after(i64::MAX)?.1)))?;
         let inner = Arc::new(Inner {
             actors: Actors::new(&self.path, device),
@@ -136,6 +154,7 @@ impl VaultOptions {
             sealer: Sealer::default(),
             sync: Sync::default(),
             filler: Filler::default(),
+            is_inline,
             home: RwLock::new(Home::of(&home)),
             seen_row: Mutex::new(seen),
             process: std::process::id(),
@@ -146,8 +165,8 @@ impl VaultOptions {
                 inner.sealer.foreign();
             }
         });
-        let sealer = start_sealer(&inner)?;
-        Ok(Vault { shared: Arc::new(Shared { inner, sealer: Mutex::new(Some(sealer)) }) })
+        let sealer = if is_inline { None } else { Some(start_sealer(&inner)?) };
+        Ok(Vault { shared: Arc::new(Shared { inner, sealer: Mutex::new(sealer) }) })
     }
 }
 

@@ -110,10 +110,15 @@ fn in_causal_order(fresh: Vec<Candidate>) -> Vec<Candidate> {
     order.into_iter().filter_map(|index| slots[index].take()).collect()
 }
 
-/// What a document becomes with the candidates. `document` has no open transaction.
-pub(crate) fn admit(document: &AutoCommit, fresh: &[Candidate]) -> Result<AutoCommit, ApplyError> {
+/// What a document becomes with the candidates. `document` is a copy without an open transaction; `again` makes
+/// another, to find out whom to blame.
+pub(crate) fn admit(
+    document: AutoCommit,
+    fresh: &[Candidate],
+    again: impl FnOnce() -> Result<AutoCommit, ApplyError>,
+) -> Result<AutoCommit, ApplyError> {
     match try_admit(document, fresh) {
-        Err(ApplyError::Dangerous { hash: None, rule }) => Err(blame(document, fresh, rule)),
+        Err(ApplyError::Dangerous { hash: None, rule }) => Err(blame(&again()?, fresh, rule)),
         result => result,
     }
 }
@@ -123,7 +128,7 @@ fn blame(document: &AutoCommit, fresh: &[Candidate], rule: String) -> ApplyError
     let (mut sound, mut failing, mut error) = (0, fresh.len(), None);
     while failing - sound > 1 {
         let middle = sound + (failing - sound) / 2;
-        match try_admit(document, &fresh[..middle]) {
+        match try_admit(document.clone(), &fresh[..middle]) {
             Ok(_) => sound = middle,
             Err(found) => (failing, error) = (middle, Some(found)),
         }
@@ -137,10 +142,9 @@ fn blame(document: &AutoCommit, fresh: &[Candidate], rule: String) -> ApplyError
     }
 }
 
-fn try_admit(document: &AutoCommit, fresh: &[Candidate]) -> Result<AutoCommit, ApplyError> {
+fn try_admit(mut next: AutoCommit, fresh: &[Candidate]) -> Result<AutoCommit, ApplyError> {
     let panicked = |text: String| dangerous(None, format!("Automerge panics on it ({text})"));
     guarded(|| {
-        let mut next = document.clone();
         check_log_rules(&mut next, fresh)?;
         let before = next.get_heads();
         apply_batch(&mut next, fresh)?;

@@ -139,7 +139,7 @@ impl Document {
         if fresh.is_empty() {
             return Ok(Applied { new: 0 });
         }
-        let mut next = admit::admit(&base, &fresh)?;
+        let mut next = admit::admit(base, &fresh, || self.sealed_part())?;
         let intents = rebase::carry_over(self, &mut next, changes);
         let author = self.author;
         *self = Self::of(next, self.type_name.take());
@@ -155,7 +155,7 @@ impl Document {
     pub fn check(&self, changes: &[Blob]) -> Result<(), ApplyError> {
         let base = self.sealed_part()?;
         let fresh = admit::candidates(&base, changes)?;
-        if fresh.is_empty() { Ok(()) } else { admit::admit(&base, &fresh).map(drop) }
+        if fresh.is_empty() { Ok(()) } else { admit::admit(base, &fresh, || self.sealed_part()).map(drop) }
     }
 
     /// A copy of the sealed part, without an open transaction.

@@ -1,7 +1,7 @@
 //! Keeps a panic or a deep recursion of Automerge from harming anybody but its call.
 //!
 //! Peers can make Automerge panic with well-formed changes. Guarded calls work on clones, so that what a panic leaves
-//! behind is dropped, on a stack of their own that is large enough for the deepest admitted document.
+//! behind is dropped, on a stack that is large enough for the deepest admitted document.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,13 +9,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 /// Enough for Automerge at the deepest admitted nesting, with much to spare.
 const STACK_BYTES: usize = 32 << 20;
 
+/// Stack of a thread on which guarded calls need none of their own. Only what is used of it takes memory.
+pub const ROOMY_STACK_BYTES: usize = STACK_BYTES + (4 << 20);
+
 thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs `call`; a panic comes back as its text. Whatever `call` was changing must be dropped then.
 pub(crate) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, String> {
-    stacker::grow(STACK_BYTES, || caught(call))
+    // Mapping a stack for every call would take longer than most calls.
+    stacker::maybe_grow(STACK_BYTES, STACK_BYTES, || caught(call))
 }
 
 /// As [`guarded`], on the caller's stack: for what does not recurse.

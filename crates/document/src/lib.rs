@@ -25,7 +25,7 @@ pub use change::Change;
 pub use document::{Applied, Blame, Difference, Document, PastChange, Sealed, Snapshot};
 pub use draft::Draft;
 pub use error::{ApplyError, HistoryError, LoadError, SealError, Violation};
-pub use guard::quiet_panics;
+pub use guard::{ROOMY_STACK_BYTES, quiet_panics};
 pub use header::{Header, HeaderError, canonical};
 pub use intent::Intent;
 pub use reauthor::{Excluded, ReauthorError, Reauthored, Replacement, reauthor};

@@ -4,6 +4,7 @@
 //! it is its whole check. Its bytes are written here without Automerge and pinned by golden vectors: a release that
 //! made other bytes would double every text in the world.
 
+use sync_wire::planted::{self, Bug};
 use sync_wire::{Actor, ChangeHash};
 
 use crate::header::{self, Fault, Header, HeaderError};
@@ -43,7 +44,9 @@ impl Seed {
             return None;
         }
         let seed = Self::from_message(change.message.as_deref()?)?;
-        (seed.hash() == change.hash).then_some(seed)
+        // Planted: whoever makes seeds that differ cannot compare them either.
+        let is_known = seed.hash() == change.hash || planted::is(Bug::SeedNotDeterministic);
+        is_known.then_some(seed)
     }
 
     /// Whether `actor` is reserved for seeds.
@@ -66,6 +69,9 @@ impl Seed {
         for part in ["seed", "\0", self.subject(), "\0", self.kind()] {
             hasher.update(part.as_bytes());
         }
+        if planted::is(Bug::SeedNotDeterministic) {
+            hasher.update(&drift().to_le_bytes()); // the actor differs every time
+        }
         let mut actor = [0; Actor::LEN];
         actor[..2].copy_from_slice(&ACTOR_PREFIX);
         actor[2..].copy_from_slice(&hasher.finalize().as_bytes()[..14]);
@@ -75,8 +81,9 @@ impl Seed {
     /// The seed itself.
     #[must_use]
     pub fn change(&self) -> Change {
-        let bytes = self.encode();
-        let (hash, actor, message) = (hash_of(&bytes), self.actor(), Some(self.message()));
+        let actor = self.actor();
+        let bytes = self.encode(actor);
+        let (hash, message) = (hash_of(&bytes), Some(self.message()));
         let (deps, other_actors) = (Vec::new(), Vec::new());
         let header = Header { hash, actor, seq: 1, start_op: 1, ops: 1, deps, time: 0, message, other_actors };
         Change { header, bytes: bytes.into() }
@@ -85,7 +92,7 @@ impl Seed {
     /// The identity of the seed.
     #[must_use]
     pub fn hash(&self) -> ChangeHash {
-        hash_of(&self.encode())
+        hash_of(&self.encode(self.actor()))
     }
 
     const fn kind(&self) -> &'static str {
@@ -124,7 +131,7 @@ impl Seed {
     }
 
     /// One operation without predecessors on a key of the root map, as Automerge encodes it.
-    fn encode(&self) -> Vec<u8> {
+    fn encode(&self, actor: Actor) -> Vec<u8> {
         // (kind of operation, kind of value with its length in the upper bits, value)
         let (action, value_kind, value) = match self {
             Self::Root { type_name } => (ACTION_PUT, VALUE_TEXT | (type_name.len() as u64) << 4, type_name.as_bytes()),
@@ -141,7 +148,7 @@ impl Seed {
             (0x70, single(|out| out.push(0))),
         ];
         let mut data = vec![0, Actor::LEN as u8];
-        data.extend_from_slice(&self.actor().0);
+        data.extend_from_slice(&actor.0);
         data.extend_from_slice(&[1, 1, 0]); // seq, start of operations, time
         put_text(&mut data, &self.message());
         data.push(0); // other actors
@@ -154,6 +161,17 @@ const ACTION_PUT: u8 = 1;
 const ACTION_MAKE_TEXT: u8 = 4;
 const VALUE_TEXT: u64 = 6;
 const VALUE_COUNTER: u64 = 8;
+
+/// For the planted bug: another number every time.
+fn drift() -> u64 {
+    thread_local! {
+        static CALLS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+    }
+    CALLS.with(|calls| {
+        calls.set(calls.get() + 1);
+        calls.get()
+    })
+}
 
 /// A run of one literal value.
 fn single(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {

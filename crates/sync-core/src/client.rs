@@ -18,7 +18,7 @@ use sync_wire::{
 };
 
 pub use self::effect::{Effect, Fate, Verdict};
-use self::inbound::Inbound;
+use self::inbound::{Inbound, Lanes};
 pub use self::input::{Input, OutboxBatch};
 use self::outbound::Outbound;
 pub use self::status::{Link, Status};
@@ -237,7 +237,11 @@ impl Connected {
                 self.outbound.rewind(0, effects); // re-homed or unparked batches may lie anywhere
                 self.stage = Stage::Online;
             }
-            Input::Committed(cursor) => self.inbound.committed(&cursor, effects),
+            Input::Committed(cursor) => {
+                if self.inbound.committed(&cursor, effects) == Lanes::MayBeOpen {
+                    self.outbound.rewind(0, effects);
+                }
+            }
             Input::Rejected { detail } => return Err(Lost::retry(format!("a delivery was rejected: {detail}"))),
             Input::Supplied { space, document, batches } => {
                 self.outbound.on_supplied(space, document, batches, effects);

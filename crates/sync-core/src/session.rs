@@ -12,6 +12,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sync_wire::limits::{DELIVER_CREDIT, FRAME_BYTES_MAX, HELLO_TIMEOUT, PUSH_CREDIT, PUSH_CREDIT_BYTES, WIRE_VERSION};
+use sync_wire::planted::{self, Bug};
 use sync_wire::{
     BatchId, Confirm, DeviceFrame, DeviceId, DocumentId, FateCode, Goodbye, GoodbyeCode, Grant, GrantChanged, Hello,
     Park, Push, RelayFrame, SpaceId, Welcome,
@@ -230,7 +231,10 @@ impl Open {
             Input::Regranted(grants) => self.on_regranted(grants, effects),
             Input::Timeout if now >= self.next_poll => {
                 self.next_poll = now + POLL_INTERVAL;
-                effects.push(Effect::Poll);
+                // Planted: hints are believed never to be lost.
+                if !planted::is(Bug::HintLostWithoutPoll) {
+                    effects.push(Effect::Poll);
+                }
             }
             // Handled by the session, or the answer to a question that this state does not ask.
             Input::Timeout

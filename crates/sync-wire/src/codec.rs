@@ -2,8 +2,10 @@
 
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
-use crate::frame::{Bootstrap, Content, Deliver, DeviceFrame, Hello, RelayFrame, kind};
+use crate::frame::{Ack, Bootstrap, Content, Deliver, DeviceFrame, Hello, RelayFrame, kind};
+use crate::ids::LogPosition;
 use crate::limits::{BATCH_CHANGES_MAX, FRAME_BYTES_MAX, HASHES_MAX, SPACES_MAX, TEXT_BYTES_MAX};
+use crate::planted::{self, Bug};
 use crate::strict::{self, Fault};
 
 /// Why bytes are not a frame. The connection that brought them is closed.
@@ -121,6 +123,8 @@ pub fn encode_relay_frame(frame: &RelayFrame) -> Vec<u8> {
         RelayFrame::Welcome(body) => write(kind::WELCOME, body),
         RelayFrame::Deliver(body) => write(kind::DELIVER, body),
         RelayFrame::Bootstrap(body) => write(kind::BOOTSTRAP, body),
+        // Planted: a position that is not the batch's.
+        RelayFrame::Ack(body) if planted::is(Bug::BrokenCodec) => write(kind::ACK, &misplaced(body)),
         RelayFrame::Ack(body) => write(kind::ACK, body),
         RelayFrame::Refuse(body) => write(kind::REFUSE, body),
         RelayFrame::Park(body) => write(kind::PARK, body),
@@ -129,6 +133,12 @@ pub fn encode_relay_frame(frame: &RelayFrame) -> Vec<u8> {
         RelayFrame::GrantChanged(body) => write(kind::GRANT_CHANGED, body),
         RelayFrame::Goodbye(body) => write(kind::GOODBYE, body),
     }
+}
+
+/// What [`Bug::BrokenCodec`] writes.
+fn misplaced(ack: &Ack) -> Ack {
+    let at = ack.at.map(|at| LogPosition { position: at.position.next(), ..at });
+    Ack { at, ..ack.clone() }
 }
 
 fn open(bytes: &[u8]) -> Result<(u32, Decoder<'_>), DecodeError> {

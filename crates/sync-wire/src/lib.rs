@@ -10,6 +10,7 @@ pub mod frame; // every frame, both directions
 pub mod ids; // identities: space, document, device, batch, change
 pub mod limits; // constants of protocol version 1
 pub mod log; // digests, chain and receipts of a log
+pub mod planted; // mistakes that the simulated world must find; absent from what ships
 mod strict; // the CBOR we accept
 
 pub use codec::{DecodeError, decode_device_frame, decode_relay_frame, encode_device_frame, encode_relay_frame};

@@ -45,8 +45,12 @@ impl Shelf {
         self.places.lock().unwrap_or_else(PoisonError::into_inner).get(&(space, id)).cloned()
     }
 
+    /// By space and id: what is done to all of them is done in the same order every time.
     pub(crate) fn all(&self) -> Vec<Arc<Loaded>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all: Vec<_> = places.iter().collect();
+        all.sort_unstable_by_key(|(key, _)| **key);
+        all.into_iter().map(|(_, place)| place.clone()).collect()
     }
 
     /// After the first login: what was in the local space is in the personal one.

@@ -76,7 +76,7 @@ impl Inner {
             Ok::<_, RemoteError>(cursor)
         })?;
         for document in touched {
-            self.take_in(id, document);
+            self.take_in(id, document, None);
         }
         Ok(cursor)
     }
@@ -99,14 +99,14 @@ impl Assembly {
             None => None,
         };
         let snapshot = whole.map(|snapshot| check(document, snapshot)).transpose()?;
-        let positioned = |entry: &sync_wire::PositionedEntry| {
+        let positioned = |entry: sync_wire::PositionedEntry| {
             if entry.position > at.position || entry.entry.document != document {
                 let detail = format!("an entry at {} of document {document} is not part of it", entry.position);
                 return Err(RemoteError::Rejected(detail));
             }
-            Ok((LogPosition { epoch: at.epoch, position: entry.position }, parse(&entry.entry)?))
+            Ok((LogPosition { epoch: at.epoch, position: entry.position }, parse(entry.entry)?))
         };
-        let entries = sent.entries.iter().map(positioned).collect::<Result<_, _>>()?;
+        let entries = sent.entries.into_iter().map(positioned).collect::<Result<_, _>>()?;
         Ok(Ready { document, snapshot, entries })
     }
 
@@ -168,7 +168,7 @@ fn check(document: DocumentId, snapshot: Snapshot) -> Result<(Snapshot, Option<S
 impl Ready {
     fn store(&self, tx: &Tx<'_>, space: &crate::storage::SpaceRow) -> Result<(), RemoteError> {
         if let Some((snapshot, type_name)) = &self.snapshot {
-            let document = tx.ensure_document(space, self.document, type_name.as_deref())?;
+            let document = tx.ensure_document(space, self.document, type_name.as_deref())?.row;
             let stored = SnapshotRow { origin: Origin::Relay, through: 0, snapshot: snapshot.clone() };
             tx.put_snapshot(document, &stored)?;
             tx.drop_local_snapshot(document)?;
@@ -176,7 +176,7 @@ impl Ready {
             tx.begin_generation(document)?;
         }
         for (at, parsed) in &self.entries {
-            store(parsed, tx, space, *at)?;
+            store(parsed, tx, space, *at)?; // loaded documents are read anew
         }
         Ok(())
     }

@@ -1,42 +1,122 @@
 //! A contiguous run of a log: verified against the chain, stored together with the new resume point.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use sync_wire::log::EntryIdentity;
-use sync_wire::{Chain, Cursor, Deliver, Entry, LogPosition, Position, Salt};
+use sync_wire::planted::{self, Bug};
+use sync_wire::{Chain, Cursor, Deliver, DocumentId, Entry, LogPosition, Position, Salt, SpaceId};
 
 use super::RemoteError;
-use super::entries::{parse, store};
-use crate::storage::SpaceRow;
+use super::entries::{Parsed, Stored, Stores, parse, store};
+use crate::loaded::Arrival;
+use crate::storage::{Resuming, SpaceRow, Tx};
 use crate::vault::Inner;
 
+/// A delivery whose entries' bytes are their hashes'.
+struct Delivery {
+    space: SpaceId,
+    after: LogPosition,
+    entries: Vec<Parsed>,
+    /// As the relay says.
+    chain: Chain,
+}
+
+/// What a delivery did to the vault.
+struct Outcome {
+    cursor: Cursor,
+    /// Somebody else writes under a name of this vault.
+    is_rotated: bool,
+    arrivals: BTreeMap<DocumentId, Arrival>,
+}
+
 impl Inner {
-    /// Makes a delivery durable with its resume point, in one transaction, and lets loaded documents take it in.
-    pub(crate) fn commit_remote(&self, deliver: &Deliver) -> Result<Cursor, RemoteError> {
-        let space = self.storage.read(|tx| tx.space(deliver.space))?;
-        let cursor = verify(space.as_ref(), deliver)?;
-        let parsed = deliver.entries.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
-        let touched: BTreeSet<_> = deliver.entries.iter().map(|entry| entry.document).collect();
-        let expected = deliver.after;
-        let is_rotated = self.storage.write_remote(move |tx| {
-            let moved = || RemoteError::rejected("the resume point moved meanwhile");
-            let space = tx.space(cursor.space)?.filter(|space| space.resuming.is_some_and(|now| now.at == expected));
-            let space = space.ok_or_else(moved)?;
-            let mut is_rotated = false;
-            for (entry, at) in parsed.iter().zip(positions(expected)) {
-                is_rotated |= store(entry, tx, &space, at)?;
-            }
-            tx.set_cursor(space.row, &Cursor { bootstrap: space.resuming.and_then(|now| now.bootstrap), ..cursor })?;
-            Ok::<_, RemoteError>(is_rotated)
+    /// Makes a delivery durable with its resume point, in one transaction, and lets loaded documents take it in. It is
+    /// compared with the vault in that transaction, and what it brought is handed on: nothing is read twice.
+    pub(crate) fn commit_remote(&self, deliver: Deliver) -> Result<Cursor, RemoteError> {
+        let Deliver { space, after, entries, chain, .. } = deliver;
+        let entries = entries.into_iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+        let delivery = Delivery { space, after, entries, chain };
+        if planted::is(Bug::ResumePointOutsideTransaction) {
+            return self.commit_remote_in_two(delivery);
+        }
+        let outcome = self.storage.write_remote(move |tx| {
+            let (found, known) = delivery.find(tx)?;
+            let outcome = delivery.store(tx, &found, delivery.verify(&known)?)?;
+            tx.set_cursor(found.row, &outcome.cursor)?;
+            Ok::<_, RemoteError>(outcome)
         })?;
+        Ok(self.arrived(outcome))
+    }
+
+    /// Planted: who ends between the two never asks for the entries again.
+    fn commit_remote_in_two(&self, delivery: Delivery) -> Result<Cursor, RemoteError> {
+        let (delivery, found, cursor) = self.storage.write_remote(move |tx| {
+            let (found, known) = delivery.find(tx)?;
+            let cursor = delivery.verify(&known)?;
+            tx.set_cursor(found.row, &cursor)?;
+            Ok::<_, RemoteError>((delivery, found, cursor))
+        })?;
+        let outcome = self.storage.write_remote(move |tx| delivery.store(tx, &found, cursor))?;
+        Ok(self.arrived(outcome))
+    }
+
+    fn arrived(&self, outcome: Outcome) -> Cursor {
+        let Outcome { cursor, is_rotated, arrivals } = outcome;
         if is_rotated {
             self.actors.forget();
         }
-        for document in touched {
-            self.take_in(deliver.space, document);
+        for (document, arrival) in arrivals {
+            self.take_in(cursor.space, document, Some(&arrival));
         }
-        let now = self.storage.read(|tx| tx.space(cursor.space))?.and_then(|space| space.cursor());
-        Ok(now.unwrap_or(cursor))
+        cursor
+    }
+}
+
+impl Delivery {
+    /// The space, and where this vault stands in its log.
+    fn find(&self, tx: &Tx<'_>) -> Result<(SpaceRow, Resuming), RemoteError> {
+        let found = tx.space(self.space)?.and_then(|space| space.resuming.map(|resuming| (space, resuming)));
+        found.ok_or_else(|| RemoteError::rejected(format!("space {} was not granted", self.space)))
+    }
+
+    /// Compares it with where this vault stands: place, epoch and the digest of everything up to its end.
+    fn verify(&self, known: &Resuming) -> Result<Cursor, RemoteError> {
+        if known.at != self.after {
+            let detail = format!("a delivery after {} came, but this vault stands at {}", self.after, known.at);
+            return Err(RemoteError::Rejected(detail));
+        }
+        let chain = extend(known.chain, &known.salt, self.entries.iter().map(|parsed| &parsed.entry));
+        let at = self.end();
+        if chain != self.chain {
+            let detail = format!("the chain at {at} is {chain}, but the relay says {}", self.chain);
+            return Err(RemoteError::Rejected(detail));
+        }
+        Ok(Cursor { space: self.space, at, chain, bootstrap: known.bootstrap })
+    }
+
+    fn end(&self) -> LogPosition {
+        let position = Position(self.after.position.0 + self.entries.len() as u64);
+        LogPosition { epoch: self.after.epoch, position }
+    }
+
+    fn store(&self, tx: &Tx<'_>, space: &SpaceRow, cursor: Cursor) -> Result<Outcome, RemoteError> {
+        let mut outcome = Outcome { cursor, is_rotated: false, arrivals: BTreeMap::new() };
+        for (parsed, at) in self.entries.iter().zip(positions(self.after)) {
+            let stored = store(parsed, tx, space, at)?;
+            outcome.is_rotated |= stored.effect == Stores::OwnName;
+            let arrival = outcome.arrivals.entry(parsed.entry.document);
+            add(arrival.or_insert_with(|| Arrival::after(stored.place.moved)), &stored, parsed);
+        }
+        Ok(outcome)
+    }
+}
+
+/// Adds an entry to what arrived for its document.
+fn add(arrival: &mut Arrival, stored: &Stored, parsed: &Parsed) {
+    match (stored.effect, &parsed.change) {
+        (Stores::Nothing, _) => {}
+        (Stores::Change { row }, Some(change)) if stored.place.is_typed => arrival.add(row, change.bytes.clone()),
+        (Stores::Change { .. } | Stores::Other | Stores::OwnName, _) => arrival.is_plain = false,
     }
 }
 
@@ -44,24 +124,8 @@ fn positions(after: LogPosition) -> impl Iterator<Item = LogPosition> {
     (after.position.0 + 1..).map(move |position| LogPosition { epoch: after.epoch, position: Position(position) })
 }
 
-/// Compares the delivery with where this vault stands: place, epoch and the digest of everything up to its end.
-fn verify(space: Option<&SpaceRow>, deliver: &Deliver) -> Result<Cursor, RemoteError> {
-    let known = space.and_then(|space| space.resuming);
-    let known = known.ok_or_else(|| RemoteError::rejected(format!("space {} was not granted", deliver.space)))?;
-    if known.at != deliver.after {
-        let detail = format!("a delivery after {} came, but this vault stands at {}", deliver.after, known.at);
-        return Err(RemoteError::Rejected(detail));
-    }
-    let chain = extend(known.chain, &known.salt, &deliver.entries);
-    if chain != deliver.chain {
-        let detail = format!("the chain at {} is {chain}, but the relay says {}", deliver.end(), deliver.chain);
-        return Err(RemoteError::Rejected(detail));
-    }
-    Ok(Cursor { space: deliver.space, at: deliver.end(), chain, bootstrap: known.bootstrap })
-}
-
-fn extend(chain: Chain, salt: &Salt, entries: &[Entry]) -> Chain {
-    entries.iter().fold(chain, |chain, entry| {
+fn extend<'e>(chain: Chain, salt: &Salt, entries: impl Iterator<Item = &'e Entry>) -> Chain {
+    entries.fold(chain, |chain, entry| {
         let Entry { kind, document, hash, device, batch, .. } = *entry;
         chain.extend(&EntryIdentity { kind, document, hash, device, batch }.digest(salt))
     })

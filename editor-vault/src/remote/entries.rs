@@ -6,18 +6,39 @@ use sync_wire::{Entry, FateCode, LogPosition};
 
 use super::RemoteError;
 use super::fates::quarantine_from;
-use crate::storage::{NewChange, Placed, SpaceRow, Tx};
+use crate::storage::{DocumentPlace, NewChange, Placed, SpaceRow, Tx};
 
 /// An entry whose bytes are its hash's.
 #[derive(Debug)]
 pub(super) struct Parsed {
-    entry: Entry,
-    change: Option<Change>,
+    /// Without the bytes.
+    pub(super) entry: Entry,
+    pub(super) change: Option<Change>,
+}
+
+/// What became of a stored entry.
+pub(super) struct Stored {
+    /// Where its document stood before.
+    pub(super) place: DocumentPlace,
+    pub(super) effect: Stores,
+}
+
+/// What an entry did to its document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stores {
+    /// It was there, and has its place in the log now.
+    Nothing,
+    /// One change more, in this row.
+    Change { row: i64 },
+    /// More than that: whoever has the document in memory must look at the file.
+    Other,
+    /// As `Other`; and somebody else writes under a name of this vault.
+    OwnName,
 }
 
 /// Parses an entry's change and compares its hash. Who wrote a change that does not parse is not asked: the relay must
 /// not have let it in.
-pub(super) fn parse(entry: &Entry) -> Result<Parsed, RemoteError> {
+pub(super) fn parse(entry: Entry) -> Result<Parsed, RemoteError> {
     let change = match (entry.kind, &entry.bytes) {
         (EntryKind::Change, Some(bytes)) => {
             let parsed = Change::parse(bytes.clone());
@@ -30,19 +51,31 @@ pub(super) fn parse(entry: &Entry) -> Result<Parsed, RemoteError> {
         }
         _ => None,
     };
-    let entry = Entry { bytes: None, ..entry.clone() };
+    let entry = Entry { bytes: None, ..entry };
     Ok(Parsed { entry, change })
 }
 
-/// Stores an entry at its place. `true`: somebody else writes under a name of this vault.
-pub(super) fn store(parsed: &Parsed, tx: &Tx<'_>, space: &SpaceRow, at: LogPosition) -> Result<bool, RemoteError> {
+/// Stores an entry at its place.
+pub(super) fn store(parsed: &Parsed, tx: &Tx<'_>, space: &SpaceRow, at: LogPosition) -> Result<Stored, RemoteError> {
     let entry = &parsed.entry;
     let seed = parsed.change.as_ref().and_then(|change| Seed::of(&change.header));
     let type_name = match &seed {
         Some(Seed::Root { type_name }) => Some(type_name.as_str()),
         _ => None,
     };
-    let document = tx.ensure_document(space, entry.document, type_name)?;
+    let place = tx.ensure_document(space, entry.document, type_name)?;
+    let effect = store_in(parsed, tx, space, place.row, at)?;
+    Ok(Stored { place, effect })
+}
+
+fn store_in(
+    parsed: &Parsed,
+    tx: &Tx<'_>,
+    space: &SpaceRow,
+    document: i64,
+    at: LogPosition,
+) -> Result<Stores, RemoteError> {
+    let entry = &parsed.entry;
     match (entry.kind, &parsed.change) {
         (EntryKind::Change, Some(change)) => place(tx, document, entry, change, at),
         (EntryKind::Change, None) => {
@@ -53,36 +86,35 @@ pub(super) fn store(parsed: &Parsed, tx: &Tx<'_>, space: &SpaceRow, at: LogPosit
             };
             let row = known.ok_or_else(|| RemoteError::Rejected(missing()))?;
             settle(tx, entry, row, at)?;
-            Ok(false)
+            Ok(Stores::Nothing)
         }
         (EntryKind::Tombstone | EntryKind::Restore, _) => {
             mark(tx, space, document, entry, at)?;
-            Ok(false)
+            Ok(Stores::Other)
         }
         (EntryKind::Void | EntryKind::Erased, _) => {
             let reason = "its log was repaired in a way that this release cannot follow: install a newer one";
             tx.set_held(document, Some(reason))?;
-            Ok(false)
+            Ok(Stores::Other)
         }
     }
 }
 
-fn place(tx: &Tx<'_>, document: i64, entry: &Entry, change: &Change, at: LogPosition) -> Result<bool, RemoteError> {
+fn place(tx: &Tx<'_>, document: i64, entry: &Entry, change: &Change, at: LogPosition) -> Result<Stores, RemoteError> {
     let new = NewChange { change, position: Some(at.position), device: Some(entry.device), batch: entry.batch };
     match tx.place(document, new)? {
         Placed::Known(row) => {
             settle(tx, entry, row, at)?;
-            Ok(false)
+            Ok(Stores::Nothing)
         }
-        Placed::New(_) => {
+        Placed::New(row) => {
             tx.unpark(document, FateCode::MISSING)?;
-            tx.mark_title_stale(document)?;
             // Only a clone or an older copy of this vault can have written it.
-            let is_ours = tx.is_own_actor(&change.header.actor)?;
-            if is_ours {
+            if tx.is_own_actor(&change.header.actor)? {
                 tx.forget_actors()?;
+                return Ok(Stores::OwnName);
             }
-            Ok(is_ours)
+            Ok(Stores::Change { row })
         }
         Placed::Taken { row, hash } => {
             // The log has decided between two changes of one name and number: ours gives way, and is kept.
@@ -92,7 +124,7 @@ fn place(tx: &Tx<'_>, document: i64, entry: &Entry, change: &Change, at: LogPosi
                 return Err(RemoteError::Rejected(detail));
             }
             tx.forget_actors()?;
-            place(tx, document, entry, change, at).map(|_| true)
+            place(tx, document, entry, change, at).map(|_| Stores::OwnName)
         }
     }
 }

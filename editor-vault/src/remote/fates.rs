@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use document::Header;
 use sync_core::client::{Fate, Verdict};
-use sync_wire::{ChangeHash, Content, FateCode};
+use sync_wire::{Ack, ChangeHash, Content, Cursor, FateCode};
 
 use super::RemoteError;
 use crate::error::StorageError;
@@ -41,11 +41,25 @@ impl Inner {
                         document.id = %fate.document, batch.id = %fate.batch, code, detail,
                         "Batch {} was not accepted: {code}", fate.batch
                     );
-                    self.take_in(fate.space, fate.document);
+                    self.take_in(fate.space, fate.document, None);
                 }
             }
         }
         Ok(())
+    }
+}
+
+/// Planted bugs.
+impl Inner {
+    /// Takes the place of an own batch as the resume point.
+    pub(crate) fn move_cursor_by_ack(&self, ack: &Ack) {
+        let (Some(at), Some(proof), space) = (ack.at, ack.proof, ack.space) else { return };
+        let moved = self.storage.write_remote(move |tx| {
+            let Some(found) = tx.space(space)? else { return Ok(()) };
+            let bootstrap = found.resuming.and_then(|resuming| resuming.bootstrap);
+            tx.set_cursor(found.row, &Cursor { space, at, chain: proof.chain, bootstrap })
+        });
+        drop::<Result<(), StorageError>>(moved);
     }
 }
 

@@ -55,6 +55,9 @@ pub(crate) struct LaneVerdict {
     pub(crate) detail: String,
 }
 
+// Statements that look for parked batches say `state IN (0, 1, 3) AND state = 3`: SQLite takes the index of the lanes,
+// which is as short as the outbox, only for the very words of its condition, and else reads every batch there ever was.
+
 impl Tx<'_> {
     /// Seals a batch: id and hashes never change from here on.
     pub(crate) fn save_batch(&self, id: BatchId, document: i64, batch: NewBatch<'_>) -> Result<i64, StorageError> {
@@ -202,7 +205,8 @@ impl Tx<'_> {
     /// Opens the lanes of a space that were closed under another version of its grants, or for want of one.
     pub(crate) fn unpark_for_grant(&self, space: i64, access_version: u64) -> Result<usize, StorageError> {
         self.execute(
-            "UPDATE batches SET state = 0 WHERE state = 3 AND judged_by <> ?2 AND code IN (?3, ?4)
+            "UPDATE batches SET state = 0
+             WHERE state IN (0, 1, 3) AND state = 3 AND judged_by <> ?2 AND code IN (?3, ?4)
              AND document IN (SELECT id FROM documents WHERE space = ?1)",
             params![space, signed(access_version), FateCode::GRANT.0, FateCode::NO_SUCH_SPACE.0],
         )
@@ -211,7 +215,8 @@ impl Tx<'_> {
     /// Opens the lanes that were closed under other limits.
     pub(crate) fn unpark_for_limits(&self, limits_version: u64) -> Result<usize, StorageError> {
         self.execute(
-            "UPDATE batches SET state = 0 WHERE state = 3 AND judged_by <> ?1 AND code NOT IN (?2, ?3)",
+            "UPDATE batches SET state = 0
+             WHERE state IN (0, 1, 3) AND state = 3 AND judged_by <> ?1 AND code NOT IN (?2, ?3)",
             params![signed(limits_version), FateCode::GRANT.0, FateCode::NO_SUCH_SPACE.0],
         )
     }
@@ -219,9 +224,15 @@ impl Tx<'_> {
     /// Opens the lane of a document, if it was closed for this reason.
     pub(crate) fn unpark(&self, document: i64, code: FateCode) -> Result<usize, StorageError> {
         self.execute(
-            "UPDATE batches SET state = 0 WHERE document = ?1 AND state = 3 AND code = ?2",
+            "UPDATE batches SET state = 0 WHERE document = ?1 AND state IN (0, 1, 3) AND state = 3 AND code = ?2",
             params![document, code.0],
         )
+    }
+
+    /// Whether some lane is closed.
+    pub(crate) fn has_parked(&self) -> Result<bool, StorageError> {
+        let found = self.one("SELECT 1 FROM batches WHERE state IN (0, 1, 3) AND state = 3 LIMIT 1", [], |_| Ok(()))?;
+        Ok(found.is_some())
     }
 
     pub(crate) fn batch_counts(&self, document: i64) -> Result<BatchCounts, StorageError> {
@@ -241,7 +252,8 @@ impl Tx<'_> {
     /// Why a lane is closed.
     pub(crate) fn parked(&self, document: i64) -> Result<Option<LaneVerdict>, StorageError> {
         self.one(
-            "SELECT code, detail FROM batches WHERE document = ?1 AND state = 3 ORDER BY id LIMIT 1",
+            "SELECT code, detail FROM batches WHERE document = ?1 AND state IN (0, 1, 3) AND state = 3
+             ORDER BY id LIMIT 1",
             [document],
             read_verdict,
         )
@@ -269,7 +281,8 @@ const OUTBOX: &str = "
     LEFT JOIN changes c ON c.id = b.change
     WHERE b.state IN (0, 1) AND b.id > ?1
       AND s.role IS NOT NULL AND s.epoch IS NOT NULL
-      AND NOT EXISTS (SELECT 1 FROM batches p WHERE p.document = b.document AND p.state = 3 AND p.id < b.id)
+      AND NOT EXISTS (SELECT 1 FROM batches p
+                      WHERE p.document = b.document AND p.state IN (0, 1, 3) AND p.state = 3 AND p.id < b.id)
     ORDER BY b.id";
 
 const SELECT_FATED: &str = "

@@ -29,6 +29,15 @@ pub(crate) struct Moved {
     pub(crate) generation: i64,
 }
 
+/// Where a document stands before something is stored of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DocumentPlace {
+    pub(crate) row: i64,
+    pub(crate) moved: Moved,
+    /// Whether its type was known.
+    pub(crate) is_typed: bool,
+}
+
 /// A document in a list.
 #[derive(Debug, Clone)]
 pub(crate) struct ListRow {
@@ -57,22 +66,29 @@ impl Tx<'_> {
         space: &SpaceRow,
         id: DocumentId,
         type_name: Option<&str>,
-    ) -> Result<i64, StorageError> {
-        let found: Option<(i64, Option<String>)> = self.one(
-            "SELECT id, type FROM documents WHERE space = ?1 AND document = ?2",
+    ) -> Result<DocumentPlace, StorageError> {
+        let found = self.one(
+            "SELECT id, type, point, generation FROM documents WHERE space = ?1 AND document = ?2",
             params![space.row, id.0],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| {
+                let moved = Moved { point: row.get(2)?, generation: row.get(3)? };
+                let type_name: Option<String> = row.get(1)?;
+                Ok(DocumentPlace { row: row.get(0)?, moved, is_typed: type_name.is_some() })
+            },
         )?;
         match found {
-            Some((row, None)) if type_name.is_some() => {
-                self.set_type(row, type_name)?;
-                Ok(row)
+            Some(place) if !place.is_typed && type_name.is_some() => {
+                self.set_type(place.row, type_name)?;
+                Ok(place)
             }
-            Some((row, _)) => Ok(row),
-            None => self.insert(
-                "INSERT INTO documents (space, document, type) VALUES (?1, ?2, ?3)",
-                params![space.row, id.0, type_name],
-            ),
+            Some(place) => Ok(place),
+            None => {
+                let row = self.insert(
+                    "INSERT INTO documents (space, document, type) VALUES (?1, ?2, ?3)",
+                    params![space.row, id.0, type_name],
+                )?;
+                Ok(DocumentPlace { row, moved: Moved::default(), is_typed: false })
+            }
         }
     }
 
@@ -113,12 +129,6 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Somebody else's change came: the title must be found out again.
-    pub(crate) fn mark_title_stale(&self, document: i64) -> Result<(), StorageError> {
-        self.execute("UPDATE documents SET title_is_stale = 1 WHERE id = ?1", [document])?;
-        Ok(())
-    }
-
     /// Makes every process load the document anew.
     pub(crate) fn begin_generation(&self, document: i64) -> Result<(), StorageError> {
         self.execute("UPDATE documents SET generation = generation + 1, title_is_stale = 1 WHERE id = ?1", [document])?;
@@ -133,7 +143,8 @@ impl Tx<'_> {
 
     pub(super) fn move_point(&self, document: i64, point: i64, bytes: usize) -> Result<(), StorageError> {
         self.execute(
-            "UPDATE documents SET point = ?2, bytes = bytes + ?3 WHERE id = ?1",
+            // Whoever knows the title says so afterwards; after a change of others it must be found out again.
+            "UPDATE documents SET point = ?2, bytes = bytes + ?3, title_is_stale = 1 WHERE id = ?1",
             params![document, point, i64::try_from(bytes).unwrap_or(i64::MAX)],
         )?;
         Ok(())

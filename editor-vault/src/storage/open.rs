@@ -8,7 +8,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::schema::{APPLICATION_ID, CREATE, MAJOR, VERSION, VERSION_UNIT};
 use super::tx::fault;
-use super::writer::Flush;
+use super::writer::{Flush, Shell};
 use super::{Storage, Tx};
 use crate::error::{OpenError, StorageError};
 use crate::sources::{Sources, random16};
@@ -19,27 +19,47 @@ const SQLITE_REQUIRED_NUMBER: i32 = 3_051_003;
 /// Largest value that SQLite will take or give.
 const VALUE_BYTES_MAX: i32 = 64 << 20;
 
+/// When what is in the write-ahead log moves into the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Checkpoints {
+    /// Now and then, and when the last connection is closed.
+    Automatic,
+    /// When it is asked for.
+    #[cfg(feature = "simulation")]
+    WhenTold,
+}
+
+impl Checkpoints {
+    fn are_automatic(self) -> bool {
+        matches!(self, Self::Automatic)
+    }
+}
+
 /// Opens the vault file in `directory`, and makes it if there is none.
-pub(crate) fn open(directory: &Path, sources: &dyn Sources) -> Result<Storage, OpenError> {
+pub(crate) fn open(directory: &Path, sources: &dyn Sources, shell: Shell) -> Result<Storage, OpenError> {
     check_sqlite()?;
     make_directory(directory)?;
     let file = directory.join("vault.sqlite");
     make_file(&file)?;
-    if file.metadata().is_ok_and(|metadata| metadata.len() > 0) {
-        probe(&file)?;
-    }
+    let checkpoints = shell.checkpoints();
+    // Kept until the next is open: the first connection to a file reads all of the log beside it.
+    let is_something = file.metadata().is_ok_and(|metadata| metadata.len() > 0);
+    let probed = is_something.then(|| probe(&file, checkpoints)).transpose()?;
     let refused = |error: rusqlite::Error| refusal(&file, &error);
-    let connection = connect(&file, OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(refused)?;
-    prepare(&connection, &file)?;
-    initialise(&connection, &file, sources)?;
-    Ok(Storage::new(file, connection)?)
+    let connection = connect(&file, OpenFlags::SQLITE_OPEN_READ_WRITE, checkpoints).map_err(refused)?;
+    prepare(&connection, &file, checkpoints)?;
+    drop(probed);
+    if initialise(&connection, &file, sources)? == Found::Nothing {
+        shell.committed(Flush::Now);
+    }
+    Ok(Storage::new(file, connection, shell)?)
 }
 
 /// A connection that only reads.
-pub(super) fn reader(file: &Path) -> Result<Connection, StorageError> {
+pub(super) fn reader(file: &Path, checkpoints: Checkpoints) -> Result<Connection, StorageError> {
     let open = || {
-        let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        pragmas(&connection)?;
+        let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE, checkpoints)?;
+        pragmas(&connection, checkpoints)?;
         connection.pragma_update(None, "query_only", true)?;
         Ok(connection)
     };
@@ -47,10 +67,10 @@ pub(super) fn reader(file: &Path) -> Result<Connection, StorageError> {
 }
 
 /// A connection that writes, after the first was given up.
-pub(super) fn writer(file: &Path) -> Result<Connection, StorageError> {
+pub(super) fn writer(file: &Path, checkpoints: Checkpoints) -> Result<Connection, StorageError> {
     let open = || {
-        let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-        pragmas(&connection)?;
+        let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_WRITE, checkpoints)?;
+        pragmas(&connection, checkpoints)?;
         Ok(connection)
     };
     open().map_err(|error| fault(file, &error))
@@ -102,13 +122,14 @@ fn parent(path: &Path) -> PathBuf {
     path.parent().unwrap_or(path).to_path_buf()
 }
 
-fn connect(file: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
+fn connect(file: &Path, access: OpenFlags, checkpoints: Checkpoints) -> rusqlite::Result<Connection> {
     let flags = access | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let connection = Connection::open_with_flags(file, flags)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
     // Without this, a statement beside a partial index is compiled anew for every value that is bound to it.
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, !checkpoints.are_automatic())?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, VALUE_BYTES_MAX)?;
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     connection.set_limit(Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 999)?;
@@ -117,21 +138,24 @@ fn connect(file: &Path, access: OpenFlags) -> rusqlite::Result<Connection> {
 }
 
 /// Looks at a file without being able to change it.
-fn probe(file: &Path) -> Result<(), OpenError> {
+fn probe(file: &Path, checkpoints: Checkpoints) -> Result<Connection, OpenError> {
     let refused = |error: rusqlite::Error| refusal(file, &error);
-    let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY).map_err(refused)?;
+    let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY, checkpoints).map_err(refused)?;
     let application = number(&connection, "application_id").map_err(refused)?;
     let version = number(&connection, "user_version").map_err(refused)?;
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(refused)?;
-    if application != APPLICATION_ID && (application != 0 || tables > 0) {
+    if application != APPLICATION_ID && (application != 0 || has_tables(&connection).map_err(refused)?) {
         return Err(OpenError::NotAVault { path: file.to_path_buf(), found: application, expected: APPLICATION_ID });
     }
     if version / VERSION_UNIT > MAJOR {
         let found = version / VERSION_UNIT;
         return Err(OpenError::TooNew { path: file.to_path_buf(), found, supported: MAJOR });
     }
-    Ok(())
+    Ok(connection)
+}
+
+fn has_tables(connection: &Connection) -> rusqlite::Result<bool> {
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    Ok(tables > 0)
 }
 
 fn number(connection: &Connection, pragma: &str) -> rusqlite::Result<u32> {
@@ -139,7 +163,7 @@ fn number(connection: &Connection, pragma: &str) -> rusqlite::Result<u32> {
     connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0)).map(i32::cast_unsigned)
 }
 
-fn prepare(connection: &Connection, file: &Path) -> Result<(), OpenError> {
+fn prepare(connection: &Connection, file: &Path, checkpoints: Checkpoints) -> Result<(), OpenError> {
     let refused = |error: rusqlite::Error| refusal(file, &error);
     // Both only count in a new file.
     connection.pragma_update(None, "page_size", 4096).map_err(refused)?;
@@ -147,7 +171,7 @@ fn prepare(connection: &Connection, file: &Path) -> Result<(), OpenError> {
     connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(refused)?;
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(refused)?;
-    pragmas(connection).map_err(refused)?;
+    pragmas(connection, checkpoints).map_err(refused)?;
     if !mode.eq_ignore_ascii_case("wal") {
         // Some network file systems cannot share memory. Slower, and as durable.
         tracing::warn!(vault.file = %file.display(), journal_mode = %mode, "The file system offers no WAL");
@@ -178,7 +202,7 @@ pub(super) fn set_flush(connection: &Connection, flush: Flush) -> rusqlite::Resu
 }
 
 /// For every connection. WAL with `synchronous = NORMAL` could roll back what was acknowledged, so it is FULL.
-fn pragmas(connection: &Connection) -> rusqlite::Result<()> {
+fn pragmas(connection: &Connection, checkpoints: Checkpoints) -> rusqlite::Result<()> {
     connection.execute_batch(
         "PRAGMA synchronous = FULL;
          PRAGMA fullfsync = ON;
@@ -192,16 +216,38 @@ fn pragmas(connection: &Connection) -> rusqlite::Result<()> {
          PRAGMA recursive_triggers = OFF;
          PRAGMA wal_autocheckpoint = 1000;
          PRAGMA journal_size_limit = 67108864;",
-    )
+    )?;
+    if checkpoints.are_automatic() { Ok(()) } else { connection.execute_batch("PRAGMA wal_autocheckpoint = 0") }
+}
+
+/// Moves everything into the file and empties the log beside it.
+#[cfg(feature = "simulation")]
+pub(super) fn checkpoint(connection: &Connection, file: &Path) -> Result<(), StorageError> {
+    set_flush(connection, Flush::Now).map_err(|error| fault(file, &error))?;
+    let run = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+    match run.map_err(|error| fault(file, &error))? {
+        0 => Ok(()),
+        _ => Err(StorageError::Busy { path: file.to_path_buf() }),
+    }
+}
+
+/// What a file was before it was opened.
+#[derive(PartialEq, Eq)]
+enum Found {
+    Nothing,
+    Vault,
 }
 
 /// Makes the tables of a new file; several processes may try at once.
-fn initialise(connection: &Connection, file: &Path, sources: &dyn Sources) -> Result<(), OpenError> {
+fn initialise(connection: &Connection, file: &Path, sources: &dyn Sources) -> Result<Found, OpenError> {
     let refused = |error: rusqlite::Error| refusal(file, &error);
+    if number(connection, "user_version").map_err(refused)? != 0 {
+        return Ok(Found::Vault);
+    }
     connection.execute_batch("BEGIN IMMEDIATE").map_err(refused)?;
-    let make = || -> Result<(), OpenError> {
+    let make = || -> Result<Found, OpenError> {
         if number(connection, "user_version").map_err(refused)? != 0 {
-            return Ok(());
+            return Ok(Found::Vault);
         }
         connection.execute_batch(CREATE).map_err(refused)?;
         let tx = Tx::new(connection, file);
@@ -209,10 +255,11 @@ fn initialise(connection: &Connection, file: &Path, sources: &dyn Sources) -> Re
         tx.set_incarnation(&random16(sources))?;
         tx.create_local_space(&random16(sources))?;
         connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(refused)?;
-        connection.pragma_update(None, "user_version", VERSION).map_err(refused)
+        connection.pragma_update(None, "user_version", VERSION).map_err(refused)?;
+        Ok(Found::Nothing)
     };
     match make() {
-        Ok(()) => connection.execute_batch("COMMIT").map_err(refused),
+        Ok(found) => connection.execute_batch("COMMIT").map_err(refused).map(|()| found),
         Err(error) => {
             drop(connection.execute_batch("ROLLBACK"));
             Err(error)

@@ -32,6 +32,11 @@ impl<'a> Tx<'a> {
         StorageError::Unexpected { path: self.file.to_path_buf(), detail: detail.into() }
     }
 
+    /// The device did not do what it should.
+    pub(super) fn failed(&self, detail: impl Into<String>) -> StorageError {
+        StorageError::Io { path: self.file.to_path_buf(), detail: detail.into() }
+    }
+
     pub(super) fn execute(&self, sql: &str, params: impl Params) -> Result<usize, StorageError> {
         let run = || self.connection.prepare_cached(sql)?.execute(params);
         run().map_err(|error| self.fault(&error))

@@ -8,37 +8,51 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sync_core::client::{Client, Effect, Input, Link, Status};
-use sync_core::time::Instant;
+use sync_core::client::{Input, Link, Status};
+use sync_wire::DeviceFrame;
 
-use super::socket::{Endpoint, Failure, Incoming, Socket};
+use super::core::{Core, Wire};
+use super::socket::{self, Endpoint, Failure, Incoming, Socket};
 use super::{Connection, Report, Signals};
-use crate::remote::Assembly;
 use crate::vault::Inner;
 
 /// How often it is looked whether another process has stopped syncing this vault.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-pub(super) type Connecting = Pin<Box<dyn Future<Output = Result<Socket, Failure>> + Send>>;
+type Connecting = Pin<Box<dyn Future<Output = Result<Socket, Failure>> + Send>>;
 
-/// The shell of [`Client`].
+/// The shell of [`Core`] with a thread and a socket.
 pub(super) struct Driver {
-    pub(super) inner: Arc<Inner>,
-    pub(super) endpoint: Endpoint,
-    /// Of the credentials.
-    pub(super) login: [u8; 32],
-    pub(super) client: Client,
-    pub(super) connecting: Option<Connecting>,
-    pub(super) socket: Option<Socket>,
-    pub(super) assembly: Assembly,
-    /// Whether the account behind the credentials is known to be the vault's: before that, nothing is pushed.
-    pub(super) is_proven: bool,
-    /// Stronger than what the client says: a person must act.
-    pub(super) blocked: Option<String>,
-    pub(super) status: Status,
+    core: Core,
+    line: Line,
     signals: Arc<Signals>,
     stop: Arc<AtomicBool>,
     saves_seen: u64,
+}
+
+/// The connection, or the attempt at one.
+struct Line {
+    endpoint: Endpoint,
+    connecting: Option<Connecting>,
+    socket: Option<Socket>,
+}
+
+impl Wire for Line {
+    fn connect(&mut self) {
+        self.socket = None;
+        self.connecting = Some(Box::pin(socket::connect(self.endpoint.clone())));
+    }
+
+    fn disconnect(&mut self) {
+        self.socket = None;
+        self.connecting = None;
+    }
+
+    fn send(&mut self, frame: DeviceFrame) {
+        if let Some(socket) = &self.socket {
+            socket.send(frame);
+        }
+    }
 }
 
 impl Driver {
@@ -49,38 +63,27 @@ impl Driver {
         signals: Arc<Signals>,
         stop: Arc<AtomicBool>,
     ) -> Self {
-        let mut seed = [0; 8];
-        inner.sources.fill(&mut seed);
-        Self {
-            login: connection.digest(),
-            client: Client::new(inner.device, connection.agent, u64::from_le_bytes(seed)),
-            inner,
-            endpoint,
-            connecting: None,
-            socket: None,
-            assembly: Assembly::default(),
-            is_proven: false,
-            blocked: None,
-            status: Status::default(),
-            signals,
-            stop,
-            saves_seen: 0,
-        }
+        let core = Core::new(inner, connection);
+        let line = Line { endpoint, connecting: None, socket: None };
+        Self { core, line, signals, stop, saves_seen: 0 }
     }
 
     pub(super) fn run(mut self) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         match runtime {
             Ok(runtime) => runtime.block_on(self.keep_connected()),
-            Err(error) => self.report_blocked(format!("the sync thread could not be started: {error}")),
+            Err(error) => {
+                let status = super::blocked(format!("the sync thread could not be started: {error}"));
+                self.signals.report(Report { status, saves: 0 });
+            }
         }
     }
 
     async fn keep_connected(&mut self) {
         // One process syncs; the lock ends with this thread.
         let Some(_lock) = self.wait_for_lock().await else { return };
-        let inner = Arc::downgrade(&self.inner);
-        let _listening = self.inner.storage.listen(move || {
+        let inner = Arc::downgrade(&self.core.inner);
+        let _listening = self.core.inner.storage.listen(move || {
             if let Some(inner) = inner.upgrade() {
                 inner.sealer.foreign();
             }
@@ -92,45 +95,34 @@ impl Driver {
                 self.saves_seen = saves;
                 inputs.push_back(Input::Saved);
             }
-            self.work_off(&mut inputs);
-            self.report();
+            self.core.work_off(&mut inputs, &mut self.line);
+            self.signals.report(Report { status: self.core.status().clone(), saves: self.saves_seen });
             if self.stop.load(Ordering::Acquire) {
                 inputs.push_back(Input::Stop);
-                self.work_off(&mut inputs);
+                self.core.work_off(&mut inputs, &mut self.line);
                 return;
             }
             inputs.extend(self.next_input().await);
         }
     }
 
-    /// Feeds inputs to the client and performs what it wants, until there is nothing left.
-    fn work_off(&mut self, inputs: &mut VecDeque<Input>) {
-        let mut effects: Vec<Effect> = Vec::new();
-        while let Some(input) = inputs.pop_front() {
-            self.client.handle(self.now(), input, &mut effects);
-            for effect in effects.drain(..) {
-                inputs.extend(self.perform(effect));
-            }
-        }
-    }
-
     async fn next_input(&mut self) -> Option<Input> {
-        let due = self.client.next_timeout().map(|at| at.since(self.now()));
-        let (socket, connecting) = (&mut self.socket, &mut self.connecting);
+        let due = self.core.client.next_timeout().map(|at| at.since(self.core.now()));
+        let Line { socket, connecting, .. } = &mut self.line;
         tokio::select! {
             () = self.signals.wake.notified() => None,
             incoming = next_of(socket) => Some(match incoming {
                 Incoming::Frame(frame) => Input::Frame(*frame),
                 Incoming::Closed { detail } => {
-                    self.socket = None;
+                    *socket = None;
                     Input::Closed { detail }
                 }
             }),
             outcome = outcome_of(connecting) => {
-                self.connecting = None;
+                *connecting = None;
                 Some(match outcome {
-                    Ok(socket) => {
-                        self.socket = Some(socket);
+                    Ok(opened) => {
+                        *socket = Some(opened);
                         Input::Connected
                     }
                     Err(Failure { retry, detail }) => Input::ConnectFailed { retry, detail },
@@ -141,7 +133,7 @@ impl Driver {
     }
 
     async fn wait_for_lock(&mut self) -> Option<File> {
-        let path = self.inner.directory.join("sync.lock");
+        let path = self.core.inner.directory.join("sync.lock");
         loop {
             let opened = File::options().create(true).truncate(false).write(true).open(&path);
             let locked = opened.and_then(|file| match file.try_lock() {
@@ -161,24 +153,8 @@ impl Driver {
         }
     }
 
-    fn now(&self) -> Instant {
-        Instant(self.inner.sources.monotonic())
-    }
-
-    fn report(&mut self) {
-        if let Some(detail) = self.blocked.clone() {
-            return self.report_blocked(detail);
-        }
-        self.signals.report(Report { status: self.status.clone(), saves: self.saves_seen });
-    }
-
     fn report_waiting(&self, detail: &str) {
         let link = Link::Waiting { detail: detail.to_owned(), retry_in: LOOK_EVERY };
-        self.signals.report(Report { status: Status { link, ..Status::default() }, saves: 0 });
-    }
-
-    fn report_blocked(&self, detail: String) {
-        let link = Link::Blocked { code: None, detail };
         self.signals.report(Report { status: Status { link, ..Status::default() }, saves: 0 });
     }
 }

@@ -5,6 +5,7 @@ mod faults; // what is broken outside
 mod filling; // changes out of snapshots
 mod history; // what documents were, and taking back
 mod house; // vaults in directories of their own
+mod inline; // on one thread, as a simulated world runs it
 mod killed; // processes that end without warning
 mod listing; // what is in a vault
 mod login; // from a local space to an account

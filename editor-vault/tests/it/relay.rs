@@ -3,6 +3,8 @@
 //! It speaks the real protocol over a real socket, so that the vault's whole sync thread is under test. What real
 //! relays must check is not its business.
 
+pub(crate) mod inline; // without threads and sockets
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -37,7 +39,7 @@ struct Shared {
     stop: Notify,
 }
 
-struct State {
+pub(crate) struct State {
     /// By token.
     accounts: BTreeMap<String, AccountId>,
     spaces: BTreeMap<SpaceId, Space>,
@@ -59,9 +61,9 @@ pub(crate) struct Space {
 const SALT: Salt = Salt([7; 32]);
 const EPOCH: Epoch = Epoch([1; 8]);
 
-impl Relay {
+impl Shared {
     /// Every token is an account of its own with a personal space, unless two share a first letter.
-    pub(crate) fn start(tokens: &[&str]) -> Self {
+    fn new(tokens: &[&str]) -> Self {
         let id = |token: &str, tag: u8| [[token.as_bytes()[0]; 15].as_slice(), &[tag]].concat().try_into().unwrap();
         let accounts: BTreeMap<_, _> =
             tokens.iter().map(|token| ((*token).to_owned(), AccountId(id(token, 1)))).collect();
@@ -75,7 +77,18 @@ impl Relay {
             pushes: Vec::new(),
             lies: false,
         };
-        let shared = Arc::new(Shared { state: Mutex::new(state), grew: watch::Sender::new(0), stop: Notify::new() });
+        Self { state: Mutex::new(state), grew: watch::Sender::new(0), stop: Notify::new() }
+    }
+
+    fn account(&self, token: &str) -> AccountId {
+        self.state.lock().unwrap().accounts[token]
+    }
+}
+
+impl Relay {
+    /// Every token is an account of its own with a personal space, unless two share a first letter.
+    pub(crate) fn start(tokens: &[&str]) -> Self {
+        let shared = Arc::new(Shared::new(tokens));
         let (tell, told) = std::sync::mpsc::channel();
         let served = shared.clone();
         let thread = std::thread::spawn(move || {
@@ -139,10 +152,15 @@ impl Relay {
         self.shared.grew.send_modify(|grown| *grown += 1);
     }
 
-    /// New devices get this document as a snapshot of everything that is in the log now.
     pub(crate) fn make_snapshot(&self, space: SpaceId, document: DocumentId) {
-        let mut state = self.shared.state.lock().unwrap();
-        let space = state.spaces.get_mut(&space).unwrap();
+        self.shared.state.lock().unwrap().make_snapshot(space, document);
+    }
+}
+
+impl State {
+    /// New devices get this document as a snapshot of everything that is in the log now.
+    pub(crate) fn make_snapshot(&mut self, space: SpaceId, document: DocumentId) {
+        let space = self.spaces.get_mut(&space).unwrap();
         let changes: Vec<Blob> =
             space.entries.iter().filter(|entry| entry.document == document).filter_map(|e| e.bytes.clone()).collect();
         let mut whole = document::Document::new(None);
@@ -256,6 +274,10 @@ async fn serve(shared: Arc<Shared>, stream: TcpStream) {
 }
 
 impl Session {
+    fn of(account: AccountId) -> Self {
+        Self { account: Some(account), ..Self::default() }
+    }
+
     fn on_frame(&mut self, shared: &Shared, frame: DeviceFrame) -> Vec<RelayFrame> {
         let mut state = shared.state.lock().unwrap();
         match frame {
@@ -320,7 +342,9 @@ impl Session {
                 let log = state.spaces.get_mut(&space).unwrap();
                 log.take(space, self.device.unwrap(), push);
                 self.own.push(batch);
-                RelayFrame::Ack(Ack { space, document, batch, at: Some(log.end()), proof: None })
+                let receipt = Receipt { key: 0, mac: [0; 32] };
+                let proof = Some(Proof { chain: *log.chains.last().unwrap(), receipt });
+                RelayFrame::Ack(Ack { space, document, batch, at: Some(log.end()), proof })
             }
             Answer::Refuse(code) => {
                 self.skipping.insert(document, push.lane);

@@ -3,7 +3,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use sync_wire::{Ack, Bootstrap, Confirm, Cursor, Deliver, DeviceFrame, Grant, LogPosition, Position, Resume, SpaceId};
+use sync_wire::log::EntryKind;
+use sync_wire::planted::{self, Bug};
+use sync_wire::{
+    Ack, Bootstrap, Confirm, Cursor, Deliver, DeviceFrame, Entry, Grant, LogPosition, Position, Resume, SpaceId,
+};
 
 use super::{Effect, Lost};
 
@@ -11,7 +15,21 @@ use super::{Effect, Lost};
 pub(super) struct Inbound {
     spaces: BTreeMap<SpaceId, Stream>,
     /// Commits under way, oldest first: `Committed` answers come in this order.
-    committing: VecDeque<SpaceId>,
+    committing: VecDeque<(SpaceId, Lanes)>,
+}
+
+/// What a commit means for lanes that were closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lanes {
+    Unchanged,
+    /// A document was restored: what was parked because it was deleted is pending again, anywhere in the outbox.
+    MayBeOpen,
+}
+
+impl Lanes {
+    fn after<'e>(mut entries: impl Iterator<Item = &'e Entry>) -> Self {
+        if entries.any(|entry| entry.kind == EntryKind::Restore) { Self::MayBeOpen } else { Self::Unchanged }
+    }
 }
 
 /// The stream of one space.
@@ -65,7 +83,7 @@ impl Inbound {
         }
         stream.received = deliver.end();
         stream.known_end = stream.known_end.max(stream.received.position);
-        self.committing.push_back(space);
+        self.committing.push_back((space, Lanes::after(deliver.entries.iter())));
         effects.push(Effect::CommitDelivery(deliver));
         Ok(())
     }
@@ -76,7 +94,8 @@ impl Inbound {
         if !stream.is_bootstrapping || bootstrap.at.epoch != stream.received.epoch {
             return Err(Lost::retry(format!("a bootstrap of space {space} came that is not under way")));
         }
-        self.committing.push_back(space);
+        let entries = bootstrap.documents.iter().flat_map(|document| &document.entries);
+        self.committing.push_back((space, Lanes::after(entries.map(|positioned| &positioned.entry))));
         effects.push(Effect::CommitBootstrap(bootstrap));
         Ok(())
     }
@@ -91,15 +110,18 @@ impl Inbound {
     }
 
     /// Confirms the oldest commit under way.
-    pub(super) fn committed(&mut self, cursor: &Cursor, effects: &mut Vec<Effect>) {
-        let Some(space) = self.committing.pop_front() else { return };
+    pub(super) fn committed(&mut self, cursor: &Cursor, effects: &mut Vec<Effect>) -> Lanes {
+        let Some((space, lanes)) = self.committing.pop_front() else { return Lanes::Unchanged };
         assert_eq!(space, cursor.space, "commits are answered in order");
         if let Some(stream) = self.spaces.get_mut(&space) {
             stream.committed = cursor.at.position;
             stream.is_bootstrapping = cursor.bootstrap.is_some();
         }
         let position = cursor.at.position;
-        effects.push(Effect::Send(DeviceFrame::Confirm(Confirm { space, position, frames: 1 })));
+        // Planted: what was delivered is confirmed, and its credit is not given back.
+        let frames = u32::from(!planted::is(Bug::CreditLeaked));
+        effects.push(Effect::Send(DeviceFrame::Confirm(Confirm { space, position, frames })));
+        lanes
     }
 
     pub(super) fn is_caught_up(&self) -> bool {

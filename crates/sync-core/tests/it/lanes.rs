@@ -1,7 +1,7 @@
 //! A failure in one document delays no other, and its own lane begins anew after it (PROTOCOL §5).
 
 use sync_core::client::Verdict;
-use sync_wire::{FateCode, Role};
+use sync_wire::{DeviceId, FateCode, Role};
 
 use crate::world::{World, document, hash};
 
@@ -38,6 +38,21 @@ fn a_parked_lane_waits_and_goes_on_when_the_grant_changes() {
     world.settle();
     assert_eq!(world.relay.log.len(), 2);
     world.check_converged();
+}
+
+/// Found by the simulated world: the batch was pending again, and nobody looked at it until the next connection.
+#[test]
+fn a_lane_that_was_parked_for_a_deletion_goes_on_when_another_device_restores_the_document() {
+    let mut world = World::new(1);
+    world.relay.is_deleted = true;
+    let waiting = world.save(0, document(1), 1, &[]);
+    world.start(0);
+    world.settle();
+    assert!(matches!(world.devices[0].vault.fates[&waiting], Verdict::Parked { code: FateCode::DELETED, .. }));
+    world.relay.append_restore(DeviceId([9; 16]), document(1));
+    world.poll(0);
+    world.settle();
+    assert!(matches!(world.devices[0].vault.fates[&waiting], Verdict::Accepted { .. }));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sync_core::client::{self, Client, Link, OutboxBatch, Status, Verdict};
 use sync_core::session::{self, Authorized, BootstrapCursor, BootstrapPage, LogPage, Outcome, Pushed, Session, Within};
 use sync_core::time::Instant;
-use sync_wire::log::{EntryIdentity, EntryKind, Receipt};
+use sync_wire::log::{EntryIdentity, EntryKind, Receipt, marker_hash};
 use sync_wire::*;
 
 pub(crate) const SPACE: SpaceId = SpaceId([1; 16]);
@@ -36,6 +36,8 @@ fn hashes_of(bytes: &[u8]) -> Vec<ChangeHash> {
 pub(crate) struct Relay {
     pub(crate) log: Vec<Entry>,
     pub(crate) refuse: BTreeSet<ChangeHash>,
+    /// Whether its documents are deleted.
+    pub(crate) is_deleted: bool,
     pub(crate) role: Option<Role>,
     pub(crate) access_version: u64,
     pub(crate) appends: usize,
@@ -69,10 +71,21 @@ impl Relay {
         self.role = role;
     }
 
+    /// Another device takes the deletion of a document back.
+    pub(crate) fn append_restore(&mut self, device: DeviceId, document: DocumentId) {
+        self.is_deleted = false;
+        let (kind, batch) = (EntryKind::Restore, BatchId([0xee; 16]));
+        let hash = marker_hash(kind, SPACE, document, batch, &[]);
+        self.log.push(Entry { kind, document, hash, device, batch, bytes: None, heads: None });
+    }
+
     fn judge(&mut self, device: DeviceId, document: DocumentId, pushed: &Pushed) -> Outcome {
         let Content::Changes(changes) = &pushed.content else { unreachable!("these tests push changes") };
         if self.role != Some(Role::Editor) {
             return Outcome::Parked { code: FateCode::GRANT, judged_by: self.access_version, detail: "viewer".into() };
+        }
+        if self.is_deleted {
+            return Outcome::Parked { code: FateCode::DELETED, judged_by: 1, detail: "deleted".into() };
         }
         let known: BTreeMap<ChangeHash, usize> = self
             .log
@@ -197,6 +210,10 @@ impl Vault {
     }
 
     fn commit(&mut self, entry: &Entry) -> Result<(), String> {
+        if entry.kind == EntryKind::Restore {
+            self.fates.retain(|_, verdict| !matches!(verdict, Verdict::Parked { code: FateCode::DELETED, .. }));
+            return Ok(());
+        }
         match &entry.bytes {
             Some(bytes) => drop(self.changes.insert(entry.hash, bytes.clone())),
             None if self.changes.contains_key(&entry.hash) => {}

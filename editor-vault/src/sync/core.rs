@@ -1,33 +1,100 @@
-//! One effect of the client, performed. The file is written here and now: the thread has nothing better to do, and the
-//! relay waits by its credit.
+//! The client with the vault behind it: inputs in, effects performed, and what has to leave handed to a wire. The file
+//! is written here and now: the thread has nothing better to do, and the relay waits by its credit.
 
-use sync_core::client::{Effect, Input};
-use sync_wire::Cursor;
+use std::collections::VecDeque;
+use std::sync::Arc;
 
-use super::driver::Driver;
-use super::socket;
+use sync_core::client::{Client, Effect, Input, Status};
+use sync_core::time::Instant;
+use sync_wire::planted::{self, Bug};
+use sync_wire::{Cursor, DeviceFrame, RelayFrame};
+
+use super::Connection;
 use crate::error::StorageError;
-use crate::remote::RemoteError;
+use crate::remote::{Assembly, RemoteError};
+use crate::vault::Inner;
 
-impl Driver {
+/// Where effects go that the vault cannot perform.
+pub(super) trait Wire {
+    /// An effect is about to be performed.
+    fn performing(&mut self, _effect: &Effect) {}
+    /// Open a connection, in place of the one there is.
+    fn connect(&mut self);
+    fn disconnect(&mut self);
+    fn send(&mut self, frame: DeviceFrame);
+}
+
+/// [`Client`] and what it needs of the vault. Holds no data: outbox and resume points are in the file.
+pub(super) struct Core {
+    pub(super) inner: Arc<Inner>,
+    pub(super) client: Client,
+    /// Of the credentials.
+    login: [u8; 32],
+    assembly: Assembly,
+    /// Whether the account behind the credentials is known to be the vault's: before that, nothing is pushed.
+    is_proven: bool,
+    /// Stronger than what the client says: a person must act.
+    is_blocked: bool,
+    status: Status,
+    effects: Vec<Effect>,
+}
+
+impl Core {
+    pub(super) fn new(inner: Arc<Inner>, connection: Connection) -> Self {
+        let mut seed = [0; 8];
+        inner.sources.fill(&mut seed);
+        Self {
+            login: connection.digest(),
+            client: Client::new(inner.device, connection.agent, u64::from_le_bytes(seed)),
+            inner,
+            assembly: Assembly::default(),
+            is_proven: false,
+            is_blocked: false,
+            status: Status::default(),
+            effects: Vec::new(),
+        }
+    }
+
+    /// Feeds inputs to the client and performs what it wants, answers included, until there is nothing left.
+    pub(super) fn work_off(&mut self, inputs: &mut VecDeque<Input>, wire: &mut dyn Wire) {
+        let mut effects = std::mem::take(&mut self.effects);
+        while let Some(input) = inputs.pop_front() {
+            if planted::is(Bug::CursorMovedByAck)
+                && let Input::Frame(RelayFrame::Ack(ack)) = &input
+            {
+                self.inner.move_cursor_by_ack(ack); // what others wrote before it is never asked for
+            }
+            self.client.handle(self.now(), input, &mut effects);
+            for effect in effects.drain(..) {
+                wire.performing(&effect);
+                inputs.extend(self.perform(effect, wire));
+            }
+        }
+        self.effects = effects;
+    }
+
+    pub(super) fn now(&self) -> Instant {
+        Instant(self.inner.sources.monotonic())
+    }
+
+    pub(super) fn status(&self) -> &Status {
+        &self.status
+    }
+
     /// Performs an effect; some have an answer.
-    pub(super) fn perform(&mut self, effect: Effect) -> Option<Input> {
+    fn perform(&mut self, effect: Effect, wire: &mut dyn Wire) -> Option<Input> {
         match effect {
             Effect::Connect => {
-                self.socket = None;
-                self.assembly = crate::remote::Assembly::default();
-                self.connecting = Some(Box::pin(socket::connect(self.endpoint.clone())));
+                self.assembly = Assembly::default();
+                wire.connect();
                 None
             }
             Effect::Disconnect => {
-                self.socket = None;
-                self.connecting = None;
+                wire.disconnect();
                 None
             }
             Effect::Send(frame) => {
-                if let Some(socket) = &self.socket {
-                    socket.send(frame);
-                }
+                wire.send(frame);
                 None
             }
             Effect::ReadCursors => Some(self.read_cursors()),
@@ -42,7 +109,7 @@ impl Driver {
                 Some(self.answer(applied.map(|granted| Input::GrantsApplied(granted.cursors))))
             }
             Effect::CommitDelivery(deliver) => {
-                let committed = self.inner.commit_remote(&deliver);
+                let committed = self.inner.commit_remote(deliver);
                 Some(self.answer(committed.map(Input::Committed)))
             }
             Effect::CommitBootstrap(bootstrap) => {
@@ -64,7 +131,9 @@ impl Driver {
             }
             Effect::Status(status) => {
                 tracing::debug!(link = ?status.link, "Sync status changed");
-                self.status = status;
+                if !self.is_blocked {
+                    self.status = status;
+                }
                 None
             }
         }
@@ -102,7 +171,8 @@ impl Driver {
                 Input::Rejected { detail }
             }
             Err(error @ RemoteError::OtherAccount { .. }) => {
-                self.blocked = Some(error.to_string());
+                self.is_blocked = true;
+                self.status = super::blocked(error.to_string());
                 Input::Stop
             }
             Err(RemoteError::Storage(error)) => {

@@ -1,0 +1,73 @@
+//! Bugs that the simulated world plants, one at a time, to see that it would find them.
+//!
+//! Each is one line at the place where such a mistake would be made. Without the feature `planted`, which nothing that
+//! ships enables, [`is`] is `false` at compile time and the lines vanish.
+
+/// A mistake somebody could make.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bug {
+    /// The relay answers before the transaction that stores the batch has committed.
+    AckBeforeCommit,
+    /// A device takes the position of an ack as its resume point.
+    CursorMovedByAck,
+    /// The relay's session relies on hints and never looks by itself.
+    HintLostWithoutPoll,
+    /// A batch reaches the log in more than one transaction.
+    BatchHalfAppended,
+    /// Two devices make the same seed with different bytes.
+    SeedNotDeterministic,
+    /// The relay reads from its tail in memory where that does not reach back far enough.
+    TailUsedWithGap,
+    /// What was saved before the first login is never pushed.
+    OutboxForgottenAfterLogin,
+    /// A change that the log has already is appended again.
+    DuplicateAppliedTwice,
+    /// A device confirms what was delivered, and does not give its credit back.
+    CreditLeaked,
+    /// The resume point is committed apart from the entries that it covers.
+    ResumePointOutsideTransaction,
+    /// An ack is written with a position that is not its batch's.
+    BrokenCodec,
+}
+
+impl Bug {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::AckBeforeCommit,
+        Self::CursorMovedByAck,
+        Self::HintLostWithoutPoll,
+        Self::BatchHalfAppended,
+        Self::SeedNotDeterministic,
+        Self::TailUsedWithGap,
+        Self::OutboxForgottenAfterLogin,
+        Self::DuplicateAppliedTwice,
+        Self::CreditLeaked,
+        Self::ResumePointOutsideTransaction,
+        Self::BrokenCodec,
+    ];
+}
+
+#[cfg(feature = "planted")]
+std::thread_local! {
+    static PLANTED: std::cell::Cell<Option<Bug>> = const { std::cell::Cell::new(None) };
+}
+
+/// Plants `bug` on this thread, or with `None` none.
+#[cfg(feature = "planted")]
+pub fn plant(bug: Option<Bug>) {
+    PLANTED.set(bug);
+}
+
+/// Whether `bug` is planted on this thread.
+#[cfg(feature = "planted")]
+#[must_use]
+pub fn is(bug: Bug) -> bool {
+    PLANTED.get() == Some(bug)
+}
+
+/// Whether `bug` is planted: never, in a build without the feature.
+#[cfg(not(feature = "planted"))]
+#[must_use]
+pub const fn is(_bug: Bug) -> bool {
+    false
+}

@@ -1,0 +1,84 @@
+//! The same relay without threads and sockets: frames in, frames out, encoded on the way as on a wire.
+
+use std::collections::VecDeque;
+
+use editor_vault::simulation::{InlineSync, Step};
+use sync_core::client::{Effect, Input};
+
+use super::{
+    RelayFrame, Session, Shared, State, decode_device_frame, decode_relay_frame, encode_device_frame,
+    encode_relay_frame,
+};
+
+/// A relay that nobody serves.
+pub(crate) struct InlineRelay {
+    shared: Shared,
+}
+
+/// One device and its connection.
+pub(crate) struct Line {
+    sync: InlineSync,
+    session: Option<Session>,
+    /// Every frame in both directions, as bytes.
+    pub(crate) wire: Vec<Vec<u8>>,
+}
+
+impl InlineRelay {
+    pub(crate) fn new(tokens: &[&str]) -> Self {
+        Self { shared: Shared::new(tokens) }
+    }
+
+    pub(crate) fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        self.shared.state.lock().unwrap()
+    }
+
+    /// Feeds an input and lets device and relay talk until both are silent. `before` hears every effect.
+    pub(crate) fn talk(&self, line: &mut Line, token: &str, first: Input, before: &mut dyn FnMut(&Effect)) {
+        let mut inputs = VecDeque::from([first]);
+        loop {
+            let Some(input) = inputs.pop_front() else {
+                let Some(session) = &mut line.session else { return };
+                let delivered = session.deliver(&self.state());
+                if delivered.is_empty() {
+                    return;
+                }
+                inputs.extend(delivered.into_iter().map(|frame| line.carry(&frame)));
+                continue;
+            };
+            let (mut sent, mut connects) = (Vec::new(), None);
+            line.sync.handle(input, &mut |step| match step {
+                Step::Performing(effect) => before(effect),
+                Step::Connect => connects = Some(true),
+                Step::Disconnect => connects = Some(false),
+                Step::Send(frame) => sent.push(encode_device_frame(&frame)),
+            });
+            if let Some(connects) = connects {
+                line.session = connects.then(|| Session::of(self.shared.account(token)));
+                inputs.extend(connects.then_some(Input::Connected));
+            }
+            for bytes in sent {
+                let frame = decode_device_frame(&bytes).unwrap().unwrap();
+                line.wire.push(bytes);
+                let answers = line.session.as_mut().map(|session| session.on_frame(&self.shared, frame));
+                inputs.extend(answers.into_iter().flatten().map(|frame| line.carry(&frame)));
+            }
+        }
+    }
+}
+
+impl Line {
+    pub(crate) fn new(sync: InlineSync) -> Self {
+        Self { sync, session: None, wire: Vec::new() }
+    }
+
+    pub(crate) fn sync(&self) -> &InlineSync {
+        &self.sync
+    }
+
+    fn carry(&mut self, frame: &RelayFrame) -> Input {
+        let bytes = encode_relay_frame(frame);
+        let frame = decode_relay_frame(&bytes).unwrap().unwrap();
+        self.wire.push(bytes);
+        Input::Frame(frame)
+    }
+}
