@@ -3,6 +3,8 @@
 //! Ours rather than a framework's, which waits for ever for the head of a request, has no limit on connections and
 //! cannot say when upgraded sockets are done.
 
+mod closing; // tells connections that the relay stops
+mod heads; // how long the head of a request may take
 mod slots; // how many connections there may be, in all and from one address
 mod stall; // gives up on a peer that accepts nothing
 
@@ -16,7 +18,7 @@ use std::time::Duration;
 use http::{Request, Response};
 use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -25,12 +27,14 @@ use tower::Service;
 use tracing::{debug, info, warn};
 
 use crate::config::Connections;
+use closing::{Closing, Told};
+use heads::limit_heads;
 use slots::{Slot, Slots};
 use stall::Patient;
 
-/// Room for the head of a request; also hyper's read buffer while a connection speaks HTTP.
+/// Room for the head of a request, whose headers HTTP itself limits to 100; also hyper's read buffer while a connection
+/// speaks HTTP.
 const HEAD_BYTES_MAX: usize = 16 << 10;
-const HEADERS_MAX: usize = 64;
 
 /// Said to a peer for whom there is no slot, before closing. Written without waiting.
 const NO_ROOM: &[u8] =
@@ -46,25 +50,36 @@ pub struct Connection {
     _running: TaskTrackerToken,
 }
 
-type Asked = Request<Incoming>;
+/// A request as HTTP hands it over.
+pub type Asked = Request<Incoming>;
 
-/// What answers requests: a [`tower::Service`] that cannot fail.
-pub trait Answer<B>:
-    Service<Asked, Response = Response<B>, Error = Infallible, Future: Send + 'static> + Clone + Send + 'static
-{
+/// What answers requests, and cannot fail.
+pub trait Answer: Send + Sync + 'static {
+    /// What it answers with.
+    type Body: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static;
+
+    /// Answers one request.
+    fn answer(&self, request: Asked) -> impl Future<Output = Response<Self::Body>> + Send;
 }
 
-impl<B, S> Answer<B> for S where
-    S: Service<Asked, Response = Response<B>, Error = Infallible, Future: Send + 'static> + Clone + Send + 'static
-{
+impl Answer for axum::Router {
+    type Body = axum::body::Body;
+
+    async fn answer(&self, request: Asked) -> Response<Self::Body> {
+        let Ok(response) = self.clone().call(request).await;
+        response
+    }
 }
 
 /// Accepts and serves until `stop`, then lets connections finish for at most `grace`.
-pub async fn run<B, S>(listener: TcpListener, service: S, limits: Connections, stop: CancellationToken, grace: Duration)
-where
-    S: Answer<B>,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
-{
+pub async fn run(
+    listener: TcpListener,
+    service: impl Answer,
+    limits: Connections,
+    stop: CancellationToken,
+    grace: Duration,
+) {
+    let (service, limits, closing) = (Arc::new(service), Arc::new(limits), Closing::default());
     let slots = Slots::new(limits.total_max, limits.per_address_max);
     let tasks = TaskTracker::new();
     loop {
@@ -76,7 +91,13 @@ where
         match accepted {
             Ok((stream, peer)) => {
                 if let Some(connection) = admit(&stream, peer, &slots, &tasks) {
-                    tokio::spawn(serve(stream, connection, service.clone(), limits.clone(), stop.clone()));
+                    tokio::spawn(serve(
+                        stream,
+                        connection,
+                        Arc::clone(&service),
+                        Arc::clone(&limits),
+                        closing.listen(),
+                    ));
                 }
             }
             Err(error) if is_of_one_peer(&error) => debug!("A peer left before it was accepted: {error}"),
@@ -84,6 +105,7 @@ where
         }
     }
     drop(listener);
+    closing.tell();
     finish(&tasks, grace).await;
 }
 
@@ -98,16 +120,13 @@ fn admit(stream: &TcpStream, peer: SocketAddr, slots: &Arc<Slots>, tasks: &TaskT
     }
 }
 
-async fn serve<B, S>(
+async fn serve(
     stream: TcpStream,
     connection: Arc<Connection>,
-    service: S,
-    limits: Connections,
-    stop: CancellationToken,
-) where
-    S: Answer<B>,
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + 'static,
-{
+    service: Arc<impl Answer>,
+    limits: Arc<Connections>,
+    mut told: Told,
+) {
     let peer = connection.peer;
     // Without it, small frames wait for the peer's delayed acknowledgement: up to 40 ms.
     if let Err(error) = stream.set_nodelay(true) {
@@ -116,24 +135,28 @@ async fn serve<B, S>(
     let stream = Patient::new(stream, Duration::from_secs(limits.write_stall_seconds.max(1)));
     let answer = hyper::service::service_fn(move |mut request: Asked| {
         request.extensions_mut().insert(Arc::clone(&connection));
-        service.clone().call(request)
+        let service = Arc::clone(&service);
+        async move { Ok::<_, Infallible>(service.answer(request).await) }
     });
+    let head_seconds = Duration::from_secs(limits.header_seconds.max(1));
+    let (head_limit, mut head_watch) = limit_heads(head_seconds);
     let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(limits.header_seconds.max(1)))
+        .timer(head_limit)
+        .header_read_timeout(head_seconds)
         .max_buf_size(HEAD_BYTES_MAX)
-        .max_headers(HEADERS_MAX)
         .serve_connection(TokioIo::new(stream), answer)
         .with_upgrades();
     let mut served = std::pin::pin!(served);
-    let outcome = tokio::select! {
-        outcome = served.as_mut() => outcome,
-        () = stop.cancelled() => {
+    let mut is_told = false;
+    let outcome = std::future::poll_fn(|context| {
+        if !is_told && told.poll(context).is_ready() {
+            is_told = true;
             served.as_mut().graceful_shutdown();
-            served.await
         }
-    };
-    if let Err(error) = outcome {
+        head_watch.poll(context);
+        served.as_mut().poll(context)
+    });
+    if let Err(error) = outcome.await {
         debug!(peer = %peer, "Connection of {peer} ended: {error}");
     }
 }

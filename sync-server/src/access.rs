@@ -134,10 +134,16 @@ pub async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, CallerErro
     if let Some(caller) = known {
         return Ok(caller);
     }
-    let principal = app.storage.authenticate(secret).await?.ok_or(CallerError::Unknown)?;
+    // Boxed: what rarely happens must not make the future of every request large.
+    let principal = Box::pin(app.storage.authenticate(secret)).await?.ok_or(CallerError::Unknown)?;
     let caller = Caller { account: principal.account, token: principal.token };
     app.access.remember_token(key, caller.clone(), generation);
     Ok(caller)
+}
+
+/// As [`caller`], for whoever is remembered; says nothing about others.
+pub fn remembered_caller(app: &App, headers: &HeaderMap) -> Option<Caller> {
+    app.access.token(blake3::hash(bearer(headers)?.as_bytes()).as_bytes()).0
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -155,6 +161,12 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 /// [`ReadableError`]
 pub async fn readable(app: &App, caller: &Caller, space: SpaceId) -> Result<Readable, ReadableError> {
     grant(app, caller, space).await.map(|grant| Readable { space: grant.space })
+}
+
+/// As [`readable`], for an account whose grants are remembered; says nothing about others.
+pub fn remembered_readable(app: &App, caller: &Caller, space: SpaceId) -> Option<Readable> {
+    let grants = app.access.grants(caller.account).0?;
+    grants.binary_search_by_key(&space, |grant| grant.space).ok().map(|_| Readable { space })
 }
 
 /// Every space that the caller may read, ascending by id.
@@ -189,7 +201,7 @@ async fn grants(app: &App, account: AccountId) -> Result<Arc<[SpaceGrant]>, Stor
     if let Some(grants) = known {
         return Ok(grants);
     }
-    let mut grants = app.storage.grants_of(account).await?;
+    let mut grants = Box::pin(app.storage.grants_of(account)).await?;
     grants.sort_unstable_by_key(|grant| grant.space);
     let grants: Arc<[SpaceGrant]> = grants.into();
     app.access.remember_grants(account, Arc::clone(&grants), generation);
@@ -246,6 +258,8 @@ pub async fn watch(app: App) {
             () = app.stop.cancelled() => return,
             _ = poll.tick() => {}
         }
+        // Whoever changes access changes documents too: a process of an administrator, another relay.
+        app.ready.doubt();
         match app.storage.access_version().await {
             Ok(version) if known == Some(version) => {}
             Ok(version) => {

@@ -1,12 +1,18 @@
 //! The HTTP interface: JSON out, problem details on failure. Handlers never build a status; see [`problem`].
 
 pub mod problem; // start here: how a failure looks from outside
+pub mod front; // what every request passes
+pub mod guard; // what a request to one route passes
 pub mod documents; // the merged state
 pub mod history; // who changed what when
 pub mod events; // hints that the merged state advanced
 pub mod health; // is this process fit for work
 pub mod metrics; // numbers, on a listener of their own
 pub mod openapi; // the description of all this, for machines
-pub mod caching; // what caches may keep
-pub mod request_id; // a name for each request
+pub mod ready; // answers kept in memory
+pub mod paths; // which document a path names
+mod rendered; // one answer, ready to be sent
+mod encoding; // compressed forms
+mod caching; // what caches may keep
+mod request_id; // a name for each request
 mod request; // parameters

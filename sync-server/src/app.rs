@@ -12,11 +12,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access::AccessCache;
 use crate::api::health::Readiness;
+use crate::api::paths::Paths;
+use crate::api::ready::Ready;
 use crate::config::Config;
 use crate::projection::reached::Reached;
 use crate::relay::check::Checker;
 use crate::relay::hub::Hub;
 use crate::relay::read::Tails;
+use crate::relay::runtime::Runtime;
 use crate::relay::sessions::Sessions;
 
 /// A handle on the running relay; cheap to clone.
@@ -36,10 +39,16 @@ pub struct Parts {
     pub hub: Arc<Hub>,
     /// Recent entries.
     pub tails: Tails,
+    /// Where long work is done.
+    pub runtime: Runtime,
     /// Applies what was appended.
     pub checker: Checker,
     /// Who wants to hear that projections advanced.
     pub reached: Reached,
+    /// Answers of documents.
+    pub ready: Ready,
+    /// Which documents paths name.
+    pub paths: Paths,
     /// Tokens and grants, as read a moment ago.
     pub access: AccessCache,
     /// Who is connected.
@@ -69,13 +78,22 @@ impl App {
     /// Puts a relay together; nothing runs yet.
     #[must_use]
     pub fn new(config: Config, directory: PathBuf, storage: Storage, stop: CancellationToken) -> Self {
+        Self::on(Runtime::Tokio, config, directory, storage, stop)
+    }
+
+    /// As [`Self::new`], for a runtime or none.
+    #[must_use]
+    pub fn on(runtime: Runtime, config: Config, directory: PathBuf, storage: Storage, stop: CancellationToken) -> Self {
         Self(Arc::new(Parts {
+            runtime,
             hub: Arc::default(),
             tails: Tails::new(config.relay.tail_bytes_max, config.relay.tails_bytes_max),
             checker: Checker::new(&config.check),
             access: AccessCache::new(config.relay.tokens_cached_max),
             sessions: Sessions::new(config.relay.sessions_per_account_max, config.relay.sessions_per_device_max),
             reached: Reached::default(),
+            ready: Ready::new(config.api.ready_bytes_max),
+            paths: Paths::default(),
             event_streams: Sessions::new(config.api.event_streams_per_account_max, 0),
             rebuilds: Arc::new(Semaphore::new(config.api.rebuilds_max.clamp(1, Semaphore::MAX_PERMITS))),
             pushed_bytes: Arc::new(Semaphore::new(config.relay.pushed_bytes_max.min(Semaphore::MAX_PERMITS))),

@@ -110,6 +110,9 @@ sections! {
             version_bytes_max: u64 = 33_554_432,
             /// Versions that are rebuilt at once; others wait. Each may take a core for seconds.
             rebuilds_max: usize = 2,
+            /// Bytes of ready answers of documents kept in memory, by an estimate from above that leaves room for their
+            /// compressed forms; 0 means that every request reads storage.
+            ready_bytes_max: usize = 67_108_864,
             /// Free bytes on the data directory's file system below which `/readyz` says no.
             free_bytes_min: u64 = 67_108_864,
         }

@@ -16,3 +16,5 @@ pub mod data_directory; // where everything lives
 pub mod logs; // how it logs
 pub mod metrics; // what is measured
 pub mod commands; // the command line
+#[cfg(feature = "simulation")]
+pub mod simulation; // a relay without threads, sockets and clocks

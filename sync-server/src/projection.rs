@@ -66,12 +66,27 @@ pub async fn at_least(
     after: LogPosition,
     patience: Duration,
 ) -> Result<Option<Projection>, AfterError> {
+    reach(app, source, document, after, patience).await?;
+    Ok(current(app, source, document).await?)
+}
+
+/// Waits until the merged state of a document contains all that the log has of it up to `after`.
+///
+/// # Errors
+/// [`AfterError`]
+pub async fn reach(
+    app: &App,
+    source: &Readable,
+    document: DocumentId,
+    after: LogPosition,
+    patience: Duration,
+) -> Result<(), AfterError> {
     let deadline = Instant::now() + patience;
     loop {
         // Asked for before the look, so that a check that ends in between is not missed.
         let checked = app.checker.projected(source.space());
         if is_covered(app, source.space(), document, after).await? {
-            return Ok(current(app, source, document).await?);
+            return Ok(());
         }
         let now = Instant::now();
         if now >= deadline {

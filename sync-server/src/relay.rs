@@ -6,3 +6,4 @@ pub mod read; // delivery, from memory or storage
 pub mod hub; // who wants to hear of which space
 pub mod check; // applies what was appended, behind the log
 pub mod sessions; // who is connected
+pub mod runtime; // where long work is done

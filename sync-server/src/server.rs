@@ -167,7 +167,7 @@ impl Server {
             background.spawn(accept::run(listener, router, limits.clone(), app.stop.clone(), grace));
         }
         background.close();
-        accept::run(listener, router::router(&app), limits, app.stop.clone(), grace).await;
+        accept::run(listener, router::front(&app), limits, app.stop.clone(), grace).await;
         if tokio::time::timeout(grace, background.wait()).await.is_err() {
             info!("Stopped in the middle of a check; it is done again at the next start");
         }

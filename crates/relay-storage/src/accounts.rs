@@ -1,6 +1,7 @@
 //! Accounts, and what acts for them: tokens and devices.
 
 mod devices; // installations, bound to an account at their first contact
+mod standing; // all that a session asks about whoever is behind it
 mod tokens; // secrets that stand for an account; only their hashes are kept
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -13,6 +14,7 @@ use crate::spaces::SpaceError;
 use crate::storage::{Reader, Storage, Writer};
 
 pub use devices::{DeviceBinding, DeviceInfo};
+pub use standing::Standing;
 pub use tokens::{NewToken, Principal, TokenId, TokenInfo, TokenRef};
 
 /// Longest name of an account, in bytes.

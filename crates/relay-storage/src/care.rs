@@ -9,8 +9,8 @@ use rusqlite::Connection;
 use rusqlite::backup::Backup;
 
 use crate::error::{StorageError, storage_arm};
-use crate::open;
-use crate::storage::{Storage, on_own_thread};
+use crate::open::{self, Checkpoints};
+use crate::storage::Storage;
 
 mod doctor; // the rules that rows must satisfy among themselves
 
@@ -73,7 +73,8 @@ impl Storage {
     /// [`BackupError`]; an unfinished copy is removed.
     pub async fn backup(&self, to: &Path) -> Result<(), BackupError> {
         let (from, to) = (self.path().to_owned(), to.to_owned());
-        on_own_thread("storage-backup", move || backup(&from, &to)).await?
+        let checkpoints = self.checkpoints();
+        self.apart("storage-backup", move || backup(&from, &to, checkpoints)).await?
     }
 
     /// Checks the storage: pages, digests and chain of every log, dense positions, documents against their rows.
@@ -83,8 +84,9 @@ impl Storage {
     /// [`StorageError`] if it cannot be read at all.
     pub async fn doctor(&self) -> Result<Vec<Finding>, StorageError> {
         let path = self.path().to_owned();
-        on_own_thread("storage-doctor", move || {
-            let connection = open::open_reader(&path).map_err(|error| of_open(&error))?;
+        let checkpoints = self.checkpoints();
+        self.apart("storage-doctor", move || {
+            let connection = open::open_reader(&path, checkpoints).map_err(|error| of_open(&error))?;
             doctor::examine(&connection)
         })
         .await?
@@ -95,14 +97,14 @@ fn of_open(error: &open::OpenError) -> StorageError {
     StorageError::Io { detail: error.to_string() }
 }
 
-fn backup(from: &Path, to: &Path) -> Result<(), BackupError> {
+fn backup(from: &Path, to: &Path, checkpoints: Checkpoints) -> Result<(), BackupError> {
     if to.try_exists().unwrap_or(true) {
         return Err(BackupError::Exists { path: to.to_owned() });
     }
     let mut name = to.file_name().unwrap_or_default().to_owned();
     name.push(".partial");
     let draft = to.with_file_name(name);
-    let made = copy(from, &draft).and_then(|()| publish(&draft, to));
+    let made = copy(from, &draft, checkpoints).and_then(|()| publish(&draft, to));
     if made.is_err() {
         // Whatever is left of the draft is of no use to anybody.
         let _ = fs::remove_file(&draft);
@@ -110,8 +112,8 @@ fn backup(from: &Path, to: &Path) -> Result<(), BackupError> {
     made
 }
 
-fn copy(from: &Path, draft: &Path) -> Result<(), BackupError> {
-    let source = open::open_reader(from).map_err(|error| of_open(&error))?;
+fn copy(from: &Path, draft: &Path, checkpoints: Checkpoints) -> Result<(), BackupError> {
+    let source = open::open_reader(from, checkpoints).map_err(|error| of_open(&error))?;
     open::create_private(draft)
         .map_err(|error| BackupError::Io { path: draft.to_owned(), source: io::Error::other(error.to_string()) })?;
     let mut target = Connection::open(draft)?;

@@ -20,7 +20,7 @@ mod storage; // the handle, its threads and the group commit
 mod url; // where storage is
 
 pub use accounts::{
-    Account, AccountError, DeviceBinding, DeviceInfo, NewToken, Principal, TokenId, TokenInfo, TokenRef,
+    Account, AccountError, DeviceBinding, DeviceInfo, NewToken, Principal, Standing, TokenId, TokenInfo, TokenRef,
 };
 pub use care::{BackupError, Finding};
 pub use change_log::{
@@ -33,7 +33,7 @@ pub use documents::{
 };
 pub use error::StorageError;
 pub use open::OpenError;
-pub use options::{Clock, Limits, Random, Shell, StorageOptions, system_clock, system_random};
+pub use options::{Clock, Limits, OnCommit, Random, Shell, StorageOptions, system_clock, system_random};
 pub use receipts::{ReceiptKeys, ReceiptKeysError};
 pub use spaces::{RoleRead, SpaceError, SpaceGrant, SpaceInfo};
 pub use storage::Storage;

@@ -20,6 +20,8 @@ const APPLICATION_ID: i32 = 0x5356_7273;
 const FILE_VERSION: i32 = 1 << 16;
 /// Older ones can lose commits when two connections checkpoint at once.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
+/// Pages of the write-ahead log after which it is moved into the file.
+const CHECKPOINT_PAGES: i32 = 1000;
 const SCHEMA: &str = include_str!("open/schema.sql");
 
 /// Why a storage cannot be opened. Its file is as it was.
@@ -110,10 +112,23 @@ impl OpenError {
     }
 }
 
+/// When the write-ahead log is moved into the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Checkpoints {
+    /// As SQLite does it: after some pages, and when the last connection is closed.
+    Automatic,
+    /// Never by itself.
+    WhenTold,
+}
+
 /// Opens the file for reading and writing, makes it if it is not there, and brings its schema up to date.
 ///
 /// The file does not grow beyond `bytes_max`: writes that need more fail as on a full disk.
-pub(crate) fn open_writer(path: &Path, bytes_max: Option<u64>) -> Result<Connection, OpenError> {
+pub(crate) fn open_writer(
+    path: &Path,
+    bytes_max: Option<u64>,
+    checkpoints: Checkpoints,
+) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
         return Err(OpenError::SqliteTooOld { found: rusqlite::version() });
     }
@@ -122,7 +137,7 @@ pub(crate) fn open_writer(path: &Path, bytes_max: Option<u64>) -> Result<Connect
     let mut connection = connect(path).map_err(failed)?;
     let file = identify(&connection).map_err(failed)?;
     let is_new = file.accept(path)?;
-    prepare(&connection, is_new).map_err(failed)?;
+    prepare(&connection, is_new, checkpoints).map_err(failed)?;
     if is_new {
         migrate(&mut connection).map_err(failed)?;
     }
@@ -134,10 +149,12 @@ pub(crate) fn open_writer(path: &Path, bytes_max: Option<u64>) -> Result<Connect
 }
 
 /// Opens a file that [`open_writer`] has accepted, for reading only.
-pub(crate) fn open_reader(path: &Path) -> Result<Connection, OpenError> {
+pub(crate) fn open_reader(path: &Path, checkpoints: Checkpoints) -> Result<Connection, OpenError> {
     let failed = |error| OpenError::of(path, error);
     let connection = connect(path).map_err(failed)?;
-    prepare(&connection, false).and_then(|()| connection.pragma_update(None, "query_only", true)).map_err(failed)?;
+    prepare(&connection, false, checkpoints)
+        .and_then(|()| connection.pragma_update(None, "query_only", true))
+        .map_err(failed)?;
     Ok(connection)
 }
 
@@ -206,8 +223,9 @@ impl FileIdentity {
     }
 }
 
-fn prepare(connection: &Connection, is_new: bool) -> rusqlite::Result<()> {
-    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)?;
+fn prepare(connection: &Connection, is_new: bool, checkpoints: Checkpoints) -> rusqlite::Result<()> {
+    let is_told = checkpoints == Checkpoints::WhenTold;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_told)?;
     if is_new {
         connection.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;")?;
     }
@@ -220,8 +238,10 @@ fn prepare(connection: &Connection, is_new: bool) -> rusqlite::Result<()> {
     }
     connection.execute_batch(
         "PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1; PRAGMA foreign_keys = ON;
-         PRAGMA recursive_triggers = OFF; PRAGMA wal_autocheckpoint = 1000; PRAGMA journal_size_limit = 67108864;",
+         PRAGMA recursive_triggers = OFF; PRAGMA journal_size_limit = 67108864;",
     )?;
+    let pages = if is_told { 0 } else { CHECKPOINT_PAGES };
+    connection.pragma_update_and_check(None, "wal_autocheckpoint", pages, |_| Ok(()))?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, 64 << 20)?;
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     connection.set_limit(Limit::SQLITE_LIMIT_VARIABLE_NUMBER, 999)?;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::open::Checkpoints;
 use crate::receipts::ReceiptKeys;
 
 /// Gives the wall time in milliseconds since 1970.
@@ -11,6 +12,9 @@ pub type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// Fills bytes from a source that nobody can predict; in a simulation, from a seed.
 pub type Random = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+
+/// Told right after every commit, on the thread that writes; what was committed is on disk by then.
+pub type OnCommit = Arc<dyn Fn() + Send + Sync>;
 
 /// How [`crate::Storage`] is opened.
 #[derive(Clone)]
@@ -25,6 +29,8 @@ pub struct StorageOptions {
     pub shell: Shell,
     /// What is too much.
     pub limits: Limits,
+    /// Who hears of commits, if anybody.
+    pub on_commit: Option<OnCommit>,
 }
 
 impl StorageOptions {
@@ -37,6 +43,7 @@ impl StorageOptions {
             random: system_random(),
             shell: Shell::Threads { readers: 2 },
             limits: Limits::default(),
+            on_commit: None,
         }
     }
 }
@@ -58,8 +65,18 @@ pub enum Shell {
         /// Number of readers.
         readers: usize,
     },
-    /// On the caller's thread, each write in a transaction of its own: every future completes at its first poll.
+    /// On the caller's thread, each write in a transaction of its own: every future completes at its first poll. The
+    /// write-ahead log is moved into the file only by [`crate::Storage::checkpoint`].
     Inline,
+}
+
+impl Shell {
+    pub(crate) const fn checkpoints(self) -> Checkpoints {
+        match self {
+            Self::Threads { .. } => Checkpoints::Automatic,
+            Self::Inline => Checkpoints::WhenTold,
+        }
+    }
 }
 
 /// What is too much for one document, and for the memory of the writer.

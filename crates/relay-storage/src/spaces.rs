@@ -266,7 +266,7 @@ impl Writer {
 }
 
 impl Reader {
-    fn grants_of(&self, account: AccountId) -> Result<Vec<SpaceGrant>, StorageError> {
+    pub(crate) fn grants_of(&self, account: AccountId) -> Result<Vec<SpaceGrant>, StorageError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT s.id, s.name, s.kind, s.access_version, s.epoch, s.end_position, s.chain, s.salt, g.role
              FROM grants g JOIN accounts a USING (account_key) JOIN spaces s USING (space_key)

@@ -16,8 +16,8 @@ use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Failure, StorageError};
-use crate::open::{self, OpenError};
-use crate::options::{Clock, Limits, Random, Shell, StorageOptions};
+use crate::open::{self, Checkpoints, OpenError};
+use crate::options::{Clock, Limits, OnCommit, Random, Shell, StorageOptions};
 use crate::receipts::ReceiptKeys;
 use crate::url::StorageUrl;
 
@@ -65,6 +65,8 @@ pub(crate) struct Context {
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) limits: Limits,
+    pub(crate) on_commit: Option<OnCommit>,
+    pub(crate) checkpoints: Checkpoints,
 }
 
 /// A connection that only reads.
@@ -87,11 +89,13 @@ impl Storage {
     /// [`OpenError`], naming the file, the rule and the remedy; the file is as it was.
     pub fn open_blocking(url: &StorageUrl, options: StorageOptions) -> Result<Self, OpenError> {
         let StorageUrl::Sqlite(path) = url;
-        let StorageOptions { receipt_keys, clock, random, shell, limits } = options;
-        let context = Context { receipt_keys, clock, random, limits };
-        let writer = Writer::new(open::open_writer(path, limits.file_bytes_max)?, path.clone(), context.clone());
+        let StorageOptions { receipt_keys, clock, random, shell, limits, on_commit } = options;
+        let checkpoints = shell.checkpoints();
+        let context = Context { receipt_keys, clock, random, limits, on_commit, checkpoints };
+        let connection = open::open_writer(path, limits.file_bytes_max, checkpoints)?;
+        let writer = Writer::new(connection, path.clone(), context.clone());
         let commits = Arc::clone(&writer.commits);
-        let reader = || Ok(Reader { connection: open::open_reader(path)?, context: context.clone() });
+        let reader = || Ok(Reader { connection: open::open_reader(path, checkpoints)?, context: context.clone() });
         let running = match shell {
             Shell::Inline => Running::Inline(Box::new(Mutex::new(Some((writer, reader()?))))),
             Shell::Threads { readers } => {
@@ -145,6 +149,37 @@ impl Storage {
                     let _ = writer.await;
                 }
             }
+        }
+    }
+
+    /// Moves the write-ahead log of an inline storage into the file and empties it. With threads that is done when it
+    /// is due, and this does nothing.
+    ///
+    /// # Errors
+    /// [`StorageError`]; nothing that was written is lost.
+    pub fn checkpoint(&self) -> Result<(), StorageError> {
+        let Running::Inline(cores) = &self.inner.running else { return Ok(()) };
+        let mut cores = cores.lock().unwrap_or_else(PoisonError::into_inner);
+        let (writer, _) = cores.as_mut().ok_or(StorageError::Closed)?;
+        writer.checkpoint()
+    }
+
+    pub(crate) fn checkpoints(&self) -> Checkpoints {
+        match &self.inner.running {
+            Running::Inline(_) => Checkpoints::WhenTold,
+            Running::Threads(..) => Checkpoints::Automatic,
+        }
+    }
+
+    /// Runs long blocking work without holding a thread of the caller's runtime; inline, there is no other.
+    pub(crate) async fn apart<T: Send + 'static>(
+        &self,
+        name: &str,
+        body: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, StorageError> {
+        match &self.inner.running {
+            Running::Inline(_) => Ok(body()),
+            Running::Threads(..) => on_own_thread(name, body).await,
         }
     }
 
@@ -292,7 +327,7 @@ fn no_thread(error: &std::io::Error) -> StorageError {
 }
 
 /// Runs long blocking work without holding a thread of the caller's runtime.
-pub(crate) async fn on_own_thread<T: Send + 'static>(
+async fn on_own_thread<T: Send + 'static>(
     name: &str,
     body: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, StorageError> {

@@ -1,26 +1,30 @@
 //! What caches may keep: answers are for one reader and asked for again, and a tag saves sending what is known.
 
-use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::Response;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
+use http::header::{CACHE_CONTROL, HeaderValue, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, HeaderName};
-use sync_wire::{ChangeHash, LogPosition};
+use sync_wire::LogPosition;
+
+/// Digits of a digest in a tag.
+const TAG_DIGITS: usize = 16;
+
+/// The answer is for one reader, and must be asked for again.
+pub(super) const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// The answer depends on who asks, and must be asked for again.
 pub(super) fn private() -> [(HeaderName, HeaderValue); 2] {
-    let vary = HeaderValue::from_name(AUTHORIZATION);
-    [(CACHE_CONTROL, HeaderValue::from_static("private, no-cache")), (VARY, vary)]
+    [(CACHE_CONTROL, PRIVATE), (VARY, HeaderValue::from_static("authorization"))]
 }
 
-/// Strong: equal tags mean equal bytes, because position and heads decide the projection.
-pub(super) fn etag(position: &LogPosition, heads: &[ChangeHash]) -> String {
-    let mut hasher = blake3::Hasher::new();
-    heads.iter().for_each(|head| {
-        hasher.update(&head.0);
-    });
-    let digest = hasher.finalize().to_hex();
-    format!("\"{position}-{}\"", &digest[..16])
+/// The tags of a document's answer: a strong one for its plain bytes, and the weak one of its compressed forms. Equal
+/// tags mean equal bytes; the position in it is for people.
+pub(super) fn etags(position: &LogPosition, body: &[u8]) -> (HeaderValue, HeaderValue) {
+    let digest = blake3::hash(body).to_hex();
+    let strong = format!("\"{position}-{}\"", &digest[..TAG_DIGITS]);
+    (in_header(&strong), in_header(&format!("W/{strong}")))
+}
+
+fn in_header(tag: &str) -> HeaderValue {
+    HeaderValue::from_str(tag).unwrap_or_else(|_| unreachable!("hexadecimal digits, colons and quotes"))
 }
 
 /// Whether the asker has what has this tag.
@@ -32,19 +36,6 @@ pub(super) fn is_known(headers: &HeaderMap, etag: &HeaderValue) -> bool {
 fn matches(known: &HeaderValue, etag: &HeaderValue) -> bool {
     let (Ok(known), Ok(etag)) = (known.to_str(), etag.to_str()) else { return false };
     known.split(',').map(|tag| tag.trim().trim_start_matches("W/")).any(|tag| tag == etag || tag == "*")
-}
-
-/// A tag that was strong is weak once the bytes were compressed: the same tag stands for several encodings.
-pub async fn weaken_encoded(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    if headers.contains_key(CONTENT_ENCODING)
-        && let Some(strong) = headers.get(ETAG).filter(|etag| etag.as_bytes().starts_with(b"\""))
-        && let Ok(weak) = HeaderValue::from_bytes(&[b"W/", strong.as_bytes()].concat())
-    {
-        headers.insert(ETAG, weak);
-    }
-    response
 }
 
 #[cfg(test)]
@@ -60,8 +51,10 @@ mod tests {
     }
 
     #[test]
-    fn other_heads_at_the_same_position_are_another_tag() {
+    fn other_bytes_at_the_same_position_are_another_tag() {
         let at: LogPosition = "0011223344556677:5".parse().unwrap();
-        assert_ne!(etag(&at, &[ChangeHash([1; 32])]), etag(&at, &[ChangeHash([2; 32])]));
+        let (strong, weak) = etags(&at, b"one");
+        assert_eq!(weak, format!("W/{}", strong.to_str().unwrap()));
+        assert_ne!(strong, etags(&at, b"two").0);
     }
 }

@@ -1,21 +1,24 @@
 //! `/api/v1/documents` and `/api/v1/spaces/{space}/documents/{document}`: the merged state.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Path, RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{CONTENT_TYPE, ETAG, HeaderValue};
-use http::{HeaderMap, StatusCode};
+use http::Method;
 use relay_storage::{Deleted, Projection, ProjectionSummary};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-use sync_wire::{DocumentId, Position, SpaceId};
+use sync_wire::{DocumentId, LogPosition, Position, SpaceId};
 
+use crate::accept::Asked;
 use crate::access::{self, Caller, Readable};
 use crate::api::caching;
+use crate::api::guard::Guard;
 use crate::api::problem::{ApiError, ApiResult, Code};
+use crate::api::ready;
+use crate::api::rendered::Rendered;
 use crate::api::request::{parse_limit, parse_position, parse_query, readable};
 use crate::app::App;
 use crate::projection::version::{self, VersionError};
@@ -56,18 +59,6 @@ struct DocumentItemJson {
     position: String,
     deleted: bool,
     held: Option<String>,
-}
-
-#[derive(Serialize)]
-struct DocumentJson<'a> {
-    space: String,
-    id: String,
-    r#type: Option<String>,
-    title: Option<String>,
-    position: String,
-    heads: Vec<String>,
-    held: Option<String>,
-    value: &'a RawValue,
 }
 
 /// `GET /api/v1/documents?space=&type=&deleted=&updated_after=&limit=&cursor=`: documents of every readable space, or
@@ -111,33 +102,51 @@ pub async fn get(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
     Path((space, document)): Path<(String, String)>,
-    RawQuery(raw): RawQuery,
-    headers: HeaderMap,
+    request: Request,
 ) -> ApiResult<Response> {
-    let query: DocumentQuery = parse_query(raw.as_deref())?;
+    let query = parse_document_query(request.uri().query())?;
     let source = readable(&app, &caller, &space).await?;
     let missing = || ApiError::new(Code::DocumentNotFound, format!("no document {document:.80} in space {space}"));
     let id: DocumentId = document.parse().map_err(|_| missing())?;
+    app.paths.remember(request.uri().path(), (source.space(), id));
     let found = find(&app, &source, id, &query).await?;
-    let found = found.ok_or_else(missing)?;
-    if found.deleted {
-        let detail = format!("document {id} was deleted; it can be restored for 30 days");
-        return Err(ApiError::new(Code::DocumentDeleted, detail));
-    }
-    answer(found, &headers)
+    Ok(found.ok_or_else(missing)?.answer(request.headers()).await)
 }
 
-async fn find(app: &App, source: &Readable, id: DocumentId, query: &DocumentQuery) -> ApiResult<Option<Projection>> {
+/// The answer of [`get`] to whoever may have it, if memory has all that it takes; says nothing otherwise.
+pub(super) fn at_once(app: &App, guard: &Guard, asked: &Asked) -> Option<Response> {
+    if asked.method() != Method::GET || asked.uri().query().is_some() {
+        return None;
+    }
+    let (space, id) = app.paths.known(asked.uri().path())?;
+    guard.at_once(asked, |caller| {
+        let source = access::remembered_readable(app, caller, space)?;
+        ready::in_memory(app, &source, id)?.answer_at_once(asked.headers())
+    })
+}
+
+fn parse_document_query(raw: Option<&str>) -> ApiResult<DocumentQuery> {
+    raw.map_or_else(|| Ok(DocumentQuery::default()), |raw| parse_query(Some(raw)))
+}
+
+async fn find(app: &App, source: &Readable, id: DocumentId, query: &DocumentQuery) -> ApiResult<Option<Arc<Rendered>>> {
     let patience = Duration::from_secs(app.config.api.after_wait_seconds);
     match (query.after.as_deref(), query.at.as_deref()) {
-        (None, None) => projection::current(app, source, id).await.map_err(|error| ApiError::unavailable(&error)),
+        (None, None) => ready::current(app, source, id).await,
         (Some(after), None) => {
             let after = parse_position("after", after)?;
-            projection::at_least(app, source, id, after, patience).await.map_err(ApiError::from)
+            // What contains the position already needs no question to storage.
+            let contains = |at: LogPosition| at.epoch == after.epoch && at.position >= after.position;
+            if let Some(known) = ready::in_memory(app, source, id).filter(|known| contains(known.position())) {
+                return Ok(Some(known));
+            }
+            projection::reach(app, source, id, after, patience).await?;
+            ready::current(app, source, id).await
         }
         (None, Some(at)) => {
             let at = parse_position("at", at)?;
-            version::at(app, source, id, at, patience).await.map_err(no_version)
+            let found = version::at(app, source, id, at, patience).await.map_err(no_version)?;
+            found.map(|found| render_version(&found)).transpose()
         }
         (Some(after), Some(_)) => {
             Err(ApiError::parameter("after", after, "no `after` beside `at`, which waits for its position itself"))
@@ -145,27 +154,11 @@ async fn find(app: &App, source: &Readable, id: DocumentId, query: &DocumentQuer
     }
 }
 
-fn answer(found: Projection, headers: &HeaderMap) -> ApiResult<Response> {
-    let etag = caching::etag(&found.position, &found.heads);
-    let etag = HeaderValue::from_str(&etag).map_err(|error| ApiError::internal(&error))?;
-    let is_known = caching::is_known(headers, &etag);
-    let head = (caching::private(), [(ETAG, etag)]);
-    if is_known {
-        return Ok((StatusCode::NOT_MODIFIED, head).into_response());
+fn render_version(found: &Projection) -> ApiResult<Arc<Rendered>> {
+    if found.deleted {
+        return Err(ready::deleted(found.document));
     }
-    let value = RawValue::from_string(found.json).map_err(|error| ApiError::internal(&error))?;
-    let body = DocumentJson {
-        space: found.space.to_string(),
-        id: found.document.to_string(),
-        r#type: found.type_name,
-        title: found.title,
-        position: found.position.to_string(),
-        heads: found.heads.iter().map(ToString::to_string).collect(),
-        held: found.held,
-        value: &value,
-    };
-    let body = serde_json::to_vec(&body).map_err(|error| ApiError::internal(&error))?;
-    Ok((head, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
+    Rendered::of(found).map(Arc::new).map_err(|error| ApiError::internal(&error))
 }
 
 fn no_version(error: VersionError) -> ApiError {

@@ -136,14 +136,14 @@ impl ApiError {
     /// A fault of ours; `cause` goes to the log and not to the client.
     #[must_use]
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
-        error!("Request failed: {cause}");
+        error!(request.id = request_id::current(), "Request failed: {cause}");
         Self::new(Code::Internal, "the relay made a mistake; its log has the cause")
     }
 
     /// Storage failed; `cause` goes to the log and not to the client.
     #[must_use]
     pub fn unavailable(cause: &dyn std::fmt::Display) -> Self {
-        error!("Storage failed: {cause}");
+        error!(request.id = request_id::current(), "Storage failed: {cause}");
         Self::new(Code::Unavailable, "storage cannot be used at the moment; try again")
             .retry_after(Duration::from_secs(5))
     }

@@ -1,15 +1,14 @@
 //! A name for each request: the client's own if it is sound, else a new one. In the answer, in problems, in the log.
 
-use axum::extract::Request;
-use axum::middleware::Next;
-use axum::response::Response;
+use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 use tracing::Instrument as _;
 
 /// Where it stands in requests and answers.
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Longer ones are not a name any more.
 const ID_BYTES_MAX: usize = 64;
+const HEX: &[u8; 16] = b"0123456789abcdef";
 
 tokio::task_local! {
     static CURRENT: HeaderValue;
@@ -20,13 +19,17 @@ pub(super) fn current() -> Option<String> {
     CURRENT.try_with(|id| id.to_str().ok().map(str::to_owned)).ok().flatten()
 }
 
-/// Names the request for all that is inside.
-pub async fn identify(request: Request, next: Next) -> Response {
-    let id = request.headers().get(X_REQUEST_ID).filter(|id| is_sound(id)).cloned().unwrap_or_else(fresh);
-    let span = tracing::info_span!("request", request.id = id.to_str().unwrap_or_default());
-    let mut response = CURRENT.scope(id.clone(), next.run(request)).instrument(span).await;
-    response.headers_mut().insert(X_REQUEST_ID, id);
-    response
+/// The name of a request with these headers.
+pub(super) fn of(headers: &HeaderMap) -> HeaderValue {
+    headers.get(X_REQUEST_ID).filter(|id| is_sound(id)).cloned().unwrap_or_else(fresh)
+}
+
+/// Names the request for all that `answered` does. Its lines in the log have the name at level `debug`, where a reader
+/// follows a request; what fails says it at every level.
+pub(super) async fn name<T>(id: &HeaderValue, answered: impl Future<Output = T>) -> T {
+    let span = tracing::debug_span!("request", request.id = id.to_str().unwrap_or_default());
+    let named = CURRENT.scope(id.clone(), answered);
+    if span.is_disabled() { named.await } else { named.instrument(span).await }
 }
 
 /// Whether it can stand in a log and a header as it is.
@@ -36,8 +39,12 @@ fn is_sound(id: &HeaderValue) -> bool {
 }
 
 fn fresh() -> HeaderValue {
-    let id = format!("{:032x}", rand::random::<u128>());
-    HeaderValue::from_str(&id).unwrap_or_else(|_| HeaderValue::from_static("none"))
+    let mut digits = [0; 32];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(rand::random::<[u8; 16]>()) {
+        pair[0] = HEX[usize::from(byte >> 4)];
+        pair[1] = HEX[usize::from(byte & 15)];
+    }
+    HeaderValue::from_bytes(&digits).unwrap_or_else(|_| unreachable!("hexadecimal digits"))
 }
 
 #[cfg(test)]

@@ -7,8 +7,7 @@ use relay_storage::{AppendRequest, BatchContent, Check, Outcome as Stored, Parse
 use sync_core::session::{Outcome, Pushed};
 use sync_wire::log::{EntryKind, marker_hash};
 use sync_wire::{
-    BatchId, Blob, ChangeHash, Content, DeviceId, DocumentId, Entry, FateCode, LogPosition, Position, Proof, SpaceId,
-    SpaceKind,
+    BatchId, Blob, ChangeHash, Content, DeviceId, DocumentId, Entry, FateCode, Position, Proof, SpaceId, SpaceKind,
 };
 use tokio::time::Instant;
 use tracing::debug;
@@ -105,8 +104,10 @@ async fn commit(
 ) -> Result<Vec<(BatchId, Stored)>, StorageError> {
     let AppendRequest { space, document, device, .. } = request;
     let origin = Origin { space, document, device };
-    let followed = app.hub.is_followed(space);
-    let pushed = if followed { request.batches.clone() } else { Vec::new() };
+    // Made before storage takes the batches; nobody needs them unless somebody follows.
+    let is_followed = app.hub.is_followed(space);
+    let mut made: Vec<_> =
+        request.batches.iter().map(|batch| if is_followed { origin.entries(batch) } else { None }).collect();
     let changes: Vec<u64> = request.batches.iter().map(|batch| change_count(&batch.content)).collect();
     let began = Instant::now();
     let outcomes = app.storage.append(vec![request]).await?.pop().unwrap_or_default();
@@ -121,10 +122,8 @@ async fn commit(
             continue;
         };
         end = end.max(Some(at.position));
-        if let (Some(proof), Some(pushed)) = (proof, pushed.get(index))
-            && let Some(run) = origin.run(pushed, *at, *proof)
-        {
-            app.tails.add(space, target.salt(), run);
+        if let (Some(Proof { chain, receipt }), Some(entries)) = (*proof, made.get_mut(index).and_then(Option::take)) {
+            app.tails.add(space, target.salt(), Run { end: *at, entries, chain, receipt });
         }
     }
     if let Some(end) = end {
@@ -152,9 +151,9 @@ struct Origin {
 }
 
 impl Origin {
-    /// What storage will have written for a batch; the tail verifies it.
-    fn run(self, batch: &ParsedBatch, end: LogPosition, proof: Proof) -> Option<Run> {
-        let entries = match &batch.content {
+    /// What storage will write for a batch; the tail verifies it.
+    fn entries(self, batch: &ParsedBatch) -> Option<Vec<Entry>> {
+        Some(match &batch.content {
             BatchContent::Changes(changes) => changes
                 .iter()
                 .map(|change| Entry {
@@ -168,8 +167,7 @@ impl Origin {
             }
             BatchContent::Restore => vec![self.marker(EntryKind::Restore, batch.id, &[])],
             BatchContent::Rejected { .. } => return None,
-        };
-        Some(Run { end, entries, chain: proof.chain, receipt: proof.receipt })
+        })
     }
 
     fn marker(self, kind: EntryKind, batch: BatchId, heads: &[ChangeHash]) -> Entry {

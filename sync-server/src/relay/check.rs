@@ -13,14 +13,14 @@ use std::time::Duration;
 
 use relay_storage::{BatchContent, ParsedBatch, ReadError, StorageError};
 use sync_wire::{Blob, DocumentId, SpaceId};
-use tokio_util::task::TaskTracker;
 use tracing::{error, info};
 
 use crate::app::App;
 use crate::config::Check;
+use crate::relay::runtime;
 pub use loaded::Checkout;
 use loaded::LoadedDocuments;
-use queue::Queue;
+use queue::{Next, Queue};
 pub use work::CheckError;
 pub(crate) use work::project;
 
@@ -86,7 +86,7 @@ pub async fn before_append(app: &App, checkout: &mut Checkout, batches: &mut [Pa
     }
     work::catch_up(app, checkout).await?;
     let pushed: Vec<Vec<Blob>> = batches.iter().map(|batch| blobs(&batch.content)).collect();
-    if let Some((index, failure)) = work::try_batches(checkout, pushed).await?
+    if let Some((index, failure)) = work::try_batches(app, checkout, pushed).await?
         && let Some(rejected) = failure
         && let Some(batch) = batches.get_mut(index)
     {
@@ -104,13 +104,19 @@ fn blobs(content: &BatchContent) -> Vec<Blob> {
 
 /// Runs the workers and the sweep until the relay stops; then finishes what is under way.
 pub async fn run(app: App) {
-    let tasks = TaskTracker::new();
+    let mut workers = Vec::with_capacity(app.checker.threads);
     for _ in 0..app.checker.threads {
-        tasks.spawn(worker(app.clone()));
+        let worked = app.clone();
+        match runtime::in_background("check", move || worker(worked)) {
+            Ok(ended) => workers.push(ended),
+            Err(error) => error!("No thread for checks could be started: {error}"),
+        }
     }
-    tasks.spawn(sweep(app));
-    tasks.close();
-    tasks.wait().await;
+    sweep(app).await;
+    for ended in workers {
+        // The sender is dropped, never used: an error is the signal that the thread has ended.
+        let _ = ended.await;
+    }
 }
 
 async fn worker(app: App) {
@@ -119,16 +125,36 @@ async fn worker(app: App) {
             () = app.stop.cancelled() => return,
             next = app.checker.queue.next() => next,
         };
-        let (space, document) = next.key();
-        if let Err(error) = work::check_document(&app, space, document).await {
-            error!(
-                space.id = %space, document.id = %document, error.code = error.code(),
-                "Cannot check document {document} of space {space} now: {error}"
-            );
-        }
-        // Dropping `next` makes room and wakes those who wait for the projection, also after a failure: the sweep
-        // finds the document again.
-        drop(next);
+        check(&app, next).await;
+    }
+}
+
+/// Checks one document; whether that was possible.
+async fn check(app: &App, next: Next) -> bool {
+    let (space, document) = next.key();
+    let checked = work::check_document(app, space, document).await;
+    if let Err(error) = &checked {
+        error!(
+            space.id = %space, document.id = %document, error.code = error.code(),
+            "Cannot check document {document} of space {space} now: {error}"
+        );
+    }
+    // Dropping `next` makes room and wakes those who wait for the projection, also after a failure: the sweep finds the
+    // document again.
+    drop(next);
+    checked.is_ok()
+}
+
+/// Checks one document that waits; if none is known, looks for one in storage. `false` if there is none, or if it
+/// cannot be checked now.
+#[cfg(feature = "simulation")]
+pub(crate) async fn step(app: &App) -> bool {
+    if app.checker.waiting() == 0 && look(app).await.is_none() {
+        return false;
+    }
+    match app.checker.queue.take() {
+        Some(next) => check(app, next).await,
+        None => false,
     }
 }
 
@@ -142,16 +168,25 @@ async fn sweep(app: App) {
             () = app.stop.cancelled() => return,
             _ = every.tick() => {}
         }
-        match app.storage.next_unchecked(SWEEP_DOCUMENTS).await {
-            Ok(found) => {
-                if is_first && !found.is_empty() {
-                    info!("{} or more documents have entries to check from before the start", found.len());
-                }
-                found.iter().for_each(|state| app.checker.queue.add(state.space, state.document, 0));
-            }
-            Err(error) => error!(error.code = error.code(), "Cannot look for unchecked documents: {error}"),
+        let found = look(&app).await;
+        if let Some(found) = found.filter(|_| is_first) {
+            info!("{found} or more documents have entries to check from before the start");
         }
         is_first = false;
+    }
+}
+
+/// Adds documents to the queue that storage has unchecked; how many, if any.
+async fn look(app: &App) -> Option<usize> {
+    match app.storage.next_unchecked(SWEEP_DOCUMENTS).await {
+        Ok(found) => {
+            found.iter().for_each(|state| app.checker.queue.add(state.space, state.document, 0));
+            (!found.is_empty()).then_some(found.len())
+        }
+        Err(error) => {
+            error!(error.code = error.code(), "Cannot look for unchecked documents: {error}");
+            None
+        }
     }
 }
 

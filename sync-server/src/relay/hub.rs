@@ -3,7 +3,7 @@
 //! There is no queue. Each follower has one [`Bell`], which remembers the newest end per space until its owner looks;
 //! hints that come meanwhile collapse into it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use sync_wire::{Position, SpaceId};
@@ -19,14 +19,14 @@ pub struct Bell {
 /// Never larger than the set of spaces that its owner follows.
 #[derive(Debug, Default)]
 struct Rung {
-    ends: HashMap<SpaceId, Position>,
+    ends: BTreeMap<SpaceId, Position>,
     access_changed: bool,
 }
 
 /// What a follower finds when it looks.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Heard {
-    /// Spaces that have grown, with their newest known end.
+    /// Spaces that have grown, ascending, with their newest known end.
     pub ends: Vec<(SpaceId, Position)>,
     /// Some grant, token or device may have changed.
     pub access_changed: bool,
@@ -45,9 +45,13 @@ impl Bell {
         }
     }
 
-    fn take(&self) -> Heard {
+    /// Takes what there is.
+    pub fn take(&self) -> Heard {
         let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        Heard { ends: rung.ends.drain().collect(), access_changed: std::mem::take(&mut rung.access_changed) }
+        Heard {
+            ends: std::mem::take(&mut rung.ends).into_iter().collect(),
+            access_changed: std::mem::take(&mut rung.access_changed),
+        }
     }
 
     /// Says that the log of `space` ends at `end` now.
@@ -83,7 +87,7 @@ impl Hub {
     pub fn listen(self: &Arc<Self>) -> Listener {
         let bell = Arc::new(Bell::default());
         self.everybody.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&bell));
-        Listener { hub: Arc::clone(self), bell, following: HashSet::new() }
+        Listener { hub: Arc::clone(self), bell, following: BTreeSet::new() }
     }
 
     /// Says that the log of `space` ends at `end` now. Call it after the commit, never before.
@@ -122,7 +126,7 @@ impl Hub {
 pub struct Listener {
     hub: Arc<Hub>,
     bell: Arc<Bell>,
-    following: HashSet<SpaceId>,
+    following: BTreeSet<SpaceId>,
 }
 
 impl Listener {
@@ -134,7 +138,7 @@ impl Listener {
 
     /// The spaces followed.
     #[must_use]
-    pub fn following(&self) -> &HashSet<SpaceId> {
+    pub fn following(&self) -> &BTreeSet<SpaceId> {
         &self.following
     }
 

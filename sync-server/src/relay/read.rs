@@ -5,10 +5,10 @@ mod tail; // recent entries of one space
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use relay_storage::{ReadError, SpaceGrant, StorageError};
+use relay_storage::{CursorVerdict, ReadError, SpaceGrant, StorageError};
 use sync_core::session::{BootstrapCursor, BootstrapPage, LogPage, Within};
 use sync_wire::limits::FRAME_BYTES_MAX;
-use sync_wire::{Cursor, Entry, Grant, LogPosition, Position, Resume, Salt, SpaceId};
+use sync_wire::{Entry, Grant, LogPosition, Position, Resume, Salt, SpaceId};
 
 use crate::access::Readable;
 use crate::app::App;
@@ -82,18 +82,14 @@ pub async fn ends(app: &App, spaces: &[SpaceId]) -> Result<Vec<(SpaceId, LogPosi
 
 /// What `Welcome` says about a space: continue from the device's cursor if the log has that very place, else begin
 /// with whole documents.
-///
-/// # Errors
-/// Storage failed.
-pub async fn resume(app: &App, grant: SpaceGrant, cursor: Option<&Cursor>) -> Result<Grant, StorageError> {
-    let continues = match cursor {
-        Some(cursor) => app.storage.verify_cursor(cursor).await? == relay_storage::CursorVerdict::Continue,
-        None => false,
+#[must_use]
+pub fn resume(grant: SpaceGrant, cursor: Option<CursorVerdict>) -> Grant {
+    let SpaceGrant { space, kind, name, role, salt, access_version, end, end_chain } = grant;
+    let resume = match cursor {
+        Some(CursorVerdict::Continue) => Resume::Continue,
+        Some(CursorVerdict::Unknown) | None => Resume::Bootstrap { at: end.position, chain: end_chain },
     };
-    let resume =
-        if continues { Resume::Continue } else { Resume::Bootstrap { at: grant.end.position, chain: grant.end_chain } };
-    let SpaceGrant { space, kind, name, role, salt, access_version, end, .. } = grant;
-    Ok(Grant { space, kind, role, name, salt, access_version, end, resume })
+    Grant { space, kind, role, name, salt, access_version, end, resume }
 }
 
 /// Recent entries of the spaces that somebody follows. Filled after the commit and before the hint; a read that it

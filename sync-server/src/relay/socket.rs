@@ -4,14 +4,16 @@
 //! write: answers wait in a bounded buffer ([`outgoing`]), and reads of the log are begun only while that is nearly
 //! empty, so a slow device costs its cursor and one write buffer.
 
-mod effects; // what is done outside the loop: authorize, append, read
+pub(crate) mod effects; // what is done outside the loop: authorize, append, read
 mod outgoing; // what waits for the socket
 mod credit; // bytes of pushed batches, bounded for the whole relay
 
 use std::collections::VecDeque;
 use std::error::Error as _;
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Extension;
@@ -22,11 +24,10 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, OptionFuture};
 use futures_util::stream::{FuturesUnordered, SplitSink, SplitStream, StreamExt as _};
-use sync_core::session::{Effect, Input, Outcome, Session};
+use sync_core::session::{Effect, Input, Session};
 use sync_wire::limits::{DEAD_AFTER, FRAME_BYTES_MAX, PING_INTERVAL, SUBPROTOCOL};
 use sync_wire::{
-    AccountId, BatchId, DeviceFrame, Goodbye, GoodbyeCode, Position, Push, RelayFrame, decode_device_frame,
-    encode_relay_frame,
+    AccountId, DeviceFrame, Goodbye, GoodbyeCode, Push, RelayFrame, decode_device_frame, encode_relay_frame,
 };
 use tokio::time::Instant;
 use tracing::{Instrument as _, debug, info};
@@ -36,11 +37,10 @@ use crate::access::Caller;
 use crate::api::problem::{ApiError, ApiResult, Code};
 use crate::app::App;
 use crate::metrics;
-use crate::relay::append::Pushes;
 use crate::relay::hub::{Heard, Listener};
 use crate::relay::sessions::Place;
 use credit::{Credit, Room};
-use effects::Peer;
+use effects::{Operation, Peer, Task};
 use outgoing::Outgoing;
 
 /// The WebSocket's read buffer. Larger frames grow it for their time; the usual default of 128 KiB would be most of
@@ -50,6 +50,8 @@ const READ_BUFFER_BYTES: usize = 1024;
 const WRITE_BUFFER_BYTES: usize = 4096;
 /// One frame beyond the write buffer; [`Outgoing`] never has more under way.
 const WRITE_BUFFER_BYTES_MAX: usize = FRAME_BYTES_MAX + (64 << 10);
+/// Frames and answers that are taken before the others of the loop get their turn.
+const ARRIVED_AT_ONCE: usize = 64;
 /// How long the last frame may take.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -97,7 +99,7 @@ struct Shell {
     stream: SplitStream<WebSocket>,
     out: Outgoing<Message>,
     /// What is done outside the loop; most of it ends in an input.
-    operations: FuturesUnordered<BoxFuture<'static, Option<Input>>>,
+    operations: FuturesUnordered<Operation>,
     /// Reads that wait until the socket has room for what they bring.
     reads: VecDeque<Effect>,
     read: Option<BoxFuture<'static, Input>>,
@@ -159,7 +161,15 @@ impl Shell {
             if let Err(end) = self.on_woken(woken) {
                 break end;
             }
+            if let Err(end) = self.take_arrived().await {
+                break end;
+            }
         };
+        // What was begun is finished, also for a connection that broke.
+        let operations = std::mem::take(&mut self.operations);
+        if !operations.is_empty() {
+            tokio::spawn(operations.for_each(|_| std::future::ready(())));
+        }
         match end {
             End::Goodbye(goodbye) => self.say(goodbye).await,
             End::Gone(why) => debug!("Session ended: {why}"),
@@ -183,6 +193,31 @@ impl Shell {
         }
     }
 
+    /// Takes what is done and what has arrived by now, up to a bound: setting out to wait costs more than taking.
+    async fn take_arrived(&mut self) -> Result<(), End> {
+        for _ in 0..ARRIVED_AT_ONCE {
+            let may_receive = self.waiting.is_none();
+            let Self { operations, stream, .. } = self;
+            let arrived = poll_fn(|context| {
+                if let Poll::Ready(Some(input)) = operations.poll_next_unpin(context) {
+                    return Poll::Ready(Some(Woken::Done(input)));
+                }
+                if !may_receive {
+                    return Poll::Ready(None);
+                }
+                match stream.poll_next_unpin(context) {
+                    Poll::Ready(received) => Poll::Ready(Some(Woken::Received(received))),
+                    Poll::Pending => Poll::Ready(None),
+                }
+            });
+            match arrived.await {
+                Some(woken) => self.on_woken(woken)?,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
     fn on_woken(&mut self, woken: Woken) -> Result<(), End> {
         match woken {
             Woken::Stop => self.handle(Input::Shutdown { retry_after_ms: self.peer.retry_after_ms() }),
@@ -191,7 +226,7 @@ impl Shell {
                 self.read = None;
                 self.handle(input)
             }
-            Woken::Heard(heard) => self.on_heard(heard),
+            Woken::Heard(heard) => effects::heard(heard).try_for_each(|input| self.handle(input)),
             Woken::Written(Ok(())) => {
                 self.sent_at = Instant::now();
                 Ok(())
@@ -209,20 +244,9 @@ impl Shell {
     }
 
     fn on_done(&mut self, input: Input) -> Result<(), End> {
-        let own_end = match &input {
-            Input::Appended { space, outcomes, .. } => end_of(outcomes).map(|end| (*space, end)),
-            _ => None,
-        };
+        let hint = effects::own_hint(&input);
         self.handle(input)?;
-        // After the outcome: only then does the session know what of the log is its own.
-        own_end.map_or(Ok(()), |(space, end)| self.handle(Input::Hint { space, end }))
-    }
-
-    fn on_heard(&mut self, heard: Heard) -> Result<(), End> {
-        if heard.access_changed {
-            self.handle(Input::AccessChanged)?;
-        }
-        heard.ends.into_iter().try_for_each(|(space, end)| self.handle(Input::Hint { space, end }))
+        hint.map_or(Ok(()), |hint| self.handle(hint))
     }
 
     fn on_received(&mut self, received: Option<Result<Message, axum::Error>>) -> Result<(), End> {
@@ -293,32 +317,14 @@ impl Shell {
     }
 
     fn perform(&mut self, effect: Effect) -> Result<(), End> {
-        match effect {
-            Effect::Send(frame) => return self.send(&frame),
-            Effect::Authorize { device, agent, cursors } => {
-                self.operations.push(Arc::clone(&self.peer).authorize(device, agent, cursors));
-            }
-            Effect::Regrant { device } => self.operations.push(Arc::clone(&self.peer).regrant(device)),
-            Effect::Append { space, document, device, batches } => {
-                let bell = Arc::clone(self.listener.bell());
-                let pushes = Pushes { document, device, batches, bell };
-                self.operations.push(Arc::clone(&self.peer).append(space, pushes));
-            }
-            Effect::ReadLog { .. } | Effect::ReadBootstrap { .. } => self.reads.push_back(effect),
-            Effect::Follow { space } => {
-                self.listener.follow(space);
-                self.poll(vec![space]);
-            }
-            Effect::Unfollow { space } => self.listener.unfollow(space),
-            Effect::Poll => self.poll(self.listener.following().iter().copied().collect()),
-            Effect::Close(goodbye) => return Err(End::Goodbye(goodbye)),
+        match self.peer.perform(effect, &mut self.listener) {
+            Task::Send(frame) => return self.send(&frame),
+            Task::Operation(operation) => self.operations.push(operation),
+            Task::Read(read) => self.reads.push_back(read),
+            Task::Done => {}
+            Task::Close(goodbye) => return Err(End::Goodbye(goodbye)),
         }
         Ok(())
-    }
-
-    /// Asks storage where these logs end; the answer comes as a hint.
-    fn poll(&mut self, spaces: Vec<sync_wire::SpaceId>) {
-        self.operations.push(Arc::clone(&self.peer).poll(spaces, Arc::clone(self.listener.bell())));
     }
 
     /// Begins the next read of a log, if the socket has room for what it brings.
@@ -326,14 +332,7 @@ impl Shell {
         if self.read.is_some() || !self.out.has_room() {
             return;
         }
-        let peer = Arc::clone(&self.peer);
-        self.read = match self.reads.pop_front() {
-            Some(Effect::ReadLog { space, after, bytes_target }) => Some(peer.read_log(space, after, bytes_target)),
-            Some(Effect::ReadBootstrap { space, from, bytes_target }) => {
-                Some(peer.read_bootstrap(space, from, bytes_target))
-            }
-            _ => None,
-        };
+        self.read = self.reads.pop_front().and_then(|read| self.peer.read(&read));
     }
 
     fn send(&mut self, frame: &RelayFrame) -> Result<(), End> {
@@ -368,15 +367,6 @@ impl Shell {
         };
         let _ = tokio::time::timeout(GOODBYE_TIMEOUT, closing).await;
     }
-}
-
-/// Where the log ends at least, after these.
-fn end_of(outcomes: &[(BatchId, Outcome)]) -> Option<Position> {
-    let place = |outcome: &Outcome| match outcome {
-        Outcome::Appended { at, .. } => Some(at.position),
-        _ => None,
-    };
-    outcomes.iter().filter_map(|(_, outcome)| place(outcome)).max()
 }
 
 fn breach(detail: String) -> End {

@@ -33,6 +33,22 @@ async fn what_was_pushed_can_be_read_as_nested_json() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn how_a_file_was_written_is_no_part_of_its_value() {
+    let relay = Relay::start().await;
+    let alice = relay.account("alice").await;
+    let (mut laptop, _) = Device::online(relay.address, &alice.token).await;
+    let mut settings = Author::new("settings");
+    let mut batches = settings.put("/base/editor/tabSize", 4);
+    batches.extend(settings.put("/layout/base/file/style", "tight"));
+    let at = laptop.push_all(alice.personal, settings.id, &batches).await;
+    for moment in ["after", "at"] {
+        let url = format!("{}?{moment}={at}", path(alice.personal, settings.id));
+        let answer = get(relay.address, &alice.token, &url).await;
+        assert_eq!(answer.json()["value"], json!({"base": {"editor": {"tabSize": 4}}}), "{answer:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_etag_saves_reading_what_is_known_and_changes_with_the_document() {
     let relay = Relay::start().await;
     let alice = relay.account("alice").await;

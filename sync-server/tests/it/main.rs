@@ -11,9 +11,11 @@ mod access; // grants, tokens and devices that change meanwhile
 mod breaches; // what a device must not do
 mod checks; // what is behind the log
 mod documents; // the merged state over HTTP
+mod ready; // from memory
 mod history; // what was, over HTTP
 mod events; // hints over HTTP
 mod manners; // what every answer has
 mod openapi; // the description, held against the real answers
 mod measuring; // numbers about all this
+mod inline; // the relay without threads, and that planted bugs do harm there
 mod process; // the real binary

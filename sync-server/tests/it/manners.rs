@@ -54,10 +54,22 @@ async fn long_json_is_compressed_for_whoever_asks() {
     let mut text = String::new();
     flate2::read::GzDecoder::new(&gzip.bytes[..]).read_to_string(&mut text).unwrap();
     assert_eq!(text, plain.body);
-    for encoding in ["br", "zstd"] {
-        let answer = ask(&relay, &alice, "GET", &url, &[("accept-encoding", encoding)]).await;
-        assert_eq!(answer.headers["content-encoding"], encoding);
+    for encoding in ["br", "zstd", "gzip"] {
+        let asked = [("accept-encoding", encoding)];
+        let (one, two) =
+            (ask(&relay, &alice, "GET", &url, &asked).await, ask(&relay, &alice, "GET", &url, &asked).await);
+        assert_eq!((one.headers["content-encoding"].as_str(), &one.bytes), (encoding, &two.bytes));
+        let head = ask(&relay, &alice, "HEAD", &url, &asked).await;
+        assert_eq!(head.headers.get("content-length"), one.headers.get("content-length"), "{encoding}");
     }
+    let (id, unwanted) = (&plain.json()["id"], "gzip;q=0, br;q=0, *;q=0");
+    assert_eq!(ask(&relay, &alice, "GET", &url, &[("accept-encoding", unwanted)]).await.json()["id"], *id);
+    let (list, asked) = ("/api/v1/openapi.json", [("accept-encoding", "deflate, gzip")]);
+    let (plain, gzip) = (ask(&relay, &alice, "GET", list, &[]).await, ask(&relay, &alice, "GET", list, &asked).await);
+    assert_eq!((gzip.headers["content-encoding"].as_str(), gzip.headers["vary"].as_str()), ("gzip", "accept-encoding"));
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&gzip.bytes[..]).read_to_string(&mut text).unwrap();
+    assert_eq!(text, plain.body);
     let short = ask(&relay, &alice, "GET", "/api/v1/documents?limit=1&type=none", &[("accept-encoding", "gzip")]).await;
     assert_eq!(short.headers.get("content-encoding"), None, "not worth it");
 }

@@ -67,11 +67,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`].
     pub async fn device_is_valid(&self, account: AccountId, device: DeviceId) -> Result<bool, StorageError> {
-        self.read(move |reader| {
-            let row = device_row(&reader.connection, account, device)?;
-            Ok(row.is_some_and(|row| row.binding() == DeviceBinding::Bound))
-        })
-        .await
+        self.read(move |reader| reader.device_is_valid(account, device)).await
     }
 
     /// The devices of an account, in order of their first contact.
@@ -133,6 +129,11 @@ impl Writer {
 }
 
 impl Reader {
+    pub(super) fn device_is_valid(&self, account: AccountId, device: DeviceId) -> Result<bool, StorageError> {
+        let row = device_row(&self.connection, account, device)?;
+        Ok(row.is_some_and(|row| row.binding() == DeviceBinding::Bound))
+    }
+
     /// The binding, if nothing about it has to be written.
     fn settled_binding(
         &self,

@@ -104,11 +104,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`].
     pub async fn token_is_valid(&self, token: TokenId) -> Result<bool, StorageError> {
-        self.read(move |reader| {
-            let sql = "SELECT 1 FROM tokens WHERE token_key = ?1 AND revoked_at IS NULL";
-            Ok(reader.connection.prepare_cached(sql)?.exists([token.0.cast_signed()])?)
-        })
-        .await
+        self.read(move |reader| reader.token_is_valid(token)).await
     }
 
     /// Ends a token; `false` if there is no such valid token.
@@ -161,6 +157,11 @@ impl Writer {
 }
 
 impl Reader {
+    pub(super) fn token_is_valid(&self, token: TokenId) -> Result<bool, StorageError> {
+        let sql = "SELECT 1 FROM tokens WHERE token_key = ?1 AND revoked_at IS NULL";
+        Ok(self.connection.prepare_cached(sql)?.exists([token.0.cast_signed()])?)
+    }
+
     fn authenticate(&self, hash: &[u8; 32]) -> Result<Option<Principal>, StorageError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT a.id, a.name, t.token_key FROM tokens t JOIN accounts a USING (account_key)

@@ -5,11 +5,12 @@
 use document::{Change, Seed};
 use rusqlite::{OptionalExtension, params};
 use sync_wire::log::{EntryIdentity, EntryKind, marker_hash};
+use sync_wire::planted::{self, Bug};
 use sync_wire::{BatchId, ChangeHash, FateCode, LogPosition, Position, Proof};
 
 use super::frontier::{Frontier, heads_to_bytes};
 use super::rules::{Fate, Rules, Stop, marker, need, refused};
-use super::state::Space;
+use super::state::{Space, store};
 use super::{AppendRequest, BatchContent, Check, HELD, Outcome, ParsedBatch, log_key};
 use crate::error::StorageError;
 use crate::spaces::role_from_code;
@@ -65,14 +66,9 @@ impl Writer {
     }
 
     /// The key of the account, and what stands against its writing in this space, from the rows as they are now.
-    fn standing(&self, request: &AppendRequest, space: &Space) -> Result<(i64, Option<Outcome>), StorageError> {
-        let mut statement = self.connection.prepare_cached(
-            "SELECT a.account_key, d.account_key IS NULL OR (d.account_key = a.account_key AND d.revoked_at IS NULL)
-             FROM accounts a LEFT JOIN devices d ON d.id = ?2 WHERE a.id = ?1",
-        )?;
-        let found =
-            statement.query_row(params![request.account.0, request.device.0], |row| Ok((row.get(0)?, row.get(1)?)));
-        let Some((account_key, device_may)) = found.optional()? else {
+    fn standing(&mut self, request: &AppendRequest, space: &Space) -> Result<(i64, Option<Outcome>), StorageError> {
+        let Some((account_key, device_may)) = self.log.pusher(&self.connection, request.account, request.device)?
+        else {
             return Ok((0, Some(no_grant(request, space))));
         };
         if !self.may_write(request, space, account_key)? {
@@ -83,7 +79,6 @@ impl Writer {
             judged_by: self.context.limits.version,
             detail: format!("device {} may not write for this account any more", request.device),
         };
-        let device_may: bool = device_may;
         Ok((account_key, (!device_may).then(revoked)))
     }
 
@@ -149,6 +144,10 @@ impl Lane<'_> {
             }
         }
         if fresh.is_empty() && displaced.is_none() && known > 0 {
+            if planted::is(Bug::DuplicateAppliedTwice) {
+                let again: Vec<&Change> = changes.iter().collect();
+                return self.append_changes(batch, &again).map_err(Stop::Write); // PLANTED: nobody looked for it
+            }
             return Ok(self.known(known));
         }
         self.may_write()?;
@@ -256,8 +255,17 @@ impl Lane<'_> {
             {
                 self.frontier.type_name.get_or_insert(type_name);
             }
+            if planted::is(Bug::BatchHalfAppended) && at != last {
+                self.commit_half()?; // PLANTED: a transaction for each change
+            }
         }
         Ok(self.appended())
+    }
+
+    fn commit_half(&mut self) -> Result<(), StorageError> {
+        self.writer.log.put_space(&self.space);
+        store(&self.writer.connection, &mut self.frontier)?;
+        self.writer.commit_in_between()
     }
 
     fn append_marker(
@@ -310,6 +318,8 @@ impl Lane<'_> {
         self.space.end += 1;
         self.space.chain = self.space.chain.extend(&digest);
         let header = row.change.map(|(change, _)| &change.header);
+        // PLANTED: the index that would stop a duplicate is not there.
+        let is_indexed = !planted::is(Bug::DuplicateAppliedTwice);
         let mut statement = self.writer.connection.prepare_cached(
             "INSERT INTO log (log_key, document_key, kind, actor_key, seq, ops, max_op, appended_at, device, batch,
                               hash, digest, chain, bytes)
@@ -320,7 +330,7 @@ impl Lane<'_> {
             self.frontier.document_key,
             row.kind as u8,
             row.change.map(|(_, actor_key)| actor_key),
-            header.map(|header| header.seq.cast_signed()),
+            header.filter(|_| is_indexed).map(|header| header.seq.cast_signed()),
             header.map(|header| header.ops.cast_signed()),
             header.map(|header| header.max_op().cast_signed()),
             self.now,

@@ -4,7 +4,7 @@
 //! always be made again from the log alone. Older changes are found through an index of hashes that is made from the
 //! document's rows when a change names one of them, and kept while the document is in use.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use document::Header;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -32,9 +32,10 @@ pub(super) struct Frontier {
     pub(super) bytes: u64,
     pub(super) is_deleted: bool,
     pub(super) held: Option<String>,
-    /// Each head with the largest operation counter at it.
-    pub(super) heads: HashMap<ChangeHash, u64>,
-    pub(super) actors: HashMap<Actor, LastChange>,
+    /// Each head with the largest operation counter at it. Ordered like the actors: the stored form is the same for
+    /// the same log.
+    pub(super) heads: BTreeMap<ChangeHash, u64>,
+    pub(super) actors: BTreeMap<Actor, LastChange>,
     pub(super) max_op: u64,
     /// The stored form covers entries up to here.
     pub(super) stored_at: u64,
@@ -68,8 +69,8 @@ impl Frontier {
             bytes: 0,
             is_deleted: false,
             held: None,
-            heads: HashMap::new(),
-            actors: HashMap::new(),
+            heads: BTreeMap::new(),
+            actors: BTreeMap::new(),
             max_op: 0,
             stored_at: 0,
             is_touched: false,

@@ -96,7 +96,7 @@ impl Reader {
         Ok((entries, chain))
     }
 
-    pub(super) fn verify_cursor(&self, cursor: &Cursor) -> Result<CursorVerdict, StorageError> {
+    pub(crate) fn verify_cursor(&self, cursor: &Cursor) -> Result<CursorVerdict, StorageError> {
         let Some(log) = log_end(&self.connection, cursor.space)? else { return Ok(CursorVerdict::Unknown) };
         let is_after_end = cursor.at.position > log.end.position;
         if cursor.at.epoch != log.end.epoch || is_after_end {

@@ -1,9 +1,9 @@
 //! What a change must satisfy to enter its document's log, given the frontier: PROTOCOL §2, stage 3 of admission.
 //!
-//! Nothing is written here. A batch is judged on a draft of the frontier's heads and actors, so that a batch that
+//! Nothing is written here. A batch is judged with a draft of what it adds to the frontier, so that a batch that
 //! fails leaves no trace.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use document::{Change, Header, Seed};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -62,9 +62,8 @@ impl<E: Into<StorageError>> From<E> for Stop {
 
 /// The document as it would be after the changes judged so far.
 struct Draft<'b> {
-    heads: HashMap<ChangeHash, u64>,
-    last: HashMap<Actor, (u64, ChangeHash)>,
-    /// The judged changes of this batch that are no heads any more are found here.
+    last: BTreeMap<Actor, (u64, ChangeHash)>,
+    /// The judged changes of this batch.
     staged: HashMap<ChangeHash, &'b Header>,
     max_op: u64,
     ops: u64,
@@ -96,23 +95,39 @@ impl Rules<'_> {
     pub(super) fn judge(&mut self, changes: &[&Change]) -> Result<(), Stop> {
         self.judge_size(changes)?;
         let mut draft = Draft {
-            heads: self.frontier.heads.clone(),
-            last: HashMap::new(),
+            last: BTreeMap::new(),
             staged: HashMap::new(),
             max_op: self.frontier.max_op,
             ops: self.frontier.ops,
             bytes: self.frontier.bytes,
             entries: self.frontier.entries,
         };
-        for change in changes {
+        for (index, change) in changes.iter().enumerate() {
             if Seed::is_seed_actor(&change.header.actor) {
                 self.judge_seed(&change.header, &draft)?;
             } else {
                 self.judge_change(&change.header, &draft)?;
             }
-            draft.add(change);
+            draft.count(change);
+            if index + 1 < changes.len() {
+                draft.stage(&change.header);
+            }
         }
-        self.judge_totals(&draft)
+        self.judge_totals(&draft, self.heads_after(changes))
+    }
+
+    /// How many heads the document would have, if they are so many that it matters.
+    fn heads_after(&self, changes: &[&Change]) -> usize {
+        let most = self.frontier.heads.len() + changes.len();
+        if most <= HEADS_MAX {
+            return most;
+        }
+        let mut heads: BTreeSet<ChangeHash> = self.frontier.heads.keys().copied().collect();
+        for change in changes {
+            heads.retain(|head| !change.header.deps.contains(head));
+            heads.insert(change.hash());
+        }
+        heads.len()
     }
 
     fn judge_size(&self, changes: &[&Change]) -> Result<(), Stop> {
@@ -199,9 +214,8 @@ impl Rules<'_> {
         let mut max_op = 0;
         let mut missing = Vec::new();
         for dep in &header.deps {
-            let in_batch = || draft.staged.get(dep).map(|header| header.max_op());
-            let found = match draft.heads.get(dep).copied().or_else(in_batch) {
-                Some(found) => Some(found),
+            let found = match draft.staged.get(dep) {
+                Some(staged) => Some(staged.max_op()),
                 None => self.frontier.max_op_at(self.connection, self.space_key, dep)?,
             };
             match found {
@@ -246,8 +260,7 @@ impl Rules<'_> {
         Ok(header.deps)
     }
 
-    fn judge_totals(&self, draft: &Draft<'_>) -> Result<(), Stop> {
-        let heads = draft.heads.len();
+    fn judge_totals(&self, draft: &Draft<'_>, heads: usize) -> Result<(), Stop> {
         if heads > HEADS_MAX && heads > self.frontier.heads.len() {
             let detail = format!("document would have {heads} heads; at most {HEADS_MAX} are allowed; edit it first");
             return Err(self.parked(FateCode::HEADS, detail));
@@ -284,14 +297,14 @@ impl Rules<'_> {
 }
 
 impl<'b> Draft<'b> {
-    fn add(&mut self, change: &'b Change) {
-        let header = &change.header;
-        for dep in &header.deps {
-            self.heads.remove(dep);
-        }
-        self.heads.insert(header.hash, header.max_op());
+    /// Remembers a change for those that follow it in the batch.
+    fn stage(&mut self, header: &'b Header) {
         self.last.insert(header.actor, (header.seq, header.hash));
         self.staged.insert(header.hash, header);
+    }
+
+    fn count(&mut self, change: &Change) {
+        let header = &change.header;
         self.max_op = self.max_op.max(header.max_op());
         self.ops += header.ops;
         self.bytes += change.bytes.len() as u64;

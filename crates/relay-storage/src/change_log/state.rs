@@ -2,10 +2,10 @@
 //!
 //! All of it is derived: it is dropped whole after a failure, and per space when another process has appended there.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::{Connection, OptionalExtension, params};
-use sync_wire::{Actor, Chain, DeviceId, DocumentId, Epoch, Position, Salt, SpaceId};
+use sync_wire::{AccountId, Actor, Chain, DeviceId, DocumentId, Epoch, Position, Salt, SpaceId};
 
 use super::frontier::{Frontier, unsigned};
 use crate::error::StorageError;
@@ -17,8 +17,10 @@ const ACTORS_MAX: usize = 65_536;
 /// The writer's memory of the logs.
 pub(crate) struct LogState {
     bytes_max: usize,
-    /// The spaces of the current group.
-    spaces: HashMap<SpaceId, Space>,
+    /// The spaces of the current group; in order, because that is the order in which their rows are written.
+    spaces: BTreeMap<SpaceId, Space>,
+    /// Who pushes, as of the current group: the key of the account, and whether the device may write for it.
+    pushers: BTreeMap<(AccountId, DeviceId), Option<(i64, bool)>>,
     /// Where the logs ended after the last group of ours.
     ends: HashMap<i64, u64>,
     documents: HashMap<(i64, DocumentId), Cached>,
@@ -62,7 +64,8 @@ impl LogState {
     pub(crate) fn new(bytes_max: usize) -> Self {
         Self {
             bytes_max,
-            spaces: HashMap::new(),
+            spaces: BTreeMap::new(),
+            pushers: BTreeMap::new(),
             ends: HashMap::new(),
             documents: HashMap::new(),
             touched: Vec::new(),
@@ -75,6 +78,32 @@ impl LogState {
     /// A group begins: spaces are read again, because other processes change them.
     pub(crate) fn begin(&mut self) {
         self.spaces.clear();
+        self.forget_pushers();
+    }
+
+    /// A job of the group may change accounts or devices.
+    pub(crate) fn forget_pushers(&mut self) {
+        self.pushers.clear();
+    }
+
+    /// The key of an account, if there is one, and whether the device may write for it.
+    pub(super) fn pusher(
+        &mut self,
+        connection: &Connection,
+        account: AccountId,
+        device: DeviceId,
+    ) -> Result<Option<(i64, bool)>, StorageError> {
+        if let Some(known) = self.pushers.get(&(account, device)) {
+            return Ok(*known);
+        }
+        let mut statement = connection.prepare_cached(
+            "SELECT a.account_key, d.account_key IS NULL OR (d.account_key = a.account_key AND d.revoked_at IS NULL)
+             FROM accounts a LEFT JOIN devices d ON d.id = ?2 WHERE a.id = ?1",
+        )?;
+        let found = statement.query_row(params![account.0, device.0], |row| Ok((row.get(0)?, row.get(1)?)));
+        let found = found.optional()?;
+        self.pushers.insert((account, device), found);
+        Ok(found)
     }
 
     /// The group is durable: what it used longest ago makes room.
@@ -237,7 +266,7 @@ impl Writer {
     }
 }
 
-fn store(connection: &Connection, frontier: &mut Frontier) -> Result<(), StorageError> {
+pub(super) fn store(connection: &Connection, frontier: &mut Frontier) -> Result<(), StorageError> {
     let mut statement = connection.prepare_cached(
         "UPDATE documents SET type = ?2, last_position = ?3, checked_position = max(checked_position, ?4), entries = ?5,
                 ops = ?6, bytes = ?7, deleted = ?8 WHERE document_key = ?1",

@@ -14,8 +14,11 @@ use crate::storage::{Reader, Storage};
 const SNAPSHOT_BYTES_MAX: usize = 48 << 20;
 /// Shorter documents are cheaper as entries.
 const ENTRIES_MIN: u64 = 8;
-/// A tail this long is replaced, whatever its size.
+/// A tail this long is replaced, whatever its size in bytes.
 const TAIL_ENTRIES_MAX: u64 = 500;
+/// A tail of less than one in this many of the entries before it stays: a snapshot costs what the whole document
+/// costs, so that without this a document that is written all the time would be saved over and over.
+const TAIL_SHARE: u64 = 4;
 /// A tail this small is not worth a snapshot.
 const TAIL_BYTES_MIN: u64 = 1024;
 
@@ -57,12 +60,14 @@ pub struct StoredSnapshot {
 }
 
 impl DocumentState {
-    /// Whether a new snapshot pays: the tail outweighs the last one twice, or has become long.
+    /// Whether a new snapshot pays: the tail outweighs the last one twice or has become long, and the document has
+    /// grown by a good part since.
     #[must_use]
     pub fn snapshot_is_due(&self) -> bool {
         let snapshot_bytes = self.snapshot.map_or(0, |snapshot| snapshot.bytes);
         let outweighs = self.tail_bytes > snapshot_bytes.saturating_mul(2).max(TAIL_BYTES_MIN);
-        self.entries >= ENTRIES_MIN && (outweighs || self.tail_entries > TAIL_ENTRIES_MAX)
+        let has_grown = self.tail_entries.saturating_mul(TAIL_SHARE) > self.entries - self.tail_entries;
+        self.entries >= ENTRIES_MIN && has_grown && (outweighs || self.tail_entries > TAIL_ENTRIES_MAX)
     }
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::Connection;
+use sync_wire::planted::{self, Bug};
 
 use super::Context;
 use super::job::{Isolation, Job, Ran};
@@ -52,6 +53,9 @@ impl Writer {
         if self.is_doubtful {
             self.reopen()?;
         }
+        if !self.connection.is_autocommit() {
+            self.commit()?; // what the planted bug below left open
+        }
         self.statement("BEGIN IMMEDIATE")?;
         self.log.begin();
         for job in group {
@@ -59,10 +63,36 @@ impl Writer {
         }
         self.flush_log()?;
         // Only what is durable may be answered: an acknowledged change leaves the device's outbox.
+        if planted::is(Bug::AckBeforeCommit) {
+            return Ok(()); // PLANTED: it is committed by the next group
+        }
+        self.commit()
+    }
+
+    fn commit(&mut self) -> Result<(), StorageError> {
         self.statement("COMMIT")?;
         self.log.committed();
         self.commits.fetch_add(1, Ordering::Relaxed);
+        if let Some(on_commit) = &self.context.on_commit {
+            on_commit();
+        }
         Ok(())
+    }
+
+    /// Empties the write-ahead log into the file.
+    pub(super) fn checkpoint(&mut self) -> Result<(), StorageError> {
+        if !self.connection.is_autocommit() {
+            self.commit()?;
+        }
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+
+    /// For the planted bug that takes a batch apart.
+    pub(crate) fn commit_in_between(&mut self) -> Result<(), StorageError> {
+        self.flush_log()?;
+        self.commit()?;
+        self.statement("BEGIN IMMEDIATE")
     }
 
     fn run_one(&mut self, job: &mut dyn Job) -> Result<(), StorageError> {
@@ -73,8 +103,9 @@ impl Writer {
                 Ran::Undo(failure) => Err(failure.unwrap_or_else(in_group)),
             };
         }
-        // The statements of the job read rows, not the writer's memory.
+        // The statements of the job read rows, not the writer's memory, and may write what the writer remembers.
         self.flush_log()?;
+        self.log.forget_pushers();
         self.statement("SAVEPOINT job")?;
         if let Ran::Undo(failure) = job.run(self) {
             // SQLite itself may have undone the transaction: then nothing of the group is left.
@@ -90,7 +121,7 @@ impl Writer {
     /// once, and pages may be gone.
     fn reopen(&mut self) -> Result<(), StorageError> {
         self.log.forget_all();
-        let fresh = open::open_writer(&self.path, self.context.limits.file_bytes_max)
+        let fresh = open::open_writer(&self.path, self.context.limits.file_bytes_max, self.context.checkpoints)
             .map_err(|error| StorageError::Io { detail: error.to_string() })?;
         // Dropping the old connection rolls back what it had begun.
         self.connection = fresh;

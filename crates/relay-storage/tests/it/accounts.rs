@@ -71,6 +71,7 @@ fn a_token_is_never_stored_in_clear() {
     on_each_shell(|relay| {
         let ada = relay.account("ada");
         let token = wait(relay.storage.create_token(ada.id, "laptop")).unwrap();
+        relay.storage.checkpoint().unwrap();
         wait(relay.storage.close());
         let bytes = std::fs::read(&relay.path).unwrap();
         let raw = bs58::decode(&token.secret[4..]).into_vec().unwrap();

@@ -92,7 +92,8 @@ impl Queue {
         }
     }
 
-    fn take(&self) -> Option<Next> {
+    /// A document that nobody else has, if one waits.
+    pub(super) fn take(&self) -> Option<Next> {
         let mut waiting = self.shared.lock();
         let index = waiting.order.iter().position(|key| !waiting.taken.contains(key))?;
         let key = waiting.order.remove(index)?;

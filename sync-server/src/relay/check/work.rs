@@ -104,7 +104,7 @@ async fn bring_to(app: &App, checkout: &mut Checkout, state: &DocumentState) -> 
         let changes = page.entries.into_iter().filter(|positioned| positioned.entry.kind == EntryKind::Change);
         let changes: Vec<Blob> = changes.filter_map(|positioned| positioned.entry.bytes).collect();
         after = page.next.unwrap_or(end);
-        loaded = blocking(move || {
+        loaded = blocking(app, move || {
             loaded.document.apply(&changes).map_err(CheckError::Log)?;
             loaded.through = after;
             Ok::<_, CheckError>(loaded)
@@ -120,7 +120,7 @@ async fn load(app: &App, state: &DocumentState) -> Result<Loaded, CheckError> {
     let empty = || Loaded { document: Document::new(None), through: Position::START };
     let Some(stored) = app.storage.load_snapshot(state.space, state.document).await? else { return Ok(empty()) };
     let document = state.document;
-    let loaded = blocking(move || {
+    let loaded = blocking(app, move || {
         let StoredSnapshot { covers, heads, changes, digest, bytes } = stored;
         let snapshot = Snapshot { heads, changes, digest, bytes };
         Document::load(&snapshot).map(|document| Loaded { document, through: covers })
@@ -136,7 +136,7 @@ async fn load(app: &App, state: &DocumentState) -> Result<Loaded, CheckError> {
 async fn store(app: &App, checkout: &mut Checkout, state: &DocumentState) -> Result<Stored, CheckError> {
     let Some(loaded) = checkout.take() else { return Ok(Stored::Moved { checked: state.checked }) };
     let with_snapshot = state.snapshot_is_due();
-    let (loaded, projection, snapshot) = blocking(move || {
+    let (loaded, projection, snapshot) = blocking(app, move || {
         let projection = project(&loaded.document);
         let snapshot = with_snapshot.then(|| loaded.document.snapshot());
         (loaded, projection, snapshot)
@@ -179,11 +179,12 @@ pub(crate) fn project(document: &Document) -> NewProjection {
 /// Applies pushed batches in order. `Some((index, _))` names the first that does not apply; with a rejection if that
 /// is its own fault, without one if the log's rules have the word for it.
 pub(super) async fn try_batches(
+    app: &App,
     checkout: &mut Checkout,
     batches: Vec<Vec<Blob>>,
 ) -> Result<Option<(usize, Option<BatchContent>)>, CheckError> {
     let Some(mut loaded) = checkout.take() else { return Ok(None) };
-    let (loaded, failure) = blocking(move || {
+    let (loaded, failure) = blocking(app, move || {
         let all: Vec<Blob> = batches.concat();
         let failure = match loaded.document.apply(&all) {
             Ok(_) => None,
@@ -215,6 +216,6 @@ fn rejection(error: &ApplyError) -> Option<BatchContent> {
 }
 
 /// Runs work on a document where it may take its time.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, CheckError> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| CheckError::Panicked(error.to_string()))
+async fn blocking<T: Send + 'static>(app: &App, work: impl FnOnce() -> T + Send + 'static) -> Result<T, CheckError> {
+    app.runtime.blocking(work).await.map_err(CheckError::Panicked)
 }

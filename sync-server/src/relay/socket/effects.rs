@@ -1,26 +1,45 @@
 //! What a session has done outside its loop. Everything here owns what it needs, so that the loop goes on meanwhile.
 
-use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use relay_storage::{AccountError, DeviceBinding, ReadError, StorageError};
-use sync_core::session::{Authorized, BootstrapCursor, BootstrapPage, Input, LogPage};
+use sync_core::session::{Authorized, BootstrapCursor, BootstrapPage, Effect, Input, LogPage, Outcome};
 use sync_wire::log::Receipt;
-use sync_wire::{AccountId, Chain, Cursor, DeviceId, GoodbyeCode, Grant, LogPosition, Position, SpaceId};
+use sync_wire::{
+    AccountId, BatchId, Chain, Cursor, DeviceId, Goodbye, GoodbyeCode, Grant, LogPosition, Position, RelayFrame,
+    SpaceId,
+};
 use tracing::{error, info};
 
-use crate::access::{self, Caller, ReadableError, Validity};
+use crate::access::{self, Caller, ReadableError};
 use crate::app::App;
 use crate::relay::append::{self, AppendError, Pushes};
-use crate::relay::hub::Bell;
+use crate::relay::hub::{Bell, Heard, Listener};
 use crate::relay::read;
 use crate::relay::sessions::Place;
 
+/// What a shell does about an effect.
+pub(crate) enum Task {
+    /// Write this.
+    Send(RelayFrame),
+    /// Finish this; it may end in an input.
+    Operation(Operation),
+    /// Call [`Peer::read`] once there is room for what it brings.
+    Read(Effect),
+    /// Nothing more.
+    Done,
+    /// Write this, then close.
+    Close(Goodbye),
+}
+
+/// What goes on outside the loop.
+pub(crate) type Operation = BoxFuture<'static, Option<Input>>;
+
 /// Who is on the other side.
 #[derive(Debug)]
-pub(super) struct Peer {
+pub(crate) struct Peer {
     app: App,
     caller: Caller,
     place: OnceLock<Place<(AccountId, DeviceId)>>,
@@ -52,12 +71,50 @@ impl From<Failure> for Input {
 }
 
 impl Peer {
-    pub(super) fn new(app: App, caller: Caller) -> Self {
+    pub(crate) fn new(app: App, caller: Caller) -> Self {
         Self { app, caller, place: OnceLock::new() }
     }
 
-    pub(super) fn app(&self) -> &App {
+    pub(crate) fn app(&self) -> &App {
         &self.app
+    }
+
+    /// Begins what an effect asks for.
+    pub(crate) fn perform(self: &Arc<Self>, effect: Effect, listener: &mut Listener) -> Task {
+        let peer = Arc::clone(self);
+        match effect {
+            Effect::Send(frame) => Task::Send(frame),
+            Effect::Authorize { device, agent, cursors } => Task::Operation(peer.authorize(device, agent, cursors)),
+            Effect::Regrant { device } => Task::Operation(peer.regrant(device)),
+            Effect::Append { space, document, device, batches } => {
+                let bell = Arc::clone(listener.bell());
+                Task::Operation(peer.append(space, Pushes { document, device, batches, bell }))
+            }
+            Effect::ReadLog { .. } | Effect::ReadBootstrap { .. } => Task::Read(effect),
+            Effect::Follow { space } => {
+                listener.follow(space);
+                Task::Operation(peer.poll(vec![space], Arc::clone(listener.bell())))
+            }
+            Effect::Unfollow { space } => {
+                listener.unfollow(space);
+                Task::Done
+            }
+            Effect::Poll => {
+                let spaces = listener.following().iter().copied().collect();
+                Task::Operation(peer.poll(spaces, Arc::clone(listener.bell())))
+            }
+            Effect::Close(goodbye) => Task::Close(goodbye),
+        }
+    }
+
+    /// Begins a read; `None` for any other effect.
+    pub(crate) fn read(self: &Arc<Self>, effect: &Effect) -> Option<BoxFuture<'static, Input>> {
+        let peer = Arc::clone(self);
+        match *effect {
+            Effect::ReadLog { space, after, bytes_target } => Some(peer.read_log(space, after, bytes_target)),
+            Effect::ReadBootstrap { space, from, bytes_target } => Some(peer.read_bootstrap(space, from, bytes_target)),
+            _ => None,
+        }
     }
 
     /// The configured wait and a random share on top, so that devices do not come back at once.
@@ -66,20 +123,14 @@ impl Peer {
         base.saturating_add(rand::random_range(0..=base))
     }
 
-    pub(super) fn authorize(
-        self: Arc<Self>,
-        device: DeviceId,
-        agent: String,
-        cursors: Vec<Cursor>,
-    ) -> BoxFuture<'static, Option<Input>> {
-        async move { Some(self.try_authorize(device, &agent, &cursors).await.unwrap_or_else(Input::from)) }.boxed()
+    fn authorize(self: Arc<Self>, device: DeviceId, agent: String, cursors: Vec<Cursor>) -> Operation {
+        async move { Some(self.try_authorize(device, &agent, cursors).await.unwrap_or_else(Input::from)) }.boxed()
     }
 
-    async fn try_authorize(&self, device: DeviceId, agent: &str, cursors: &[Cursor]) -> Result<Input, Failure> {
+    async fn try_authorize(&self, device: DeviceId, agent: &str, cursors: Vec<Cursor>) -> Result<Input, Failure> {
         let account = self.caller.account();
         self.bind(device, agent).await?;
-        let cursors: HashMap<SpaceId, &Cursor> = cursors.iter().map(|cursor| (cursor.space, cursor)).collect();
-        let grants = self.grants(device, &cursors).await?;
+        let grants = self.grants(device, cursors).await?;
         info!(device.id = %device, device.agent = agent, "Device {device} of account {account} is connected");
         Ok(Input::Authorized(Authorized { account, limits_version: self.app.storage.limits().version, grants }))
     }
@@ -106,9 +157,9 @@ impl Peer {
         Ok(())
     }
 
-    pub(super) fn regrant(self: Arc<Self>, device: DeviceId) -> BoxFuture<'static, Option<Input>> {
+    fn regrant(self: Arc<Self>, device: DeviceId) -> Operation {
         async move {
-            let grants = self.grants(device, &HashMap::new()).await;
+            let grants = self.grants(device, Vec::new()).await;
             Some(grants.map_or_else(Input::from, Input::Regranted))
         }
         .boxed()
@@ -116,33 +167,23 @@ impl Peer {
 
     /// Every grant as it is now, after asking whether token and device still are what they were: a change between the
     /// upgrade and the first hint would otherwise be missed.
-    async fn grants(&self, device: DeviceId, cursors: &HashMap<SpaceId, &Cursor>) -> Result<Vec<Grant>, Failure> {
-        match access::validity(&self.app, &self.caller, device).await? {
-            Validity::Valid => {}
-            Validity::TokenRevoked => {
-                let detail = "the token was revoked; log in again".to_owned();
-                return Err(Failure::Denied(GoodbyeCode::UNAUTHENTICATED, detail));
-            }
-            Validity::DeviceRevoked => return Err(revoked(device)),
+    async fn grants(&self, device: DeviceId, cursors: Vec<Cursor>) -> Result<Vec<Grant>, Failure> {
+        let (account, token) = (self.caller.account(), self.caller.token());
+        let standing = self.app.storage.standing(account, token, device, cursors).await?;
+        if !standing.token_is_valid {
+            let detail = "the token was revoked; log in again".to_owned();
+            return Err(Failure::Denied(GoodbyeCode::UNAUTHENTICATED, detail));
         }
-        let mut grants = Vec::new();
-        for grant in access::grants_now(&self.app, &self.caller).await? {
-            let cursor = cursors.get(&grant.space).copied();
-            grants.push(read::resume(&self.app, grant, cursor).await?);
+        if !standing.device_is_valid {
+            return Err(revoked(device));
         }
-        Ok(grants)
+        Ok(standing.grants.into_iter().map(|(grant, verdict)| read::resume(grant, verdict)).collect())
     }
 
-    /// Runs on its own, so that a broken connection cannot stop it between commit and hint.
-    pub(super) fn append(self: Arc<Self>, space: SpaceId, pushes: Pushes) -> BoxFuture<'static, Option<Input>> {
-        let task = tokio::spawn(async move { self.try_append(space, pushes).await });
-        async move {
-            let appended = task
-                .await
-                .unwrap_or_else(|error| Err(Failure::Broken { code: "append_panicked", detail: error.to_string() }));
-            Some(appended.unwrap_or_else(Input::from))
-        }
-        .boxed()
+    /// Once begun it must be finished, also when the connection breaks: between commit and hint nobody else may lose
+    /// what it brings.
+    fn append(self: Arc<Self>, space: SpaceId, pushes: Pushes) -> Operation {
+        async move { Some(self.try_append(space, pushes).await.unwrap_or_else(Input::from)) }.boxed()
     }
 
     async fn try_append(&self, space: SpaceId, pushes: Pushes) -> Result<Input, Failure> {
@@ -158,12 +199,7 @@ impl Peer {
         Ok(Input::Appended { space, document, outcomes })
     }
 
-    pub(super) fn read_log(
-        self: Arc<Self>,
-        space: SpaceId,
-        after: LogPosition,
-        bytes_target: usize,
-    ) -> BoxFuture<'static, Input> {
+    fn read_log(self: Arc<Self>, space: SpaceId, after: LogPosition, bytes_target: usize) -> BoxFuture<'static, Input> {
         async move {
             let source = match access::readable(&self.app, &self.caller, space).await {
                 Ok(source) => source,
@@ -177,7 +213,7 @@ impl Peer {
         .boxed()
     }
 
-    pub(super) fn read_bootstrap(
+    fn read_bootstrap(
         self: Arc<Self>,
         space: SpaceId,
         from: BootstrapCursor,
@@ -200,7 +236,7 @@ impl Peer {
     }
 
     /// Rings for every space, as storage has it.
-    pub(super) fn poll(self: Arc<Self>, spaces: Vec<SpaceId>, bell: Arc<Bell>) -> BoxFuture<'static, Option<Input>> {
+    fn poll(self: Arc<Self>, spaces: Vec<SpaceId>, bell: Arc<Bell>) -> Operation {
         async move {
             match read::ends(&self.app, &spaces).await {
                 Ok(ends) => ends.into_iter().for_each(|(space, end)| bell.ring(space, end.position)),
@@ -210,6 +246,24 @@ impl Peer {
         }
         .boxed()
     }
+}
+
+/// What a session hears of its own append beside the outcome, and only after it: the outcome tells it what of the log
+/// is its own.
+pub(crate) fn own_hint(input: &Input) -> Option<Input> {
+    let Input::Appended { space, outcomes, .. } = input else { return None };
+    let place = |(_, outcome): &(BatchId, Outcome)| match outcome {
+        Outcome::Appended { at, .. } => Some(at.position),
+        _ => None,
+    };
+    let end = outcomes.iter().filter_map(place).max()?;
+    Some(Input::Hint { space: *space, end })
+}
+
+/// The inputs that stand for what a bell said.
+pub(crate) fn heard(heard: Heard) -> impl Iterator<Item = Input> {
+    let access = heard.access_changed.then_some(Input::AccessChanged);
+    access.into_iter().chain(heard.ends.into_iter().map(|(space, end)| Input::Hint { space, end }))
 }
 
 fn revoked(device: DeviceId) -> Failure {
