@@ -9,8 +9,14 @@ mod device; // the `vault` command in a directory of its own
 mod programs; // where the two programs are
 mod relay; // a `sync-server` process and its administration
 mod wire; // a network that can lose what we want it to lose
+mod gate; // a network on which pushes arrive when we say so
+mod trace; // recorded editing sessions
+
+pub mod demo; // a story that runs all of it
 
 pub use device::{Answer, Device, Online};
+pub use gate::Gate;
 pub use programs::Programs;
 pub use relay::{Account, Relay, Response};
+pub use trace::{Patch, Run, Trace};
 pub use wire::{Fault, Traffic, Wire};

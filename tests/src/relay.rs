@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -18,6 +18,8 @@ pub struct Relay {
     data: PathBuf,
     log: PathBuf,
     address: SocketAddr,
+    /// A shell command that limits what the process may use.
+    limit: Option<String>,
     child: Option<Child>,
 }
 
@@ -47,16 +49,27 @@ impl Relay {
     /// # Errors
     /// If the relay does not say within 10 seconds that it listens; contains what it logged.
     pub fn start(programs: &Programs, data: &Path) -> Result<Self> {
-        let log = data.with_extension("log");
-        let mut relay = Self {
-            program: programs.server(),
-            data: data.to_owned(),
-            log,
-            address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            child: None,
-        };
+        let mut relay = Self::new(programs, data);
         relay.start_again()?;
         Ok(relay)
+    }
+
+    /// As [`Self::start`], after a shell has run `limit`, such as `ulimit -n 64`.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_limited(programs: &Programs, data: &Path, limit: &str) -> Result<Self> {
+        let mut relay = Self::new(programs, data);
+        relay.limit = Some(limit.to_owned());
+        relay.start_again()?;
+        Ok(relay)
+    }
+
+    /// A relay that does not run yet.
+    fn new(programs: &Programs, data: &Path) -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (program, data, log) = (programs.server(), data.to_owned(), data.with_extension("log"));
+        Self { program, data, log, address, limit: None, child: None }
     }
 
     /// Starts the relay on the port that it had.
@@ -64,16 +77,7 @@ impl Relay {
     /// # Errors
     /// If it runs already, or as [`Self::start`].
     pub fn start_again(&mut self) -> Result<()> {
-        if self.child.is_some() {
-            bail!("the relay runs already");
-        }
-        let log = std::fs::File::options().create(true).append(true).open(&self.log)?;
-        let mut command = Command::new(&self.program);
-        command.arg("serve").arg("--data").arg(&self.data).args(["--listen", &self.address.to_string()]);
-        command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-        let mut child = command.spawn().context("cannot start sync-server")?;
-        let stdout = child.stdout.take().context("standard output was piped two lines above")?;
-        self.child = Some(child);
+        let stdout = self.spawn()?;
         let mut first = String::new();
         BufReader::new(stdout).read_line(&mut first)?;
         let Some(address) = first.trim().strip_prefix("listening on http://") else {
@@ -81,6 +85,39 @@ impl Relay {
         };
         self.address = address.parse().with_context(|| format!("the relay listens on {address:?}"))?;
         Ok(())
+    }
+
+    /// Starts the relay and kills it after so long, whether or not it listens by then.
+    ///
+    /// # Errors
+    /// If it runs already, or cannot be started.
+    pub fn start_and_kill_after(&mut self, time: Duration) -> Result<()> {
+        let _stdout = self.spawn()?;
+        std::thread::sleep(time);
+        self.kill();
+        Ok(())
+    }
+
+    /// Starts the process, and returns its standard output.
+    fn spawn(&mut self) -> Result<ChildStdout> {
+        if self.child.is_some() {
+            bail!("the relay runs already");
+        }
+        let log = std::fs::File::options().create(true).append(true).open(&self.log)?;
+        let mut command = match &self.limit {
+            None => Command::new(&self.program),
+            Some(limit) => {
+                let mut shell = Command::new("sh");
+                shell.args(["-c", &format!("{limit} && exec \"$@\""), "sh"]).arg(&self.program);
+                shell
+            }
+        };
+        command.arg("serve").arg("--data").arg(&self.data).args(["--listen", &self.address.to_string()]);
+        command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn().context("cannot start sync-server")?;
+        let stdout = child.stdout.take().context("standard output was piped two lines above")?;
+        self.child = Some(child);
+        Ok(stdout)
     }
 
     /// Kills the relay as the kernel would, at once.

@@ -3,6 +3,8 @@
 mod bench;
 mod demo;
 mod generate;
+mod kill;
+mod simulate;
 mod test;
 mod tidy;
 mod workspace;
@@ -26,6 +28,10 @@ enum Chore {
     Demo(demo::Args),
     /// Measures the vault and the relay
     Bench(bench::Args),
+    /// Kills the vault and the relay at random instants, and looks for what they had acknowledged
+    Kill(kill::Args),
+    /// Runs simulated worlds: devices, links, a relay and every fault, under one seed each
+    Simulate(simulate::Args),
     /// Checks the rules that no compiler knows: who may use whom, what docs name, licences
     Tidy,
     /// Writes the documents that are made from code
@@ -37,6 +43,8 @@ fn main() -> std::process::ExitCode {
         Chore::Test(args) => test::run(&workspace, &args),
         Chore::Demo(args) => demo::run(&workspace, &args),
         Chore::Bench(args) => bench::run(&workspace, &args),
+        Chore::Kill(args) => kill::run(&workspace, &args),
+        Chore::Simulate(args) => simulate::run(&workspace, &args),
         Chore::Tidy => tidy::run(&workspace),
         Chore::Generate(args) => generate::run(&workspace, &args),
     });

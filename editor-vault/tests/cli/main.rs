@@ -1,6 +1,8 @@
 //! The real `vault` binary, run as people and scripts run it, for everything that needs no relay.
 
 mod backup;
+#[cfg(unix)]
+mod bridge;
 mod documents;
 mod history;
 mod keymap;

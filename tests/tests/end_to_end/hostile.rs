@@ -1,54 +1,15 @@
 //! Garbage at the relay's door: it costs the sender his connection, and nobody else anything.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::socket::{binary, upgrade};
 use crate::world::World;
-
-/// The HTTP answer to a WebSocket upgrade, and the socket.
-fn upgrade(world: &World, token: &str) -> Result<(String, TcpStream)> {
-    let mut socket = TcpStream::connect(world.relay.address())?;
-    socket.set_read_timeout(Some(Duration::from_secs(15)))?;
-    write!(
-        socket,
-        "GET /sync HTTP/1.1\r\nHost: relay\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-         Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: symphony-vault.1\r\n\
-         Authorization: Bearer {token}\r\n\r\n"
-    )?;
-    let mut head = Vec::new();
-    let mut byte = [0];
-    while !head.ends_with(b"\r\n\r\n") {
-        socket.read_exact(&mut byte).with_context(|| format!("after {:?}", String::from_utf8_lossy(&head)))?;
-        head.push(byte[0]);
-    }
-    Ok((String::from_utf8_lossy(&head).into_owned(), socket))
-}
-
-/// A binary WebSocket frame as a client sends it, with a mask of zeros.
-fn binary(payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![0x82];
-    match u16::try_from(payload.len()) {
-        Ok(len @ 0..126) => frame.push(0x80 | len as u8),
-        Ok(len) => {
-            frame.push(0x80 | 126);
-            frame.extend(len.to_be_bytes());
-        }
-        Err(_) => {
-            frame.push(0x80 | 127);
-            frame.extend((payload.len() as u64).to_be_bytes());
-        }
-    }
-    frame.extend([0; 4]);
-    frame.extend(payload);
-    frame
-}
 
 /// Sends `bytes` after the upgrade; the relay must close, within the time that `upgrade` allows for reading.
 fn is_thrown_out(world: &World, token: &str, bytes: &[u8]) -> Result<()> {
-    let (head, mut socket) = upgrade(world, token)?;
+    let (head, mut socket) = upgrade(world.relay.address(), token)?;
     assert!(head.starts_with("HTTP/1.1 101"), "{head}");
     // The relay may close before it has read everything.
     let _ = socket.write_all(bytes);
@@ -88,7 +49,7 @@ fn garbage_ends_the_connection_that_brought_it_and_no_other() -> Result<()> {
 #[test]
 fn nobody_gets_a_socket_without_a_token() -> Result<()> {
     let world = World::new()?;
-    let (head, _) = upgrade(&world, "wrong")?;
+    let (head, _) = upgrade(world.relay.address(), "wrong")?;
     assert!(head.starts_with("HTTP/1.1 401"), "{head}");
     Ok(())
 }

@@ -1,11 +1,17 @@
 //! The real programs, end to end. Each file is a family of stories; each test is a claim.
 
+mod socket; // a WebSocket by hand
 mod world; // a relay and its devices, for one test
 
 mod access; // who may do what, and what the others see
+mod bridges; // files that follow their vaults
+mod crowds; // more connections than file descriptors
+mod demo; // the story that newcomers see
 mod faults; // a relay that dies, a network that loses
 mod hostile; // garbage at the relay's door
+mod kill; // kill -9 at any instant, again and again
 mod offline; // edits without a network, and what becomes of them
 mod places; // disks and directories that a vault cannot use
 mod reading; // the merged state over HTTP
 mod real_data; // files of real people
+mod real_traces; // two people who typed at the same time

@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::world::World;
 
 /// The directory of the real data, or a line that says what was left out.
-fn real_data(test: &str) -> Result<Option<PathBuf>> {
+pub(crate) fn real_data(test: &str) -> Result<Option<PathBuf>> {
     match std::env::var_os("VAULT_REAL_DATA").map(PathBuf::from).filter(|path| path.is_dir()) {
         Some(path) => Ok(Some(path)),
         None => {

@@ -25,6 +25,12 @@ Exit codes:
 Standard output holds the result, as text or with --json as JSON; errors go to standard error as
 `error[code]: sentence`. Without --vault and VAULT_DIR the vault is in the user's data directory.";
 
+const BRIDGE_HELP: &str = "\
+What is saved in the file goes into the vault as the smallest edit; what the vault gets from elsewhere is
+written into the file, comments and layout as they were. Edits made while no bridge runs, on either side,
+are merged when it starts again. A file that is no JSON is left alone until it is; a deleted file deletes
+nothing. If there is a login, the bridge also syncs, as `vault sync --watch` does.";
+
 /// Documents that are always at hand: settings, keymaps and notes that work offline and sync by themselves.
 #[derive(Debug, Parser)]
 #[command(name = "vault", version = VERSION.as_str(), after_help = AFTER_HELP, max_term_width = 100)]
@@ -97,6 +103,8 @@ pub(crate) enum Command {
     Spaces,
     /// Write the settings or the keymap to a file or to standard output.
     Export(ExportArguments),
+    /// Keep a settings or keymap file and the vault equal, both ways, until interrupted.
+    Bridge(BridgeArguments),
     /// Store where the relay is and who you are there.
     Login(LoginArguments),
     /// Forget the relay and the token. Documents stay.
@@ -158,6 +166,32 @@ pub(crate) struct ExportArguments {
     pub(crate) file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) layer: LayerArgument,
+}
+
+/// What counts where a bridge finds values on both sides and was never between them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Preference {
+    /// The vault becomes equal to the file.
+    File,
+    /// The file becomes equal to the vault; a copy of it is kept.
+    Vault,
+    /// What only one side has stays; where both have a value, the file's.
+    Both,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = BRIDGE_HELP)]
+pub(crate) struct BridgeArguments {
+    /// The file. It need not be there; a symbolic link is followed.
+    pub(crate) file: PathBuf,
+    /// What the file holds [default: keymap if its name has keymap or keybinding in it, else settings].
+    #[arg(long, value_enum)]
+    pub(crate) kind: Option<FileKind>,
+    #[command(flatten)]
+    pub(crate) layer: LayerArgument,
+    /// What counts the first time, if the file and the vault both have values.
+    #[arg(long, value_enum)]
+    pub(crate) prefer: Option<Preference>,
 }
 
 #[derive(Debug, Args)]

@@ -1,5 +1,6 @@
 //! One file per command, or per small family of commands.
 
+pub(crate) mod bridge;
 pub(crate) mod care; // init, backup, doctor
 pub(crate) mod completions;
 pub(crate) mod document; // new, edit, show, list, delete

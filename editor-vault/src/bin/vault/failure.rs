@@ -53,13 +53,21 @@ impl Failure {
 
     /// Writes the lines, and says how to exit.
     pub(crate) fn report(self) -> ExitCode {
-        let Self::Said { exit, lines } = self else { return ExitCode::SUCCESS };
+        self.say();
+        match self {
+            Self::Said { exit, .. } => ExitCode::from(exit as u8),
+            Self::ReaderGone => ExitCode::SUCCESS,
+        }
+    }
+
+    /// Writes the lines, for commands that go on.
+    pub(crate) fn say(&self) {
+        let Self::Said { lines, .. } = self else { return };
         let mut stderr = io::stderr().lock();
         for (code, sentence) in lines {
             // If standard error is gone there is nobody left to tell.
             let _ = writeln!(stderr, "error[{code}]: {sentence}");
         }
-        ExitCode::from(exit as u8)
     }
 }
 

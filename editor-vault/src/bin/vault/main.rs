@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{care, completions, document, export, history, import, login, settings, status, sync};
+use crate::commands::{bridge, care, completions, document, export, history, import, login, settings, status, sync};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -57,6 +57,7 @@ fn in_vault(command: &Command, vault: &editor_vault::Vault, output: &mut Output)
         Command::Delete { name } => document::delete(vault, name, output),
         Command::Spaces => status::spaces(vault, output),
         Command::Export(arguments) => export::run(vault, arguments, output),
+        Command::Bridge(arguments) => bridge::run(vault, arguments, output),
         Command::Login(arguments) => login::login(vault, arguments, output),
         Command::Logout => login::logout(vault, output),
         Command::Sync(arguments) => sync::run(vault, arguments, output),

@@ -29,10 +29,7 @@ pub(crate) fn run(vault: &Vault, arguments: &ImportArguments, output: &mut Outpu
         FileKind::Settings => layout::import(&layer, &current, &text),
         FileKind::Keymap => layout::keymap::import(&current, &text),
     }
-    .map_err(|error| match error {
-        ImportError::Jsonc(error) => Failure::failed("not_json", format!("{shown}: {error}")),
-        ImportError::Violations(violations) => Failure::violations(&shown, &violations),
-    })?;
+    .map_err(|error| refused(&shown, error))?;
     let is_equal = intents.is_empty();
     let (put, removed) = counts(&intents);
     if !intents.is_empty() {
@@ -64,10 +61,18 @@ pub(crate) fn layer_of_keymap(layer: &settings::Layer) -> Failure {
 }
 
 /// How many values are put and removed; comments and the rest of the layout do not count.
-fn counts(intents: &[Intent]) -> (usize, usize) {
+pub(crate) fn counts(intents: &[Intent]) -> (usize, usize) {
     let values: Vec<&Intent> = intents.iter().filter(|intent| !intent.path().starts_with("/layout/")).collect();
     let removed = values.iter().filter(|intent| matches!(intent, Intent::Remove { .. })).count();
     (values.len() - removed, removed)
+}
+
+/// Why a file cannot be imported, with line and column where it is no JSON.
+pub(crate) fn refused(shown: &str, error: ImportError) -> Failure {
+    match error {
+        ImportError::Jsonc(error) => Failure::failed("not_json", format!("{shown}: {error}")),
+        ImportError::Violations(violations) => Failure::violations(shown, &violations),
+    }
 }
 
 fn shown(file: &Path) -> String {
@@ -84,10 +89,15 @@ fn read(file: &Path) -> Result<String, Failure> {
         File::open(file).and_then(|file| file.take(bytes_max).read_to_end(&mut bytes))
     };
     outcome.map_err(|error| Failure::file("read", file, &error))?;
+    text(bytes, &shown(file))
+}
+
+/// The bytes of a file as text.
+pub(crate) fn text(bytes: Vec<u8>, shown: &str) -> Result<String, Failure> {
     String::from_utf8(bytes).map_err(|error| {
         let line =
             error.as_bytes()[..error.utf8_error().valid_up_to()].iter().filter(|byte| **byte == b'\n').count() + 1;
-        let sentence = format!("{}: line {line} is not UTF-8 text; save the file as UTF-8", shown(file));
+        let sentence = format!("{shown}: line {line} is not UTF-8 text; save the file as UTF-8");
         Failure::failed("not_text", sentence)
     })
 }

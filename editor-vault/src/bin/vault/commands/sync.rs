@@ -130,7 +130,8 @@ fn show_hint(vault: &Vault, hint: Hint, output: &mut Output) -> Result<(), Failu
     output.step(format_args!("{type_name} {}: {word}", hint.document), &json)
 }
 
-fn link_word(status: &SyncStatus) -> &'static str {
+/// Where the connection stands, in a few words.
+pub(crate) fn link_word(status: &SyncStatus) -> &'static str {
     match &status.link {
         Link::Off => "off",
         Link::Connecting => "connecting",

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
-use system_tests::Device;
 
 use super::story::Story;
+use crate::Device;
 
 const EDITS: u32 = 15;
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Result;
-use system_tests::Device;
+
+use crate::Device;
 
 /// Prints as it goes.
 pub(super) struct Story {

@@ -1,0 +1,176 @@
+//! The vault: a program that embeds it is killed while it opens, verifies and writes.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use system_tests::{Device, Programs};
+use tempfile::TempDir;
+
+use super::{Chance, Tally, command, kills, report, writer};
+use crate::world::odd_directory;
+
+/// Kills for one vault; then the next one begins, so that a run of thousands stays as fast as its beginning.
+const KILLS_EACH: u64 = 20;
+/// One kill of so many is of the `vault` command instead.
+const COMMAND_EVERY: u64 = 5;
+
+#[test]
+fn nothing_that_a_vault_said_to_be_saved_is_lost_by_kill_9() -> Result<()> {
+    let (wanted, mut chance) = (kills("KILL_VAULT")?, Chance::new()?);
+    let mut tally = Tally { what: "vault", seed: chance.seed, kills: 0, checked: 0 };
+    while tally.kills < wanted {
+        let end = wanted.min(tally.kills + KILLS_EACH);
+        let told = |tally: &Tally| format!("{tally} so far");
+        one_vault(&mut chance, &mut tally, end).with_context(|| told(&tally))?;
+    }
+    report(&tally)
+}
+
+/// Kills the programs of one vault until there were `end` kills, then looks at it once more with the real command.
+fn one_vault(chance: &mut Chance, tally: &mut Tally, end: u64) -> Result<()> {
+    let directory = odd_directory()?;
+    let device = Device::new(&Programs::beside_this_executable()?, directory.path(), "killed")?;
+    device.ok(&["init"])?;
+    let (mut ledger, mut commands) = (Ledger::default(), command::Ledger::default());
+    while tally.kills < end {
+        if tally.kills.is_multiple_of(COMMAND_EVERY) {
+            commands.kill_one(&device, chance)?;
+        } else {
+            let mut program = Program::start(&directory, device.vault())?;
+            program.wait_for_an_instant(chance);
+            ledger.add(&program.kill()?)?;
+        }
+        tally.kills += 1;
+    }
+    let mut program = Program::start(&directory, device.vault())?;
+    program.wait_until_it_wrote();
+    ledger.add(&program.kill()?)?;
+    commands.check(&device)?;
+    device.ok(&["doctor"])?;
+    tally.checked += ledger.acks + commands.acknowledged();
+    Ok(())
+}
+
+/// How many edits of each way were acknowledged, or seen after a kill: none of them may ever be gone again.
+#[derive(Debug, Default)]
+struct Ledger {
+    counts: [u64; 4],
+    acks: u64,
+}
+
+impl Ledger {
+    /// Reads what a program said until it died; checks what it found against what others said before.
+    fn add(&mut self, lines: &[String]) -> Result<()> {
+        for line in lines {
+            let Some((_, words)) = line.split_once("ledger ") else { continue };
+            let [word, way, number] = words.split(' ').collect::<Vec<_>>()[..] else { bail!("a line {line:?}") };
+            let way = writer::WAYS.iter().position(|known| *known == way).context("a way to write")?;
+            let (number, count): (u64, &mut u64) = (number.parse()?, &mut self.counts[way]);
+            match word {
+                "saved" => {
+                    *count = number + 1;
+                    self.acks += 1;
+                }
+                "found" => {
+                    ensure!(number >= *count, "{}: {count} were saved, {number} are there", writer::WAYS[way]);
+                    *count = number;
+                }
+                _ => bail!("a line {line:?}"),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The program that writes, in a process of its own.
+struct Program {
+    child: Child,
+    lines: Arc<AtomicU64>,
+    reader: Option<std::thread::JoinHandle<Vec<String>>>,
+}
+
+impl Program {
+    fn start(directory: &TempDir, vault: &Path) -> Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args([writer::NAME, "--exact", "--nocapture", "--test-threads=1"]);
+        command.env(writer::VAULT, vault).env("HOME", directory.path().join("home")).env_remove("XDG_STATE_HOME");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = command.spawn()?;
+        let stdout = child.stdout.take().context("standard output is a pipe")?;
+        let lines = Arc::new(AtomicU64::new(0));
+        let counted = lines.clone();
+        let reader = std::thread::spawn(move || whole_lines(stdout, &counted));
+        Ok(Self { child, lines, reader: Some(reader) })
+    }
+
+    /// Some time since its start, or since one of its words.
+    fn wait_for_an_instant(&mut self, chance: &mut Chance) {
+        if chance.below(3) == 0 {
+            return std::thread::sleep(chance.micros_below(60_000));
+        }
+        self.wait_for_lines(chance.below(80));
+        std::thread::sleep(chance.micros_below(3_000));
+    }
+
+    fn wait_until_it_wrote(&mut self) {
+        self.wait_for_lines(3 + writer::WAYS.len() as u64);
+    }
+
+    /// Until it has said so much, or ended by itself: then what it said tells why.
+    fn wait_for_lines(&mut self, count: u64) {
+        let began = Instant::now();
+        while self.lines.load(Ordering::Relaxed) < count && began.elapsed() < Duration::from_secs(20) {
+            if self.child.try_wait().is_ok_and(|status| status.is_some()) {
+                return;
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+
+    /// `kill -9`; returns what it said before.
+    fn kill(mut self) -> Result<Vec<String>> {
+        let ended = self.child.try_wait()?;
+        self.child.kill()?;
+        self.child.wait()?;
+        let lines = self.reader.take().context("read once")?.join().expect("the reader does not panic");
+        ensure!(ended.is_none(), "the program ended by itself ({ended:?}): {lines:#?}");
+        Ok(lines)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // A test that fails leaves nothing running.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Lines with their ends: half a line is not said.
+fn whole_lines(stdout: ChildStdout, counted: &AtomicU64) -> Vec<String> {
+    let mut stdout = BufReader::new(stdout);
+    let mut lines = Vec::new();
+    loop {
+        let mut line = String::new();
+        match stdout.read_line(&mut line) {
+            Ok(_) if line.ends_with('\n') => lines.push(line.trim_end().to_owned()),
+            _ => return lines,
+        }
+        counted.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn the_ledger_of_the_vault_notices_what_is_gone() {
+    let mut ledger = Ledger::default();
+    let said = |lines: &[&str]| lines.iter().map(|line| format!("ledger {line}")).collect::<Vec<_>>();
+    ledger.add(&said(&["found line 0", "saved line 0", "saved line 1", "saved note 0"])).expect("nothing is lost");
+    ledger.add(&said(&["found line 3", "found note 1"])).expect("more than was acknowledged may be there");
+    let lost = ledger.add(&said(&["found line 2"])).expect_err("what was there once is lost");
+    assert!(lost.to_string().contains("line: 3 were saved, 2 are there"), "{lost}");
+}
