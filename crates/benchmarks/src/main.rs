@@ -2,10 +2,16 @@
 //!
 //! The relay is a process of its own, as it is in life; vaults are in this process, as they are in an editor.
 
-mod disk; // what an fsync costs here, and what machine this is
-mod report; // figures as one line
+mod report; // figures as one line, with the goal
+mod disk; // what this machine can do at best
+mod meter; // what a process costs
+mod device; // a device that speaks the wire and keeps nothing
 mod workloads; // one file each
+mod trace; // an editing trace through a real relay
+#[cfg(feature = "peers")]
+mod peers; // samod beside us
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -13,7 +19,7 @@ use clap::Parser;
 use system_tests::{Programs, Relay};
 use tempfile::TempDir;
 
-use report::Line;
+use report::{Line, MARKDOWN_HEAD};
 
 #[derive(Parser)]
 #[command(name = "bench", about = "Measures the vault and the relay")]
@@ -24,6 +30,15 @@ struct Args {
     /// Only the workloads whose name contains this
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
+    /// Prints a Markdown table, as docs/benchmarks.md has it
+    #[arg(long)]
+    markdown: bool,
+    /// Replays an editing trace through a relay and vaults, and measures nothing else
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Devices that the trace's text reaches, those of its authors included
+    #[arg(long, value_name = "N", default_value_t = 2, requires = "trace")]
+    devices: usize,
     /// Serves one fixed body over bare axum until killed: the peer of the workload `http-read`
     #[arg(long, hide = true, value_name = "FILE")]
     serve_bare: Option<PathBuf>,
@@ -59,7 +74,15 @@ impl Bench {
     }
 
     fn relay(&self) -> Result<Relay> {
-        Relay::start(&self.programs, &self.directory.path().join("relay"))
+        Relay::start(&self.programs, &self.path("relay"))
+    }
+
+    /// A relay with these lines in its configuration.
+    fn relay_with(&self, config: &str) -> Result<Relay> {
+        let data = self.path("relay");
+        std::fs::create_dir(&data)?;
+        std::fs::write(data.join("config.toml"), config)?;
+        self.relay()
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -69,33 +92,49 @@ impl Bench {
 
 type Workload = fn(&Bench) -> Result<Vec<Line>>;
 
-const WORKLOADS: [(&str, Workload); 7] = [
+const WORKLOADS: &[(&str, Workload)] = &[
     ("ingest", workloads::ingest::run),
+    ("large-text", workloads::large_text::run),
     ("fan-out", workloads::fan_out::run),
     ("cold-sync", workloads::cold_sync::run),
     ("reconnect", workloads::reconnect::run),
+    ("idle", workloads::idle::run),
     ("vault-edit", workloads::vault_edit::run),
     ("warm-read", workloads::warm_read::run),
+    ("open", workloads::open_vault::run),
     ("http-read", workloads::http_read::run),
+    #[cfg(feature = "peers")]
+    ("peers", peers::run),
 ];
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    if let Some(body) = args.serve_bare {
-        return workloads::http_read::serve_bare(&body);
+    if let Some(body) = &args.serve_bare {
+        return workloads::http_read::serve_bare(body);
     }
     document::quiet_panics();
     let effort = if args.quick { Effort::Quick } else { Effort::Full };
+    if let Some(file) = &args.trace {
+        println!("{}", disk::machine());
+        return trace::run(&Bench::new(effort)?, file, args.devices);
+    }
     println!("{}", disk::machine());
+    if args.markdown {
+        println!("\n{MARKDOWN_HEAD}");
+    }
     for (name, run) in WORKLOADS {
         if args.only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
             continue;
         }
         let bench = Bench::new(effort)?;
-        let fsync = disk::fsync_time(bench.directory.path())?;
+        let fsync = disk::fsync_times(bench.directory.path())?;
         for line in run(&bench)? {
-            println!("{name:<11} {line}   [fsync {fsync}]");
+            match args.markdown {
+                true => println!("{}", line.markdown(name, &fsync)),
+                false => println!("{name:<11} {line}   [fsync {fsync}]"),
+            }
         }
+        std::io::stdout().flush()?;
     }
     Ok(())
 }

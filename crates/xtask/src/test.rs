@@ -106,7 +106,7 @@ impl Step {
             Self::Build => cargo(&["build", "--profile", PROFILE, "--workspace", "--all-targets"]),
             Self::Generated => passed(generate::check(workspace)?),
             Self::Unit => test(&["--lib", "--bins", "--examples"]),
-            Self::Integration => test(&["--test", "it"]),
+            Self::Integration => test(&["--test", "it", "--test", "cli"]),
             Self::Doc => test(&["--doc"]),
             Self::EndToEnd => test(&["--test", "end_to_end"]),
         }

@@ -17,7 +17,7 @@ const PATH: &str = "/base/number";
 pub(crate) fn run(bench: &Bench) -> Result<Vec<Line>> {
     let relay = bench.relay()?;
     let ada = relay.account("ada")?;
-    let count = bench.effort.pick(100, 1_000);
+    let count = bench.effort.pick(100, 500);
     let writer = connected(&bench.path("writer"), &relay.url(), &ada.token)?;
     let (seen, arrivals) = mpsc::channel();
     let mut readers = Vec::new();
@@ -46,7 +46,12 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Line>> {
     for reader in readers {
         reader.join().ok().context("a reader panicked")??;
     }
-    Ok(vec![Line::new(format!("{count} edits, 50 a second, to {READERS} devices")).times("visible", &times)])
+    Ok(vec![
+        Line::new(format!("{count} edits, 50 a second, to {READERS} devices"))
+            .times("visible", &times)
+            .within("p50", times.at(0.5), Duration::from_micros(1_500))
+            .within("p99", times.at(0.99), Duration::from_millis(5)),
+    ])
 }
 
 /// Says when each number became visible, until the last one was.

@@ -1,148 +1,143 @@
 //! Four devices push prebuilt changes as fast as the relay takes them.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use document::Document;
-use futures_util::{SinkExt, StreamExt};
-use sync_wire::limits::{PUSH_CREDIT, SUBPROTOCOL, WIRE_VERSION};
-use sync_wire::{
-    Actor, BatchId, Blob, Content, DeviceFrame, DeviceId, DocumentId, Hello, Push, RelayFrame, SpaceId, VersionRange,
-    decode_relay_frame, encode_device_frame,
-};
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use sync_wire::{DeviceId, DocumentId, LogPosition};
+use system_tests::{Account, Relay};
 
-use crate::Bench;
-use crate::report::{Line, Times};
+use super::{runtime, wait_until_checked};
+use crate::device::{Author, Device, Login, Written, id};
+use crate::meter::Meter;
+use crate::report::{Line, Times, grouped, rate, time};
+use crate::{Bench, disk};
 
-const DEVICES: u8 = 4;
+pub(super) const DEVICES: usize = 4;
+
+/// How many changes share a push, and how many of them a second are to be durable.
+const GOALS: [(usize, f64); 3] = [(1, 80_000.0), (16, 200_000.0), (64, 200_000.0)];
 
 pub(crate) fn run(bench: &Bench) -> Result<Vec<Line>> {
     let relay = bench.relay()?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let changes = bench.effort.pick(2_000, 20_000);
+    // Below the number of unchecked changes at which a relay makes its writers wait.
+    let changes = bench.effort.pick(4_000, 20_000);
+    let authors = (0..DEVICES).map(|device| author(device, changes)).collect::<Result<Vec<_>>>()?;
+    let raw = disk::raw_inserts(bench.directory.path(), DEVICES * changes, 1_000)?;
+    let raw = rate(DEVICES * changes, raw);
     let mut lines = Vec::new();
-    for per_push in [1, 16] {
-        let account = relay.account(&format!("ingest{per_push}"))?;
-        let authors = (0..DEVICES).map(|device| Author::new(device, per_push, changes)).collect::<Result<Vec<_>>>()?;
-        let url = format!("ws://{}/sync", relay.address());
-        let (took, acks) = runtime.block_on(push_all(&url, &account.token, authors))?;
-        lines.push(
-            Line::new(format!("{DEVICES} devices, {per_push} change(s) a push"))
-                .rate(usize::from(DEVICES) * changes, took, "durable changes")
-                .times("ack", &acks),
-        );
+    for (per_push, goal) in GOALS {
+        let written: Vec<Written> = authors.iter().map(|author| in_batches(author, per_push)).collect();
+        let mut rounds = Vec::new();
+        for round in 0..bench.effort.pick(1, 3) {
+            let account = relay.account(&format!("ingest{per_push}-{round}"))?;
+            rounds.push(push_all(&relay, &account, &written)?);
+        }
+        lines.push(line(&mut rounds, &written, per_push, raw).at_least(median_rate(&mut rounds), goal, "changes/s"));
     }
     Ok(lines)
 }
 
-/// A device with everything that it will push.
-struct Author {
-    device: DeviceId,
-    document: DocumentId,
-    batches: Vec<Vec<Blob>>,
+fn author(number: usize, changes: usize) -> Result<Written> {
+    let mut author = Author::new(Document::new(None), id(1, number));
+    for change in 0..changes {
+        author.edit(|draft| draft.put("/value", change.into()))?;
+    }
+    Ok(author.take(DocumentId(id(2, number)), 1))
 }
 
-impl Author {
-    fn new(number: u8, per_push: usize, changes: usize) -> Result<Self> {
-        let id = [&[0xa0 + number][..], &(per_push as u8).to_be_bytes(), &[7; 14]].concat();
-        let id: [u8; 16] = id.try_into().ok().context("sixteen bytes")?;
-        let mut document = Document::new(None);
-        let mut made = Vec::new();
-        for change in 0..changes {
-            document.edit(Actor(id), |draft| draft.put("/value", change.into()))?;
-            let sealed = document.seal(0)?.context("an edit makes a change")?;
-            made.extend(sealed.changes.into_iter().map(|change| change.bytes));
-        }
-        let batches = made.chunks(per_push).map(<[Blob]>::to_vec).collect();
-        Ok(Self { device: DeviceId(id), document: DocumentId(id), batches })
-    }
+/// The same changes, so many in a batch.
+fn in_batches(written: &Written, per_push: usize) -> Written {
+    let batches = written.batches.concat().chunks(per_push).map(<[_]>::to_vec).collect();
+    Written { document: written.document, batches }
 }
 
-async fn push_all(url: &str, token: &str, authors: Vec<Author>) -> Result<(Duration, Times)> {
-    let mut connections = Vec::new();
-    for author in authors {
-        connections.push((connect(url, token, author.device).await?, author));
+/// One round: everything pushed by all devices at once.
+pub(super) struct Round {
+    pub(super) changes: usize,
+    pub(super) took: Duration,
+    pub(super) acks: Times,
+    /// From the first push until everything was checked and folded.
+    checked: Duration,
+    /// Processor time of the relay, until the last ack and until everything was checked.
+    processor: [Duration; 2],
+}
+
+/// What is written by each device is pushed by each at the same time, over a connection of its own.
+pub(super) fn push_all(relay: &Relay, account: &Account, written: &[Written]) -> Result<Round> {
+    let runtime = runtime()?;
+    let meter = Meter::of(relay)?;
+    let mut devices = Vec::new();
+    for written in written {
+        let login = Login::new(new_device(), &account.token);
+        let device = runtime.block_on(Device::connect(relay, login))?;
+        let frames = device.frames(std::slice::from_ref(written));
+        devices.push((device, frames, written.document));
     }
-    let began = Instant::now();
-    let tasks: Vec<_> =
-        connections.into_iter().map(|((socket, space), author)| tokio::spawn(push(socket, space, author))).collect();
-    let mut all = Times::new();
+    let space = devices.first().context("there are devices")?.0.space();
+    let (began, before) = (Instant::now(), meter.processor()?);
+    let push = |(mut device, frames, document): (Device, Vec<_>, DocumentId)| async move {
+        let pushed = device.push(&frames).await?;
+        anyhow::Ok((device, document, pushed))
+    };
+    let tasks: Vec<_> = devices.into_iter().map(|device| runtime.spawn(push(device))).collect();
+    let mut acks = Times::new();
+    let mut ends: Vec<(DocumentId, LogPosition)> = Vec::new();
+    let mut devices = Vec::new();
     for task in tasks {
-        all.merge(&task.await??);
+        let (device, document, pushed) = runtime.block_on(task)??;
+        acks.merge(&pushed.acks);
+        ends.push((document, pushed.end));
+        devices.push(device);
     }
-    Ok((began.elapsed(), all))
+    let (took, until_ack) = (began.elapsed(), meter.processor()?);
+    for (document, end) in ends {
+        wait_until_checked(relay, &account.token, (space, document), end)?;
+    }
+    let (checked, until_check) = (began.elapsed(), meter.processor()?);
+    for device in devices {
+        runtime.block_on(device.close())?;
+    }
+    let processor = [until_ack, until_check].map(|at| at.saturating_sub(before));
+    Ok(Round { changes: written.iter().map(Written::changes).sum(), took, acks, checked, processor })
 }
 
-type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
-
-/// Connects as a device; returns the account's personal space.
-async fn connect(url: &str, token: &str, device: DeviceId) -> Result<(Socket, SpaceId)> {
-    let mut request = url.into_client_request()?;
-    request.headers_mut().insert("Authorization", format!("Bearer {token}").parse()?);
-    request.headers_mut().insert("Sec-WebSocket-Protocol", SUBPROTOCOL.parse()?);
-    let (mut socket, _) = tokio_tungstenite::connect_async_with_config(request, None, true).await?;
-    let versions = VersionRange { oldest: WIRE_VERSION, newest: WIRE_VERSION };
-    let hello = Hello { versions, device, agent: "bench".into(), cursors: Vec::new() };
-    socket.send(Message::Binary(encode_device_frame(&DeviceFrame::Hello(hello)).into())).await?;
-    loop {
-        match next(&mut socket).await? {
-            RelayFrame::Welcome(welcome) => {
-                let space = welcome.grants.first().context("an account has a personal space")?.space;
-                return Ok((socket, space));
-            }
-            RelayFrame::Goodbye(goodbye) => bail!("the relay said {goodbye:?}"),
-            _ => {}
-        }
-    }
+/// A device belongs to one account for ever, so each round has devices of its own.
+fn new_device() -> DeviceId {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    DeviceId(id(3, NEXT.fetch_add(1, Ordering::Relaxed)))
 }
 
-/// Pushes everything within the credit; returns how long each ack took.
-async fn push(socket: Socket, space: SpaceId, author: Author) -> Result<Times> {
-    let (mut out, mut incoming) = socket.split();
-    let mut times = Times::new();
-    let mut sent = std::collections::VecDeque::new();
-    let mut batches = author.batches.iter().enumerate();
-    let mut is_last = false;
-    loop {
-        while !is_last && sent.len() < PUSH_CREDIT as usize {
-            let Some((number, changes)) = batches.next() else {
-                is_last = true;
-                break;
-            };
-            let mut batch = author.device.0;
-            batch[8..].copy_from_slice(&(number as u64).to_be_bytes());
-            let content = Content::Changes(changes.clone());
-            let push = Push { space, document: author.document, lane: 0, batch: BatchId(batch), content };
-            out.feed(Message::Binary(encode_device_frame(&DeviceFrame::Push(push)).into())).await?;
-            sent.push_back(Instant::now());
-        }
-        out.flush().await?;
-        if sent.is_empty() {
-            return Ok(times);
-        }
-        match decode(incoming.next().await.context("the relay closed")??)? {
-            Some(RelayFrame::Ack(_)) => times.add(sent.pop_front().context("an ack too many")?.elapsed()),
-            // Not confirmed: a device that only writes takes no deliveries.
-            Some(RelayFrame::Deliver(_) | RelayFrame::Bootstrap(_)) | None => {}
-            Some(other) => bail!("the relay answered {other:?}"),
-        }
-    }
+pub(super) fn median_rate(rounds: &mut [Round]) -> f64 {
+    let median = median(rounds);
+    rate(median.changes, median.took)
 }
 
-async fn next(socket: &mut Socket) -> Result<RelayFrame> {
-    loop {
-        if let Some(frame) = decode(socket.next().await.context("the relay closed")??)? {
-            return Ok(frame);
-        }
-    }
+pub(super) fn median(rounds: &mut [Round]) -> &Round {
+    rounds.sort_by_key(|round| round.took);
+    &rounds[rounds.len() / 2]
 }
 
-fn decode(message: Message) -> Result<Option<RelayFrame>> {
-    match message {
-        Message::Binary(bytes) => Ok(decode_relay_frame(&bytes)?),
-        Message::Close(reason) => bail!("the relay closed: {reason:?}"),
-        _ => Ok(None),
-    }
+fn line(rounds: &mut [Round], written: &[Written], per_push: usize, raw: f64) -> Line {
+    let (fastest, slowest) = rounds.iter().fold((f64::MIN, f64::MAX), |(fastest, slowest), round| {
+        let rate = rate(round.changes, round.took);
+        (fastest.max(rate), slowest.min(rate))
+    });
+    let count = rounds.len();
+    let round = median(rounds);
+    let each = |time: Duration| time.div_f64(round.changes as f64);
+    let [until_ack, until_check] = round.processor.map(each);
+    let bytes = written.first().map_or(0, Written::bytes_each);
+    let what = format!("{DEVICES} devices, {per_push} change(s) of {bytes} B a push");
+    let spread = format!("{} to {} in {count} round(s)", grouped(slowest), grouped(fastest));
+    let of_raw = format!("{:.0}% of bare SQLite inserts", 100.0 * rate(round.changes, round.took) / raw);
+    Line::new(what)
+        .rate(round.changes, round.took, "durable changes")
+        .figure(spread)
+        .figure(of_raw)
+        .times("ack", &round.acks)
+        .figure(format!("all checked: {} changes/s", grouped(rate(round.changes, round.checked))))
+        .figure(format!("server CPU a change {} to the ack, {} to the check", time(until_ack), time(until_check)))
+        .within("CPU a change", until_ack, Duration::from_micros(4))
 }
