@@ -1,0 +1,60 @@
+//! Whether every promise was kept: read from files and answers, with no help of those who made it.
+
+mod relay_file; // the relay's log as it lies on the disk
+mod vault_file; // a vault's changes and batches as they lie on the disk
+mod log; // the log: dense, chained, each change once, nothing acknowledged missing
+mod fates; // every authored byte is in exactly one place
+mod replicas; // everybody has the same
+mod intentions; // what users meant is there
+
+use std::collections::BTreeMap;
+
+use sync_wire::SpaceId;
+
+pub use self::relay_file::{Record, SpaceLog};
+use crate::device::Device;
+use crate::failure::Failure;
+use crate::ledger::Ledger;
+use crate::world::World;
+
+/// The log of every space.
+pub type Logs = BTreeMap<SpaceId, SpaceLog>;
+
+/// What has to hold at the end.
+///
+/// # Errors
+/// The first [`Failure`].
+pub fn everything(world: &World) -> Result<(), Failure> {
+    let logs = log(world)?;
+    for device in &world.devices {
+        saved(device, &world.ledger)?;
+        fates::check(world, device, &logs)?;
+    }
+    replicas::check(world, &logs)?;
+    intentions::check(world)
+}
+
+/// The log: what has to hold at any time, most of all after the relay came back. Gives what it read.
+///
+/// # Errors
+/// The first [`Failure`].
+pub fn log(world: &World) -> Result<Logs, Failure> {
+    let logs = relay_file::read(world.relay.disk.file())?;
+    log::check(&logs, &world.ledger)?;
+    Ok(logs)
+}
+
+/// Nothing whose saving was acknowledged is missing in a vault's file.
+///
+/// # Errors
+/// [`Failure`].
+pub fn saved(device: &Device, ledger: &Ledger) -> Result<(), Failure> {
+    let kept = vault_file::changes(device.disk.file())?;
+    match ledger.saved[device.index].iter().find(|(hash, _)| !kept.contains(*hash)) {
+        Some((hash, document)) => {
+            let detail = format!("{} no longer has change {hash} of document {document}", device.name());
+            Failure::raise("saved is durable", detail)
+        }
+        None => Ok(()),
+    }
+}

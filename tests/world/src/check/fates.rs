@@ -1,0 +1,86 @@
+//! Every authored byte is in exactly one of {accepted, pending, parked, quarantined}, and at the end nothing is left
+//! pending that could have been accepted.
+
+use std::collections::BTreeSet;
+
+use sync_wire::{ChangeHash, FateCode};
+
+use super::Logs;
+use super::vault_file::{self, Batch, Standing};
+use crate::device::Device;
+use crate::failure::Failure;
+use crate::world::World;
+
+pub(super) fn check(world: &World, device: &Device, logs: &Logs) -> Result<(), Failure> {
+    let batches = vault_file::batches(device.disk.file())?;
+    has_one_place_each(world, device, &batches)?;
+    let readable = world.readable(device.account);
+    let mut closed = BTreeSet::new();
+    for batch in &batches {
+        let wrong = |detail: String| {
+            let name = format!("batch {} of document {} on {}", batch.id, batch.document, device.name());
+            Failure::raise("every batch has its fate", format!("{name} {detail}"))
+        };
+        let lane = (batch.space, batch.document);
+        match batch.standing {
+            Standing::Accepted => is_in_the_log(device, batch, logs)?,
+            Standing::Parked => {
+                closed.insert(lane);
+                let code = batch.code.unwrap_or(FateCode(0));
+                let is_for_the_grant = [FateCode::GRANT, FateCode::NO_SUCH_SPACE].contains(&code);
+                let is_legitimate = if is_for_the_grant {
+                    batch.space == world.templates.team && !world.can_write(device.account)
+                } else {
+                    [FateCode::CONTESTED, FateCode::DELETED].contains(&code)
+                };
+                if !is_legitimate {
+                    return wrong(format!("is parked: {}", code.name()));
+                }
+            }
+            // Behind a parked batch of its document; or nobody may know the space any more.
+            Standing::Pending if closed.contains(&lane) || !readable.contains(&batch.space) => {}
+            Standing::Pending => return wrong("has no fate".to_owned()),
+            Standing::Stored => return wrong("is still in the intake".to_owned()),
+            Standing::Quarantined => {
+                return wrong(format!("was refused: {}", batch.code.unwrap_or(FateCode(0)).name()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn has_one_place_each(world: &World, device: &Device, batches: &[Batch]) -> Result<(), Failure> {
+    let mut placed: BTreeSet<(sync_wire::SpaceId, sync_wire::DocumentId, ChangeHash)> = BTreeSet::new();
+    for batch in batches {
+        if let Some(hash) = batch.change
+            && !placed.insert((batch.space, batch.document, hash))
+        {
+            let detail = format!("change {hash} is in two batches of {}", device.name());
+            return Failure::raise("every batch has its fate", detail);
+        }
+    }
+    let hashes: BTreeSet<ChangeHash> = placed.into_iter().map(|(_, _, hash)| hash).collect();
+    match world.ledger.saved[device.index].keys().find(|hash| !hashes.contains(*hash)) {
+        Some(hash) => {
+            let detail = format!("change {hash} was saved on {} and is in none of its batches", device.name());
+            Failure::raise("every batch has its fate", detail)
+        }
+        None => Ok(()),
+    }
+}
+
+/// A change is in the log by its hash, whoever brought it (seeds are everybody's); a mark by its batch.
+fn is_in_the_log(device: &Device, batch: &Batch, logs: &Logs) -> Result<(), Failure> {
+    let records = logs.get(&batch.space).map(|log| log.records.as_slice()).unwrap_or_default();
+    let is_there = records.iter().any(|record| match batch.change {
+        Some(hash) => (record.document, record.hash) == (batch.document, hash),
+        None => record.batch == batch.id,
+    });
+    let is_within = batch.at.is_none_or(|at| at.0 <= records.len() as u64);
+    if is_there && is_within {
+        return Ok(());
+    }
+    let detail =
+        format!("{} calls batch {} accepted (at {:?}), and the log lacks it", device.name(), batch.id, batch.at);
+    Failure::raise("accepted is in the log", detail)
+}

@@ -1,0 +1,26 @@
+//! What users meant is there: equal everywhere is not enough, if what somebody wrote is nowhere.
+
+use serde_json::Value;
+
+use crate::failure::Failure;
+use crate::world::World;
+
+/// Counters have all that was added to them, on every device of their account.
+pub(super) fn check(world: &World) -> Result<(), Failure> {
+    for ((account, path), count) in &world.ledger.counts {
+        if world.ledger.undone.contains(account) {
+            continue;
+        }
+        for device in world.devices.iter().filter(|device| device.account == *account) {
+            let Some(program) = &device.program else { continue };
+            let settings = program.vault.well_known("settings").map_err(anyhow::Error::from)?;
+            let value = settings.get(path).map_err(anyhow::Error::from)?;
+            let counted = value.as_ref().and_then(Value::as_i64).unwrap_or(0);
+            if !(count.certain..=count.certain + count.possible).contains(&counted) {
+                let detail = format!("{path} is {counted} on {}, and {count:?} was added to it", device.name());
+                return Failure::raise("what users meant is there", detail);
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! A vault's changes and batches as they lie on the disk.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use sync_wire::{BatchId, ChangeHash, DocumentId, FateCode, Position, SpaceId};
+
+use super::relay_file::open;
+
+/// Where a batch stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    Pending,
+    Stored,
+    Accepted,
+    Parked,
+    Quarantined,
+}
+
+/// A batch that was made in this vault.
+#[derive(Debug)]
+pub(super) struct Batch {
+    pub(super) id: BatchId,
+    pub(super) space: SpaceId,
+    pub(super) document: DocumentId,
+    pub(super) standing: Standing,
+    pub(super) code: Option<FateCode>,
+    /// Of its change; a deletion or restoration has none.
+    pub(super) change: Option<ChangeHash>,
+    /// Where it says that the batch is in the log.
+    pub(super) at: Option<Position>,
+}
+
+/// The hashes of all changes.
+pub(super) fn changes(file: &Path) -> anyhow::Result<BTreeSet<ChangeHash>> {
+    let connection = open(file)?;
+    let mut statement = connection.prepare("SELECT hash FROM changes")?;
+    let hashes = statement.query_map([], |row| row.get(0).map(ChangeHash))?;
+    Ok(hashes.collect::<Result<_, _>>()?)
+}
+
+/// All batches, the oldest first.
+pub(super) fn batches(file: &Path) -> anyhow::Result<Vec<Batch>> {
+    let connection = open(file)?;
+    let mut statement = connection.prepare(
+        "SELECT b.batch, s.space, d.document, b.state, b.code, c.hash, b.position FROM batches b
+         JOIN documents d ON d.id = b.document JOIN spaces s ON s.id = d.space LEFT JOIN changes c ON c.id = b.change
+         ORDER BY b.id",
+    )?;
+    let batches = statement.query_map([], |row| {
+        Ok(Batch {
+            id: BatchId(row.get(0)?),
+            space: SpaceId(row.get(1)?),
+            document: DocumentId(row.get(2)?),
+            standing: match row.get::<_, i64>(3)? {
+                0 => Standing::Pending,
+                1 => Standing::Stored,
+                2 => Standing::Accepted,
+                3 => Standing::Parked,
+                _ => Standing::Quarantined,
+            },
+            code: row.get::<_, Option<_>>(4)?.map(FateCode),
+            change: row.get::<_, Option<_>>(5)?.map(ChangeHash),
+            at: row.get::<_, Option<i64>>(6)?.map(|at| Position(at.cast_unsigned())),
+        })
+    })?;
+    Ok(batches.collect::<Result<_, _>>()?)
+}

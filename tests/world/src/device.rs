@@ -1,0 +1,258 @@
+//! One device: a vault on its disk, its sync, and what makes it a machine of its own.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use editor_vault::simulation::{InlineSync, Step};
+use editor_vault::{Connection, OpenError, Ticket, Vault, VaultOptions};
+use sync_core::client::Input;
+use sync_core::time::Instant;
+use sync_wire::{DeviceFrame, DocumentId, SpaceId};
+
+use crate::clock::Clock;
+use crate::disk::{Disk, Loss};
+use crate::fingerprint::Fingerprint;
+use crate::rng::Rng;
+use crate::story::Story;
+
+/// Memory for documents: some worlds have so little that documents come and go.
+const CACHE_BYTES: usize = 256 << 10;
+
+/// Time, chance and identity of a device.
+#[derive(Debug)]
+pub struct Sources {
+    clock: Clock,
+    rng: Mutex<Rng>,
+    boots: AtomicU64,
+    state: PathBuf,
+}
+
+impl Sources {
+    /// `state` is the directory that its operating system keeps.
+    #[must_use]
+    pub fn new(clock: Clock, rng: Rng, state: PathBuf) -> Self {
+        Self { clock, rng: Mutex::new(rng), boots: AtomicU64::new(1), state }
+    }
+}
+
+impl editor_vault::Sources for Sources {
+    fn unix_seconds(&self) -> i64 {
+        self.clock.unix_seconds()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.clock.now().0
+    }
+
+    fn fill(&self, bytes: &mut [u8]) {
+        self.rng.lock().unwrap_or_else(PoisonError::into_inner).fill(bytes);
+    }
+
+    fn boot_id(&self) -> Option<String> {
+        Some(format!("boot {}", self.boots.load(Ordering::Relaxed)))
+    }
+
+    fn state_dir(&self) -> Option<PathBuf> {
+        Some(self.state.clone())
+    }
+}
+
+/// Opens the vault in `directory`, watched by its disk.
+///
+/// # Errors
+/// [`OpenError`].
+pub fn open(directory: &Path, sources: Arc<Sources>, disk: &Disk) -> Result<Vault, OpenError> {
+    VaultOptions::new(directory).sources(sources).cache_bytes(CACHE_BYTES).inline(Arc::new(disk.clone())).open()
+}
+
+/// What leaves a device.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// It wants a connection.
+    Connect,
+    /// It gives its connection up.
+    Disconnect,
+    /// A frame.
+    Frame(DeviceFrame),
+}
+
+/// The running program of a device.
+#[derive(Debug)]
+pub struct Program {
+    /// Its vault.
+    pub vault: Vault,
+    /// Its sync, from the first login on.
+    pub sync: Option<InlineSync>,
+}
+
+/// An edit that was deferred, and is not known to be on disk.
+#[derive(Debug)]
+pub struct Deferred {
+    /// Tells.
+    pub ticket: Ticket,
+    /// Where.
+    pub space: SpaceId,
+    /// What.
+    pub document: DocumentId,
+}
+
+/// A device.
+#[derive(Debug)]
+pub struct Device {
+    /// Its number.
+    pub index: usize,
+    /// Whose it is.
+    pub account: usize,
+    /// Its files.
+    pub disk: Disk,
+    directory: PathBuf,
+    sources: Arc<Sources>,
+    token: String,
+    /// None while it is off.
+    pub program: Option<Program>,
+    /// Whether its user has logged in.
+    pub is_logged_in: bool,
+    /// Its end of this link.
+    pub link: Option<u64>,
+    /// Counts its attempts to connect.
+    pub attempt: u64,
+    /// No packet passes until then.
+    pub unreachable_until: Instant,
+    /// It reads nothing from its socket until then.
+    pub deaf_until: Instant,
+    /// Its disk holds it up until then.
+    pub busy_until: Instant,
+    /// When it is woken next.
+    pub wake_at: Option<Instant>,
+    /// Whether it will look at what was saved.
+    pub is_told_of_saves: bool,
+    /// Edits on their way to the disk.
+    pub deferred: Vec<Deferred>,
+}
+
+/// What a device is made from.
+#[derive(Debug)]
+pub struct Origin<'a> {
+    /// Its number.
+    pub index: usize,
+    /// Whose it is.
+    pub account: usize,
+    /// What it shows to the relay.
+    pub token: &'a str,
+    /// The file of its vault.
+    pub vault: &'a [u8],
+    /// Where it may keep files.
+    pub place: &'a Path,
+    /// The world's clock.
+    pub clock: &'a Clock,
+    /// Its own chance.
+    pub rng: Rng,
+    /// What takes in what it writes.
+    pub fingerprint: &'a Fingerprint,
+}
+
+impl Device {
+    /// A device that is off.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn make(origin: Origin<'_>) -> Result<Self> {
+        let Origin { index, account, token, vault, place, clock, rng, fingerprint } = origin;
+        let directory = place.join(format!("device-{index}"));
+        std::fs::create_dir_all(&directory)?;
+        let file = directory.join("vault.sqlite");
+        std::fs::write(&file, vault)?;
+        let sources = Arc::new(Sources::new(clock.clone(), rng, place.join(format!("state-{index}"))));
+        Ok(Self {
+            index,
+            account,
+            disk: Disk::new(&format!("device {index}"), file, fingerprint.clone()),
+            directory,
+            sources,
+            token: token.to_owned(),
+            program: None,
+            is_logged_in: false,
+            link: None,
+            attempt: 0,
+            unreachable_until: Instant::default(),
+            deaf_until: Instant::default(),
+            busy_until: Instant::default(),
+            wake_at: None,
+            is_told_of_saves: false,
+            deferred: Vec::new(),
+        })
+    }
+
+    /// How it is called in stories.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("device {}", self.index)
+    }
+
+    /// Starts its program on what is on its disk.
+    ///
+    /// # Errors
+    /// [`OpenError`]: a vault that was there must open.
+    pub fn start(&mut self) -> Result<()> {
+        if self.disk.restore()? == Some(Loss::Power) {
+            self.sources.boots.fetch_add(1, Ordering::Relaxed);
+        }
+        let vault = open(&self.directory, self.sources.clone(), &self.disk)?;
+        self.program = Some(Program { vault, sync: None });
+        if self.is_logged_in {
+            self.begin_sync();
+        }
+        Ok(())
+    }
+
+    /// The user logs in, or the program finds the credentials again. Feed [`Input::Start`] next.
+    pub fn begin_sync(&mut self) {
+        self.is_logged_in = true;
+        let connection = Connection::new("https://relay.invalid").token(&self.token);
+        if let Some(program) = &mut self.program {
+            program.sync = Some(InlineSync::new(&program.vault, &connection));
+        }
+    }
+
+    /// Ends its program: what is on its disk is all that is left.
+    pub fn stop(&mut self) {
+        self.program = None;
+        self.deferred.clear();
+        (self.wake_at, self.is_told_of_saves) = (None, false);
+    }
+
+    /// Tells its sync something; gives what leaves the device, in order, up to the moment of its end.
+    pub fn feed(&mut self, at: Instant, input: Input, fingerprint: &Fingerprint, story: Story) -> Vec<Outgoing> {
+        let mut outgoing = Vec::new();
+        let (disk, name) = (self.disk.clone(), self.name());
+        let Some(Program { sync: Some(sync), .. }) = &mut self.program else { return outgoing };
+        sync.handle(input, &mut |step| {
+            if disk.has_ended() {
+                return;
+            }
+            match step {
+                Step::Performing(effect) => {
+                    fingerprint.add(&name, || format!("{effect:?}"));
+                    story.tell(at, &name, || format!("does {effect:?}"));
+                    disk.moment();
+                }
+                Step::Connect => outgoing.push(Outgoing::Connect),
+                Step::Disconnect => outgoing.push(Outgoing::Disconnect),
+                Step::Send(frame) => outgoing.push(Outgoing::Frame(frame)),
+            }
+        });
+        outgoing
+    }
+
+    /// When something is to be done without being told.
+    #[must_use]
+    pub fn next_due(&self) -> Option<Instant> {
+        let program = self.program.as_ref()?;
+        let timeout = program.sync.as_ref().and_then(InlineSync::next_timeout);
+        let due = program.vault.next_due().map(Instant);
+        [timeout, due].into_iter().flatten().min()
+    }
+}

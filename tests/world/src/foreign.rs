@@ -1,0 +1,88 @@
+//! Another program that speaks the protocol: it has no vault, pushes batches of several changes, and repeats itself.
+//!
+//! Its frames take no time and are never lost; what can happen to it is that the relay ends under its hands.
+
+use sync_wire::limits::WIRE_VERSION;
+use sync_wire::{Actor, BatchId, Blob, Content, DeviceFrame, DeviceId, DocumentId, Hello, Push, SpaceId, VersionRange};
+
+use document::{Document, Violation};
+
+use crate::rng::Rng;
+
+/// Changes of one batch.
+const CHANGES_MIN: u64 = 2;
+const CHANGES_MAX: u64 = 4;
+
+/// The program.
+#[derive(Debug)]
+pub struct Foreign {
+    device: DeviceId,
+    actor: Actor,
+    space: SpaceId,
+    id: DocumentId,
+    document: Document,
+    /// All that it ever pushed, in order; the first so many are acked.
+    batches: Vec<(BatchId, Vec<Blob>)>,
+    acked: usize,
+    rng: Rng,
+}
+
+impl Foreign {
+    /// A program that writes one document of a space.
+    #[must_use]
+    pub fn make(space: SpaceId, mut rng: Rng) -> Self {
+        let mut bytes = || {
+            let mut bytes = [0; 16];
+            rng.fill(&mut bytes);
+            bytes[0] = 1; // as no seed's actor begins
+            bytes
+        };
+        let (device, actor, id) = (DeviceId(bytes()), Actor(bytes()), DocumentId(bytes()));
+        Self { device, actor, space, id, document: Document::new(None), batches: Vec::new(), acked: 0, rng }
+    }
+
+    /// What it says on its next connection: a greeting, and what is not acked; at times something that is.
+    ///
+    /// # Errors
+    /// If its own document refuses an edit.
+    pub fn speak(&mut self, unix_seconds: i64) -> anyhow::Result<Vec<DeviceFrame>> {
+        if self.acked == self.batches.len() {
+            self.write(unix_seconds)?;
+        }
+        let again = if self.rng.chance(0.3) { 0 } else { self.acked };
+        let versions = VersionRange { oldest: WIRE_VERSION, newest: WIRE_VERSION };
+        let hello = Hello { versions, device: self.device, agent: "foreign".to_owned(), cursors: Vec::new() };
+        let pushes = self.batches[again..].iter().map(|(batch, changes)| {
+            let content = Content::Changes(changes.clone());
+            DeviceFrame::Push(Push { space: self.space, document: self.id, lane: 0, batch: *batch, content })
+        });
+        Ok(std::iter::once(DeviceFrame::Hello(hello)).chain(pushes).collect())
+    }
+
+    /// A batch is in the log.
+    pub fn acked(&mut self, batch: BatchId) {
+        if self.batches.get(self.acked).is_some_and(|(id, _)| *id == batch) {
+            self.acked += 1;
+        }
+    }
+
+    /// Whether something is not acked.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.acked < self.batches.len()
+    }
+
+    fn write(&mut self, unix_seconds: i64) -> anyhow::Result<()> {
+        let mut changes = Vec::new();
+        for _ in 0..self.rng.between(CHANGES_MIN, CHANGES_MAX) {
+            let (path, value) = (format!("/field{}", self.rng.below(3)), self.rng.draw() >> 16);
+            self.document.edit::<_, Violation>(self.actor, |draft| draft.put(&path, value.into()))?;
+            let sealed = self.document.seal(unix_seconds)?;
+            changes.extend(sealed.into_iter().flat_map(|sealed| sealed.changes).map(|change| change.bytes));
+        }
+        let mut batch = [0; 16];
+        self.rng.fill(&mut batch);
+        self.batches.push((BatchId(batch), changes));
+        Ok(())
+    }
+}

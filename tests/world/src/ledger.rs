@@ -1,0 +1,158 @@
+//! What was promised to somebody: kept apart from the machines, and never forgotten.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync_wire::log::{EntryKind, marker_hash};
+use sync_wire::{
+    Ack, BatchId, Chain, ChangeHash, Content, DocumentId, Entry, LogPosition, Position, Push, RelayFrame, SpaceId,
+};
+
+use crate::failure::Failure;
+
+/// A batch as a device pushed it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pushed {
+    /// The document.
+    pub document: DocumentId,
+    /// Its entries, by hash.
+    pub hashes: Vec<ChangeHash>,
+}
+
+/// A batch of which a device was told that it is in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acked {
+    /// The space.
+    pub space: SpaceId,
+    /// The document.
+    pub document: DocumentId,
+    /// Where its last entry was said to be.
+    pub at: LogPosition,
+    /// The chain there, if it was said.
+    pub chain: Option<Chain>,
+}
+
+/// An entry that a device was given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delivered {
+    /// The document.
+    pub document: DocumentId,
+    /// Its hash.
+    pub hash: ChangeHash,
+    /// Its batch.
+    pub batch: BatchId,
+}
+
+/// Whether somebody was told that an edit is saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certainty {
+    /// Yes.
+    Acknowledged,
+    /// No: the device ended meanwhile.
+    Unknown,
+}
+
+/// What was added to a counter.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Count {
+    /// By edits that were acknowledged.
+    pub certain: i64,
+    /// By edits during which the device ended: each may be there or not.
+    pub possible: i64,
+}
+
+/// Every promise.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    /// By device: changes whose saving was acknowledged to its user.
+    pub saved: Vec<BTreeMap<ChangeHash, DocumentId>>,
+    /// What devices sent, by batch.
+    pub pushed: BTreeMap<(SpaceId, BatchId), Pushed>,
+    /// What devices were told that it is in the log.
+    pub acked: BTreeMap<(SpaceId, BatchId), Acked>,
+    /// What devices were given, by place.
+    pub delivered: BTreeMap<(SpaceId, Position), Delivered>,
+    /// What was added to each account's counters.
+    pub counts: BTreeMap<(usize, String), Count>,
+    /// Accounts whose users took something back: what their counters mean is then for the machines to say.
+    pub undone: BTreeSet<usize>,
+}
+
+impl Ledger {
+    /// For so many devices.
+    #[must_use]
+    pub fn new(devices: usize) -> Self {
+        Self { saved: vec![BTreeMap::new(); devices], ..Self::default() }
+    }
+
+    /// A device sends a batch. Sealed is sealed: sent again it must be the same.
+    ///
+    /// # Errors
+    /// If it is another one under the same id.
+    pub fn push(&mut self, push: &Push) -> Result<(), Failure> {
+        let Push { space, document, batch, .. } = *push;
+        let marker = |kind, heads: &[ChangeHash]| vec![marker_hash(kind, space, document, batch, heads)];
+        let hashes = match &push.content {
+            Content::Changes(changes) => changes.iter().map(|bytes| hash_of(bytes)).collect::<Result<_, _>>()?,
+            Content::Tombstone(heads) => marker(EntryKind::Tombstone, heads),
+            Content::Restore => marker(EntryKind::Restore, &[]),
+        };
+        let pushed = Pushed { document, hashes };
+        match self.pushed.insert((space, batch), pushed.clone()) {
+            Some(before) if before != pushed => {
+                Failure::raise("a batch is sealed", format!("batch {batch} was {before:?} and is now {pushed:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Somebody added to a counter.
+    pub fn count(&mut self, account: usize, path: &str, by: i64, certainty: Certainty) {
+        let count = self.counts.entry((account, path.to_owned())).or_default();
+        match certainty {
+            Certainty::Acknowledged => count.certain += by,
+            Certainty::Unknown => count.possible += by,
+        }
+    }
+
+    /// A frame reached a device.
+    ///
+    /// # Errors
+    /// If it contradicts what the relay said before.
+    pub fn hear(&mut self, frame: &RelayFrame) -> Result<(), Failure> {
+        match frame {
+            RelayFrame::Ack(Ack { space, document, batch, at: Some(at), proof }) => {
+                let acked =
+                    Acked { space: *space, document: *document, at: *at, chain: proof.map(|proof| proof.chain) };
+                self.acked.insert((*space, *batch), acked);
+                Ok(())
+            }
+            RelayFrame::Deliver(deliver) => {
+                let places = (deliver.after.position.0 + 1..).map(Position);
+                places.zip(&deliver.entries).try_for_each(|(at, entry)| self.deliver(deliver.space, at, entry))
+            }
+            RelayFrame::Bootstrap(bootstrap) => {
+                let entries = bootstrap.documents.iter().flat_map(|document| &document.entries);
+                entries.into_iter().try_for_each(|it| self.deliver(bootstrap.space, it.position, &it.entry))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn deliver(&mut self, space: SpaceId, at: Position, entry: &Entry) -> Result<(), Failure> {
+        let delivered = Delivered { document: entry.document, hash: entry.hash, batch: entry.batch };
+        match self.delivered.insert((space, at), delivered) {
+            Some(before) if before != delivered => {
+                let detail = format!("at {at} of space {space} was {before:?} and is now {delivered:?}");
+                Failure::raise("the log does not change", detail)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+fn hash_of(bytes: &[u8]) -> Result<ChangeHash, Failure> {
+    let header = document::Header::parse(bytes);
+    header
+        .map(|header| header.hash)
+        .map_err(|error| Failure::new("a device pushes changes", format!("what was pushed is none: {error}")))
+}

@@ -1,0 +1,53 @@
+//! What a log means, naively: its changes in order, one by one, with nothing but plain document code.
+
+use std::collections::BTreeMap;
+
+use document::Document;
+use serde_json::Value;
+use sync_wire::log::EntryKind;
+use sync_wire::{Blob, ChangeHash, DocumentId};
+
+use crate::check::SpaceLog;
+use crate::failure::Failure;
+
+/// What a document is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Meaning {
+    /// Its heads, ascending.
+    pub heads: Vec<ChangeHash>,
+    /// Its value in the stored form.
+    pub value: Value,
+    /// Whether it is deleted.
+    pub is_deleted: bool,
+}
+
+/// Every document of a log.
+///
+/// # Errors
+/// [`Failure`] if a change of the log cannot be applied.
+pub fn meanings(log: &SpaceLog) -> Result<BTreeMap<DocumentId, Meaning>, Failure> {
+    let mut documents: BTreeMap<DocumentId, (Document, bool)> = BTreeMap::new();
+    for record in &log.records {
+        let (document, is_deleted) = documents.entry(record.document).or_insert_with(|| (Document::new(None), false));
+        match record.kind {
+            EntryKind::Change => {
+                let change = Blob::from(record.bytes.clone());
+                document.apply(&[change]).map_err(|error| {
+                    let place = format!("{} of document {}", record.position, record.document);
+                    Failure::new("the log can be read", format!("the change at {place} does not apply: {error}"))
+                })?;
+            }
+            EntryKind::Tombstone => *is_deleted = true,
+            EntryKind::Restore => *is_deleted = false,
+            EntryKind::Void | EntryKind::Erased => {
+                return Failure::raise("the log can be read", format!("nobody writes {:?} here", record.kind));
+            }
+        }
+    }
+    let meaning = |(id, (document, is_deleted)): (DocumentId, (Document, bool))| {
+        let mut heads = document.heads();
+        heads.sort();
+        (id, Meaning { heads, value: document.value(), is_deleted })
+    };
+    Ok(documents.into_iter().map(meaning).collect())
+}

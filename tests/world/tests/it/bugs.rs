@@ -1,0 +1,71 @@
+//! A simulation that finds nothing may be blind. So mistakes are planted, one at a time, and each must be found.
+
+use simulated_world::run::{self, AfterFailure, Range};
+use sync_wire::planted::Bug;
+
+/// Within so many seeds.
+const SEEDS_MAX: u64 = 2000;
+
+#[track_caller]
+fn check_is_found(bug: Bug) {
+    let range = Range { from: 0, seeds: SEEDS_MAX, jobs: 1, bug: Some(bug), after_failure: AfterFailure::Stop };
+    let summary = run::range(range, &|_| ()).unwrap();
+    let found = summary.failures.first_key_value();
+    let (seed, failure) = found.unwrap_or_else(|| panic!("{bug:?} was not found in {SEEDS_MAX} seeds"));
+    println!("{bug:?} was found by seed {seed}, the {}th: {failure}", summary.ran);
+}
+
+#[test]
+fn an_ack_before_the_commit_is_found() {
+    check_is_found(Bug::AckBeforeCommit);
+}
+
+#[test]
+fn a_cursor_moved_by_an_ack_is_found() {
+    check_is_found(Bug::CursorMovedByAck);
+}
+
+#[test]
+fn a_lost_hint_without_a_poll_is_found() {
+    check_is_found(Bug::HintLostWithoutPoll);
+}
+
+#[test]
+fn a_batch_that_is_half_appended_is_found() {
+    check_is_found(Bug::BatchHalfAppended);
+}
+
+#[test]
+fn a_seed_that_is_not_deterministic_is_found() {
+    check_is_found(Bug::SeedNotDeterministic);
+}
+
+#[test]
+fn a_tail_that_is_used_with_a_gap_is_found() {
+    check_is_found(Bug::TailUsedWithGap);
+}
+
+#[test]
+fn an_outbox_that_is_forgotten_after_the_login_is_found() {
+    check_is_found(Bug::OutboxForgottenAfterLogin);
+}
+
+#[test]
+fn a_duplicate_that_is_applied_twice_is_found() {
+    check_is_found(Bug::DuplicateAppliedTwice);
+}
+
+#[test]
+fn a_credit_that_leaks_is_found() {
+    check_is_found(Bug::CreditLeaked);
+}
+
+#[test]
+fn a_resume_point_outside_the_transaction_is_found() {
+    check_is_found(Bug::ResumePointOutsideTransaction);
+}
+
+#[test]
+fn a_broken_codec_is_found() {
+    check_is_found(Bug::BrokenCodec);
+}
