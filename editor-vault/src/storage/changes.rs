@@ -84,9 +84,11 @@ impl Tx<'_> {
 
     fn insert_change(&self, document: i64, new: NewChange<'_>) -> Result<i64, StorageError> {
         let header = &new.change.header;
+        // Numbered here: where all rows so far were filled, which are below 0, SQLite would go on with 0, and nobody
+        // who reads on from the beginning would find that row.
         let row = self.insert(
-            "INSERT INTO changes (document, actor, seq, hash, position, device, batch, bytes)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            "INSERT INTO changes (id, document, actor, seq, hash, position, device, batch, bytes)
+             VALUES (1 + coalesce((SELECT max(id) FROM changes WHERE id > 0), 0), ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             params![
                 document,
                 header.actor.0,

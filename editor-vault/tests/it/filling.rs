@@ -62,6 +62,27 @@ fn a_cold_device_ends_up_with_every_change_of_the_log() {
     assert_eq!(count(&file, FILLED), i64::try_from(entries.len()).unwrap() - 1, "nothing is filled twice");
 }
 
+/// Found by the simulated world: the next row after those got number 0, and a document in memory never read it.
+#[test]
+fn what_comes_after_nothing_but_filled_changes_reaches_a_document_in_memory() {
+    let (house, relay) = (House::new(), Relay::start(&["alice"]));
+    let laptop = house.open("laptop");
+    let note = laptop.create("note", Some("long"), None).unwrap();
+    sync(&laptop, &relay, "alice");
+    relay.make_snapshot(relay.personal("alice"), note.id());
+    let desktop = house.open("desktop");
+    sync(&desktop, &relay, "alice");
+    drop(desktop); // ends after the document that is being filled
+    let desktop = house.open("desktop");
+    let (path, here) = ("/base/editor.tabSize", desktop.well_known("settings").unwrap());
+    assert_eq!(here.get(path).unwrap(), None);
+    laptop.well_known("settings").unwrap().edit(|draft| draft.put(path, 4.into())).unwrap();
+    for vault in [&laptop, &desktop] {
+        sync(vault, &relay, "alice");
+    }
+    assert_eq!(here.get(path).unwrap(), Some(4.into()));
+}
+
 #[test]
 fn a_filled_document_outlives_its_snapshot() {
     let (house, relay) = (House::new(), Relay::start(&["alice"]));

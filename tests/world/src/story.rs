@@ -13,7 +13,7 @@ pub enum Story {
 }
 
 /// A line is cut here: frames can be long.
-const LINE_CHARS_MAX: usize = 400;
+const LINE_CHARS_MAX: usize = 4000;
 
 impl Story {
     /// Tells one line; `line` is not called if nobody listens.

@@ -6,7 +6,7 @@ use editor_vault::DocumentState;
 use serde_json::Value;
 use sync_wire::{ChangeHash, DocumentId, SpaceId};
 
-use super::Logs;
+use super::{Logs, vault_file};
 use crate::device::Device;
 use crate::failure::Failure;
 use crate::oracle::{self, Meaning};
@@ -59,7 +59,7 @@ fn device_agrees(device: &Device, space: SpaceId, meanings: &BTreeMap<DocumentId
         let (mut heads, value) =
             document.read(|document| (document.heads(), document.value())).map_err(|error| wrong(&error))?;
         heads.sort();
-        agree(&device.name(), *id, (&heads, &value), meaning)?;
+        agree(&device.name(), *id, (&heads, &value), meaning).map_err(|failure| with_file(failure, device, meaning))?;
         if status.deleted != meaning.is_deleted {
             let detail =
                 format!("{} has document {id} deleted: {}, and the log says otherwise", device.name(), status.deleted);
@@ -67,6 +67,14 @@ fn device_agrees(device: &Device, space: SpaceId, meanings: &BTreeMap<DocumentId
         }
     }
     Ok(())
+}
+
+/// Tells what is wrong in memory from what is wrong in the file.
+fn with_file(failure: Failure, device: &Device, meaning: &Meaning) -> Failure {
+    let kept = vault_file::changes(device.disk.file()).unwrap_or_default();
+    let missing = meaning.heads.iter().filter(|head| !kept.contains(*head)).count();
+    let Failure { check, detail } = failure;
+    Failure { check, detail: format!("{detail}; its file lacks {missing} of the log's {} heads", meaning.heads.len()) }
 }
 
 fn agree(
