@@ -52,6 +52,11 @@ pub(crate) struct Writing {
 }
 
 impl Writing {
+    /// Whether its row is stored already.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.new.is_none()
+    }
+
     pub(crate) fn store(&self, tx: &Tx<'_>, space: SpaceId) -> Result<(), StorageError> {
         self.new.as_ref().map_or(Ok(()), |(slot, row)| tx.put_actor(*slot, space, row))
     }

@@ -1,7 +1,7 @@
 //! Wakes the process that syncs when another one has saved: it watches a file that the others touch.
 //!
-//! A bell is a hint and nothing else: who misses it sees the write a quarter of a second later, by SQLite's
-//! `data_version`. So nothing here can fail in a way that matters.
+//! A bell is a hint and nothing else: who misses it sees the write some seconds later, by SQLite's `data_version`, and
+//! who cannot hear it a quarter of a second later. So nothing here can fail in a way that matters.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -17,6 +17,8 @@ pub(crate) struct Bell {
     path: PathBuf,
     /// Whether this process listens: then nobody needs to hear of its writes.
     is_listening: AtomicBool,
+    /// Whether it hears the others.
+    is_hearing: AtomicBool,
 }
 
 /// Listens until dropped.
@@ -28,7 +30,11 @@ pub(crate) struct Listening {
 
 impl Bell {
     pub(crate) fn of(directory: &Path) -> Arc<Self> {
-        Arc::new(Self { path: directory.join("bell"), is_listening: AtomicBool::new(false) })
+        Arc::new(Self {
+            path: directory.join("bell"),
+            is_listening: AtomicBool::new(false),
+            is_hearing: AtomicBool::new(false),
+        })
     }
 
     /// Tells the process that listens, if there is one, that this one has saved.
@@ -39,6 +45,11 @@ impl Bell {
         if let Ok(mut file) = self.open() {
             drop(file.write_all(b"!"));
         }
+    }
+
+    /// Whether this process hears at once when another rings.
+    pub(crate) fn is_hearing(&self) -> bool {
+        self.is_hearing.load(Ordering::Relaxed)
     }
 
     /// Calls `rung` whenever another process rings.
@@ -57,6 +68,7 @@ impl Bell {
             tracing::debug!(%error, "Other processes are not heard at once but within a quarter of a second");
         }
         self.is_listening.store(true, Ordering::Relaxed);
+        self.is_hearing.store(watcher.is_ok(), Ordering::Relaxed);
         Listening { bell: self.clone(), _watcher: watcher.ok() }
     }
 
@@ -68,6 +80,7 @@ impl Bell {
 impl Drop for Listening {
     fn drop(&mut self) {
         self.bell.is_listening.store(false, Ordering::Relaxed);
+        self.bell.is_hearing.store(false, Ordering::Relaxed);
     }
 }
 
@@ -86,6 +99,7 @@ mod tests {
         let listening = mine.listen(move || {
             let _ = sender.send(()); // the test may have heard enough
         });
+        assert!(mine.is_hearing() && !others.is_hearing());
         others.ring();
         heard.recv_timeout(Duration::from_secs(10)).expect("the other bell is heard");
         let rung = || std::fs::read(dir.path().join("bell")).unwrap() == b"!";
@@ -94,6 +108,7 @@ mod tests {
         mine.ring();
         assert!(!rung(), "nobody else needs to hear of what the one that syncs saves");
         drop(listening);
+        assert!(!mine.is_hearing());
         mine.ring();
         assert!(rung(), "another process may listen now");
     }

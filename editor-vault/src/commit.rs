@@ -15,7 +15,7 @@ use crate::deferred::Ticket;
 use crate::error::{EditError, StorageError};
 use crate::loaded::{Lineage, Loaded, State};
 use crate::sources::random16;
-use crate::storage::{NewBatch, NewChange, Placed, Tx};
+use crate::storage::{DocumentPlace, NewBatch, NewChange, Placed, Scope, Tx};
 use crate::vault::Inner;
 
 /// Texts of documents up to this size are looked at for a title on every commit; others when somebody lists them.
@@ -31,6 +31,8 @@ struct LocalCommit {
     changes: Vec<(BatchId, Change)>,
     writing: Writing,
     lineage: Arc<Lineage>,
+    /// The stored generation that the document was loaded of.
+    generation: i64,
 }
 
 /// Where a commit moved its document.
@@ -81,13 +83,14 @@ impl Inner {
         };
         loaded.weigh(state);
         let commit = self.local_commit(loaded, state, sealed, writing);
-        let (lineage, writing) = (commit.lineage.clone(), commit.writing.clone());
+        let (lineage, writing, scope) = (commit.lineage.clone(), commit.writing.clone(), commit.scope());
         lineage.in_flight.fetch_add(1, Ordering::AcqRel);
         let (inner, loaded) = (self.clone(), loaded.clone());
-        self.storage.submit(
+        self.storage.submit_in(
+            scope,
             move |tx| commit.store(tx),
             move |outcome| {
-                if outcome.is_ok() {
+                if outcome.is_ok() && !writing.is_stored() {
                     inner.actors.saved(loaded.space, &writing);
                 }
                 inner.committed(&loaded, &lineage, outcome, &ticket);
@@ -106,6 +109,7 @@ impl Inner {
             changes: sealed.changes.into_iter().map(batch).collect(),
             writing,
             lineage: state.lineage.clone(),
+            generation: state.generation(),
         }
     }
 
@@ -142,35 +146,65 @@ impl Inner {
 }
 
 impl LocalCommit {
+    /// One change under a known name is checked before anything is written.
+    fn scope(&self) -> Scope {
+        let is_single = self.seeds.is_empty() && self.changes.len() == 1;
+        if is_single && self.writing.is_stored() { Scope::Group } else { Scope::Own }
+    }
+
     fn store(self, tx: &Tx<'_>) -> Result<Advance, StorageError> {
         if self.lineage.is_broken() {
             return Err(tx.unexpected("an edit before this one could not be saved"));
         }
-        let space = tx.space(self.space)?.ok_or_else(|| tx.unexpected(format!("no space {}", self.space)))?;
-        let place = tx.ensure_document(&space, self.document, self.type_name.as_deref())?;
-        let (document, from) = (place.row, place.moved.point);
+        let place = self.place(tx)?;
+        if place.moved.generation != self.generation {
+            self.check_ground(tx, place.row)?;
+        }
         self.writing.store(tx, self.space)?;
-        for (batch, seed) in &self.seeds {
-            save(tx, document, *batch, seed)?;
+        let from = place.moved.point;
+        let mut end = End { row: from, bytes: 0 };
+        for (batch, change) in self.seeds.iter().chain(&self.changes) {
+            save(tx, place.row, *batch, change, &mut end)?;
         }
-        for (batch, change) in &self.changes {
-            let lost = change.header.deps.iter().find_map(|dep| tx.is_excluded(document, dep).transpose());
-            if let Some(dep) = lost {
-                return Err(tx.unexpected(format!("what the edit rests on was refused by the relay (change {})", dep?)));
+        tx.set_edited(place.row, end.row, end.bytes, self.title.as_ref().map(|title| title.as_deref()))?;
+        Ok(Advance { from, to: end.row })
+    }
+
+    /// The row of the document, made if it is not there.
+    fn place(&self, tx: &Tx<'_>) -> Result<DocumentPlace, StorageError> {
+        if let Some(place) = tx.edited(self.space, self.document)?
+            && (place.is_typed || self.type_name.is_none())
+        {
+            return Ok(place);
+        }
+        let space = tx.space(self.space)?.ok_or_else(|| tx.unexpected(format!("no space {}", self.space)))?;
+        tx.ensure_document(&space, self.document, self.type_name.as_deref())
+    }
+
+    /// Something was taken out of the document since it was loaded: it may be what the edit rests on.
+    fn check_ground(&self, tx: &Tx<'_>, document: i64) -> Result<(), StorageError> {
+        for dep in self.changes.iter().flat_map(|(_, change)| &change.header.deps) {
+            if let Some(lost) = tx.is_excluded(document, dep)? {
+                return Err(tx.unexpected(format!("what the edit rests on was refused by the relay (change {lost})")));
             }
-            save(tx, document, *batch, change)?;
         }
-        tx.set_title(document, self.title.as_ref().map(|title| title.as_deref()))?;
-        Ok(Advance { from, to: tx.point(document)? })
+        Ok(())
     }
 }
 
+/// The last row of a document, and the bytes that came with it.
+struct End {
+    row: i64,
+    bytes: usize,
+}
+
 /// Stores a change with its batch. A seed that another process stored meanwhile is the same seed.
-fn save(tx: &Tx<'_>, document: i64, batch: BatchId, change: &Change) -> Result<(), StorageError> {
+fn save(tx: &Tx<'_>, document: i64, batch: BatchId, change: &Change, end: &mut End) -> Result<(), StorageError> {
     let new = NewChange { change, position: None, device: None, batch };
-    match tx.place(document, new)? {
+    match tx.add_own(document, new)? {
         Placed::New(row) => {
             tx.save_batch(batch, document, NewBatch::Change { row, hash: &change.header.hash })?;
+            *end = End { row, bytes: end.bytes + change.bytes.len() };
             Ok(())
         }
         Placed::Known(_) => Ok(()),

@@ -1,13 +1,14 @@
 //! Gives the changes inside snapshots of a relay rows of their own, in the background.
 //!
 //! A vault that is new to a space gets whole documents; this takes them apart again, so that every change is at hand by
-//! its hash as if it had come alone. It reads and writes like anybody else, a little at a time, and goes on with the
-//! next connection if the vault is closed meanwhile.
+//! its hash as if it had come alone. It waits while documents are wanted, reads and writes like anybody else, a little
+//! at a time, and goes on with the next connection if the vault is closed meanwhile.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use document::{Change, Document};
 
@@ -16,12 +17,20 @@ use crate::vault::Inner;
 
 /// Changes that are stored in one transaction; others wait for it no longer than for any.
 const CHANGES_AT_ONCE: usize = 256;
+/// For so long nobody must have wanted a document.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Pauses after which it goes on all the same.
+const PAUSES_MAX: usize = 40;
+/// How much the thread gives way: on a busy machine it gets about a tenth of what others get, on an idle one all.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
 
 /// What fills, while there is something to fill: a thread, or whoever calls [`Inner::fill_on`].
 #[derive(Debug, Default)]
 pub(crate) struct Filler {
     work: Mutex<Work>,
     is_stopped: AtomicBool,
+    stopped: Condvar,
     /// Whether nothing is left, as far as this process knows.
     is_done: AtomicBool,
 }
@@ -63,9 +72,23 @@ struct Portion {
 impl Filler {
     /// Ends after the document that is under way.
     pub(crate) fn stop(&self) {
-        self.is_stopped.store(true, Ordering::Release);
-        let thread = self.work.lock().unwrap_or_else(PoisonError::into_inner).thread.take();
+        let thread = {
+            let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+            self.is_stopped.store(true, Ordering::Release);
+            self.stopped.notify_all();
+            work.thread.take()
+        };
         drop(thread.map(JoinHandle::join));
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.is_stopped.load(Ordering::Acquire)
+    }
+
+    /// Lets a little time pass, unless it is to end.
+    fn pause(&self) {
+        let work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.stopped.wait_timeout_while(work, PAUSE, |_| !self.is_stopped()));
     }
 
     fn is_wanted_again(&self) -> bool {
@@ -121,6 +144,7 @@ impl Inner {
         }
         let inner = self.clone();
         let fill = move || {
+            give_way();
             while inner.filler.is_wanted_again() {
                 if let Err(error) = inner.fill() {
                     tracing::warn!(error = %error, "Changes inside snapshots could not be stored: {error}");
@@ -136,7 +160,9 @@ impl Inner {
 
     fn fill(&self) -> Result<(), StorageError> {
         let mut filling = Filling::begin(self)?;
+        let mut uses = None;
         loop {
+            self.wait_for_quiet(&mut uses);
             let portions = filling.next(self)?;
             if portions.is_empty() {
                 self.filler.is_done.store(true, Ordering::Release);
@@ -146,6 +172,17 @@ impl Inner {
             if self.filler.is_stopped.load(Ordering::Acquire) {
                 filling.documents.clear(); // what is under way is ended
             }
+        }
+    }
+
+    /// Waits while documents are wanted, but not for ever.
+    fn wait_for_quiet(&self, uses: &mut Option<u64>) {
+        for _ in 0..PAUSES_MAX {
+            let before = uses.replace(self.shelf.uses());
+            if before == *uses || self.filler.is_stopped() {
+                return;
+            }
+            self.filler.pause();
         }
     }
 
@@ -185,6 +222,14 @@ impl Inner {
             self.actors.forget();
         }
         Ok(())
+    }
+}
+
+/// On Linux niceness belongs to a thread; elsewhere it would be the whole process that gives way.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        tracing::debug!("The filler keeps its priority: {error}");
     }
 }
 

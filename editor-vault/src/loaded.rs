@@ -22,6 +22,9 @@ use crate::error::{EditError, ReadError, StorageError};
 use crate::storage::DocumentRow;
 use crate::vault::Inner;
 
+/// Commits that may wait for what came before them to be taken in; of more, the file tells.
+const BEYOND_MAX: usize = 64;
+
 /// A place for one document in memory. There is at most one per document in a process.
 #[derive(Debug)]
 pub(crate) struct Loaded {
@@ -52,6 +55,8 @@ pub(crate) struct State {
     pub(crate) type_name: Option<String>,
     pub(crate) lineage: Arc<Lineage>,
     pub(crate) window: Option<Window>,
+    /// The last row of what a copy is taking in.
+    arriving: Option<i64>,
 }
 
 /// Deferred edits that will be sealed together.
@@ -68,6 +73,8 @@ pub(crate) struct Lineage {
     broken: AtomicBool,
     /// Every row of the document up to this one is in memory.
     point: AtomicI64,
+    /// Moves from one row to another that are in memory, of which the first lies beyond the point.
+    beyond: Mutex<Vec<(i64, i64)>>,
     /// Commits on their way to the disk.
     pub(crate) in_flight: AtomicUsize,
 }
@@ -81,10 +88,32 @@ impl Lineage {
         self.broken.store(true, Ordering::Release);
     }
 
-    /// A commit moved the document from row `from` to row `to`. If another process came between, the point stays, and
-    /// the next look at the file finds its rows.
+    /// How far the point would move if it moved to this row.
+    fn reach(&self, mut row: i64) -> i64 {
+        let beyond = self.beyond.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((_, to)) = beyond.iter().find(|(from, to)| *from == row && *to > row) {
+            row = *to;
+        }
+        row
+    }
+
+    /// A commit moved the document from row `from` to row `to`, and what it stored is in memory. If something else
+    /// came before it that is not, the point stays until it is; what another process wrote is found by the next look
+    /// at the file.
     pub(crate) fn advance(&self, from: i64, to: i64) {
-        let _ = self.point.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
+        let mut beyond = self.beyond.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut at = self.point.load(Ordering::Acquire);
+        beyond.retain(|(_, to)| *to > at);
+        if from >= at && beyond.len() < BEYOND_MAX {
+            beyond.push((from, to));
+        }
+        while let Some(index) = beyond.iter().position(|(from, _)| *from == at) {
+            let (from, to) = beyond.swap_remove(index);
+            match self.point.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => at = to,
+                Err(moved) => at = moved,
+            }
+        }
     }
 }
 
@@ -102,6 +131,11 @@ impl State {
     pub(crate) fn begin(&mut self, type_name: &str) {
         self.document = Some(Document::new(Some(type_name)));
         self.type_name = Some(type_name.to_owned());
+    }
+
+    /// The stored generation that is in memory.
+    pub(crate) fn generation(&self) -> i64 {
+        self.generation
     }
 
     /// Whether the document can be edited.
@@ -212,7 +246,9 @@ impl Loaded {
             // Unsaved edits come first: look again when they are saved.
             self.mark_stale();
         }
-        if found.moved.point > state.lineage.point.load(Ordering::Acquire) {
+        // What a copy is taking in is nothing to wait for: an edit made now merges with it.
+        let is_arriving = state.arriving.is_some_and(|row| state.lineage.reach(row) == found.moved.point);
+        if found.moved.point > state.lineage.point.load(Ordering::Acquire) && !is_arriving {
             load::apply_new_rows(inner, self, state)?;
             self.weigh(state);
         }

@@ -9,6 +9,8 @@ mod entries; // one entry, into rows
 mod fates; // what became of our batches
 mod grants; // spaces given, changed, taken; the first login
 
+use std::sync::Arc;
+
 use sync_wire::{DocumentId, SpaceId};
 
 pub(crate) use self::bootstrap::Assembly;
@@ -47,19 +49,18 @@ impl RemoteError {
 impl Inner {
     /// Lets a document that is in memory take in what was stored, as one batch, and hints its watchers. `arrival` is
     /// all that was stored, if that is known.
-    fn take_in(&self, space: SpaceId, document: DocumentId, arrival: Option<&Arrival>) {
-        if let Some(loaded) = self.shelf.get(self.resolve(space), document) {
+    fn take_in(self: &Arc<Self>, space: SpaceId, document: DocumentId, arrival: Option<&Arrival>) {
+        if let Some(loaded) = self.shelf.get(self.resolve(space), document)
+            && !arrival.is_some_and(|arrival| loaded.add_arrived(self, arrival))
+        {
             let mut state = loaded.lock();
-            let is_done = arrival.is_some_and(|arrival| loaded.add_arrived(&mut state, arrival));
-            if !is_done {
-                loaded.mark_stale();
-                // A document that is not loaded stays so; one that cannot be read says so to whoever reads it.
-                if Loaded::in_memory(&mut state).is_some()
-                    && let Err(error) = loaded.current(self, &mut state, Look::File)
-                {
-                    let error = error.to_string();
-                    tracing::warn!(document.id = %document, error, "Document {document} cannot take in what came");
-                }
+            loaded.mark_stale();
+            // A document that is not loaded stays so; one that cannot be read says so to whoever reads it.
+            if Loaded::in_memory(&mut state).is_some()
+                && let Err(error) = loaded.current(self, &mut state, Look::File)
+            {
+                let error = error.to_string();
+                tracing::warn!(document.id = %document, error, "Document {document} cannot take in what came");
             }
         }
         self.hint(space, document);

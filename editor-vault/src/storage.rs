@@ -11,6 +11,7 @@ mod writer; // one at a time, group commit
 mod documents; // one row per document
 mod changes; // one row per change, verbatim
 mod batches; // the outbox and the fates
+mod edits; // what an edit of our own stores
 mod snapshots; // derived, for quick loading
 mod spaces; // spaces, cursors, grants, re-homing
 mod actors; // slots
@@ -33,12 +34,13 @@ pub(crate) use self::snapshots::{Origin, SnapshotRow};
 pub(crate) use self::spaces::{Resuming, SpaceRow};
 pub(crate) use self::tx::Tx;
 use self::writer::Writer;
-pub(crate) use self::writer::{Flush, Shell};
+pub(crate) use self::writer::{Flush, Scope, Shell};
 use crate::bell::{Bell, Listening};
 use crate::error::StorageError;
 
-/// Connections for reading that are kept open.
-const READERS_KEPT: usize = 4;
+/// Connections for reading that are kept open. As many are made as threads read at once; to make one takes longer than
+/// to read, so a crowd of threads keeps its own.
+const READERS_KEPT: usize = 16;
 
 /// The file of a vault.
 #[derive(Debug)]
@@ -84,7 +86,7 @@ impl Storage {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        self.wait_for(|done| self.writer.submit(Flush::Now, write, done))
+        self.wait_for(|done| self.writer.submit(Flush::Now, Scope::Own, write, done))
     }
 
     /// Like [`Self::write`] for what a relay sent: returns when it is committed, which reaches the disk with the next
@@ -120,7 +122,20 @@ impl Storage {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        self.writer.submit(Flush::Now, write, done);
+        self.writer.submit(Flush::Now, Scope::Own, write, done);
+    }
+
+    /// Like [`Self::submit`], for a write of a scope.
+    pub(crate) fn submit_in<T, E>(
+        &self,
+        scope: Scope,
+        write: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
+        done: impl FnOnce(Result<T, E>) + Send + 'static,
+    ) where
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+    {
+        self.writer.submit(Flush::Now, scope, write, done);
     }
 
     /// Calls `moved` (on the writer's thread) whenever another process has written.
@@ -132,6 +147,12 @@ impl Storage {
     /// this process wake nobody.
     pub(crate) fn listen(&self, moved: impl Fn() + Send + 'static) -> Listening {
         self.bell.listen(moved)
+    }
+
+    /// Nobody listens any more: other processes are looked for again, as often as before.
+    pub(crate) fn listened(&self, listening: Listening) {
+        drop(listening);
+        self.writer.look_again();
     }
 
     /// Waits until everything is durable, and closes every connection.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use relay_storage::{RoleRead, SpaceGrant, StorageError, TokenId};
-use sync_wire::{AccountId, DeviceId, Role, Salt, SpaceId, SpaceKind};
+use sync_wire::{AccountId, Role, Salt, SpaceId, SpaceKind};
 use tracing::{debug, warn};
 
 use crate::app::App;
@@ -208,29 +208,6 @@ async fn grants(app: &App, account: AccountId) -> Result<Arc<[SpaceGrant]>, Stor
     Ok(grants)
 }
 
-/// Whether an open session may go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Validity {
-    /// As before.
-    Valid,
-    /// The token was revoked.
-    TokenRevoked,
-    /// The device was revoked.
-    DeviceRevoked,
-}
-
-/// Asks storage whether the token and the device of an open session are still good.
-///
-/// # Errors
-/// Storage failed.
-pub async fn validity(app: &App, caller: &Caller, device: DeviceId) -> Result<Validity, StorageError> {
-    if !app.storage.token_is_valid(caller.token).await? {
-        return Ok(Validity::TokenRevoked);
-    }
-    let valid = app.storage.device_is_valid(caller.account, device).await?;
-    Ok(if valid { Validity::Valid } else { Validity::DeviceRevoked })
-}
-
 /// Asks storage whether the token of an open stream is still good.
 ///
 /// # Errors
@@ -239,12 +216,11 @@ pub async fn token_is_valid(app: &App, caller: &Caller) -> Result<bool, StorageE
     app.storage.token_is_valid(caller.token).await
 }
 
-/// Every grant of the caller as it is now, with the ends of the logs, ascending by space.
-///
-/// # Errors
-/// Storage failed.
-pub async fn grants_now(app: &App, caller: &Caller) -> Result<Vec<SpaceGrant>, StorageError> {
-    app.storage.grants_of(caller.account).await
+/// Takes grants that storage has just given, so that a session's first push meets the grants of its welcome.
+/// `asked` is what [`AccessCache::generation`] was before storage was asked.
+pub fn remember_grants(app: &App, caller: &Caller, mut grants: Vec<SpaceGrant>, asked: u64) {
+    grants.sort_unstable_by_key(|grant| grant.space);
+    app.access.remember_grants(caller.account, grants.into(), asked);
 }
 
 /// Looks for changes of access by whatever process, forgets what was remembered, and tells the sessions. Ends when the
@@ -303,6 +279,12 @@ impl AccessCache {
 
     fn remembered(&self) -> std::sync::MutexGuard<'_, Remembered> {
         self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Which answers may be remembered: those that were asked for when it was what it is.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.remembered().generation
     }
 
     fn token(&self, key: &[u8; 32]) -> (Option<Caller>, u64) {

@@ -156,6 +156,11 @@ impl Device {
             while let Some(next) = self.socket.next().now_or_never() {
                 open -= usize::from(ack(next.context("the relay closed")??)?.is_some());
             }
+            // A relay closes on who pushes beyond the credit.
+            while open >= PUSH_CREDIT as usize {
+                let next = self.socket.next().await.context("the relay closed")??;
+                open -= usize::from(ack(next)?.is_some());
+            }
         }
         while open > 0 {
             let next = self.socket.next().await.context("the relay closed")??;

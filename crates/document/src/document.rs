@@ -5,6 +5,7 @@
 //! from the sealed part at any time, which is what rolls an edit back and what carries edits over to new heads.
 
 mod history;
+mod preparation;
 mod rebase;
 mod seal;
 mod snapshot;
@@ -28,6 +29,7 @@ use crate::seed::Seed;
 use crate::working::Working;
 use crate::{Change, flat, pointer, validate};
 pub use history::{Blame, Difference, PastChange};
+pub use preparation::Preparation;
 pub use seal::Sealed;
 pub use snapshot::Snapshot;
 
@@ -87,6 +89,8 @@ pub struct Document {
     view: View,
     /// Automerge panicked while changing `working`; only a new document from the log helps.
     broken: bool,
+    /// What was sealed since [`Document::prepare`].
+    sealed_since: Option<Vec<Blob>>,
 }
 
 impl fmt::Debug for Document {
@@ -125,7 +129,21 @@ impl Document {
         let (working, base, pending) = (Working::new(auto), None, Vec::new());
         let (author, view, broken) = (None, View::default(), false);
         let (pending_bytes, lacks_root) = (0, type_name.is_some() && flat::type_name(&working.auto).is_none());
-        Self { working, base, pending, pending_bytes, author, heads, max_op, type_name, flat, lacks_root, view, broken }
+        Self {
+            working,
+            base,
+            pending,
+            pending_bytes,
+            author,
+            heads,
+            max_op,
+            type_name,
+            flat,
+            lacks_root,
+            view,
+            broken,
+            sealed_since: None,
+        }
     }
 
     /// Adds changes of others: all of them, or on error none. Known ones are left out. Unsealed edits stay unsealed
@@ -139,13 +157,20 @@ impl Document {
         if fresh.is_empty() {
             return Ok(Applied { new: 0 });
         }
-        let mut next = admit::admit(base, &fresh, || self.sealed_part())?;
+        let next = admit::admit(base, &fresh, || self.sealed_part())?;
+        drop(self.move_to(next, changes));
+        Ok(Applied { new: fresh.len() })
+    }
+
+    /// Takes a sealed part that has `changes` more, and carries unsealed edits over to it. Gives what was before.
+    fn move_to(&mut self, mut next: AutoCommit, changes: &[Blob]) -> Self {
         let intents = rebase::carry_over(self, &mut next, changes);
         let author = self.author;
-        *self = Self::of(next, self.type_name.take());
+        let next = Self::of(next, self.type_name.take());
+        let replaced = std::mem::replace(self, next);
         self.author = author;
         self.replay(intents);
-        Ok(Applied { new: fresh.len() })
+        replaced
     }
 
     /// Whether [`Document::apply`] would take the changes.

@@ -22,7 +22,7 @@ mod error; // what can go wrong
 pub mod limits; // every bound, in one table
 
 pub use change::Change;
-pub use document::{Applied, Blame, Difference, Document, PastChange, Sealed, Snapshot};
+pub use document::{Applied, Blame, Difference, Document, PastChange, Preparation, Sealed, Snapshot};
 pub use draft::Draft;
 pub use error::{ApplyError, HistoryError, LoadError, SealError, Violation};
 pub use guard::{ROOMY_STACK_BYTES, quiet_panics};

@@ -95,6 +95,8 @@ pub enum Outcome {
     Appended {
         /// Place of its last entry.
         at: LogPosition,
+        /// How many entries it made just now: fewer than it has changes if some were there already.
+        entries: usize,
         /// Chain and receipt there.
         proof: Option<Proof>,
     },

@@ -22,7 +22,7 @@ use crate::receipts::ReceiptKeys;
 use crate::url::StorageUrl;
 
 use job::{Isolation, Job, Work};
-pub(crate) use writer::Writer;
+pub(crate) use writer::{Writer, commit_in_between};
 
 /// Everything the relay keeps. Cheap to clone; all clones are the same storage.
 ///

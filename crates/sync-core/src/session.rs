@@ -54,7 +54,8 @@ enum State {
 #[derive(Debug)]
 struct Open {
     device: DeviceId,
-    spaces: BTreeMap<SpaceId, Subscription>,
+    /// Boxed: a map has room for eleven from the first one on, and most devices follow one or two.
+    spaces: BTreeMap<SpaceId, Box<Subscription>>,
     lanes: Lanes,
     /// Deliveries that may still be sent before the device confirms some.
     credit: u32,
@@ -158,7 +159,7 @@ impl Session {
             .iter()
             .map(|grant| {
                 let cursor = hello.cursors.iter().find(|cursor| cursor.space == grant.space);
-                (grant.space, Subscription::new(grant.clone(), cursor))
+                (grant.space, Box::new(Subscription::new(grant.clone(), cursor)))
             })
             .collect();
         let followed: Vec<SpaceId> = spaces.keys().copied().collect();
@@ -346,7 +347,7 @@ impl Open {
             None => {
                 effects
                     .push(Effect::Send(RelayFrame::GrantChanged(GrantChanged { space, grant: Some(grant.clone()) })));
-                self.spaces.insert(space, Subscription::new(grant, None));
+                self.spaces.insert(space, Box::new(Subscription::new(grant, None)));
                 effects.push(Effect::Follow { space });
             }
         }

@@ -8,6 +8,9 @@ use crate::limits::{BATCH_CHANGES_MAX, FRAME_BYTES_MAX, HASHES_MAX, SPACES_MAX, 
 use crate::planted::{self, Bug};
 use crate::strict::{self, Fault};
 
+/// What most frames fit into.
+const FRAME_BYTES_USUAL: usize = 256;
+
 /// Why bytes are not a frame. The connection that brought them is closed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -109,29 +112,38 @@ pub fn decode_relay_frame(bytes: &[u8]) -> Result<Option<RelayFrame>, DecodeErro
 /// Writes a frame of a device.
 #[must_use]
 pub fn encode_device_frame(frame: &DeviceFrame) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(FRAME_BYTES_USUAL);
     match frame {
-        DeviceFrame::Hello(body) => write(kind::HELLO, body),
-        DeviceFrame::Push(body) => write(kind::PUSH, body),
-        DeviceFrame::Confirm(body) => write(kind::CONFIRM, body),
+        DeviceFrame::Hello(body) => write(kind::HELLO, body, &mut bytes),
+        DeviceFrame::Push(body) => write(kind::PUSH, body, &mut bytes),
+        DeviceFrame::Confirm(body) => write(kind::CONFIRM, body, &mut bytes),
     }
+    bytes
 }
 
 /// Writes a frame of a relay.
 #[must_use]
 pub fn encode_relay_frame(frame: &RelayFrame) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(FRAME_BYTES_USUAL);
+    append_relay_frame(frame, &mut bytes);
+    bytes
+}
+
+/// As [`encode_relay_frame`], behind what is in `bytes`: many small frames share one allocation.
+pub fn append_relay_frame(frame: &RelayFrame, bytes: &mut Vec<u8>) {
     match frame {
-        RelayFrame::Welcome(body) => write(kind::WELCOME, body),
-        RelayFrame::Deliver(body) => write(kind::DELIVER, body),
-        RelayFrame::Bootstrap(body) => write(kind::BOOTSTRAP, body),
+        RelayFrame::Welcome(body) => write(kind::WELCOME, body, bytes),
+        RelayFrame::Deliver(body) => write(kind::DELIVER, body, bytes),
+        RelayFrame::Bootstrap(body) => write(kind::BOOTSTRAP, body, bytes),
         // Planted: a position that is not the batch's.
-        RelayFrame::Ack(body) if planted::is(Bug::BrokenCodec) => write(kind::ACK, &misplaced(body)),
-        RelayFrame::Ack(body) => write(kind::ACK, body),
-        RelayFrame::Refuse(body) => write(kind::REFUSE, body),
-        RelayFrame::Park(body) => write(kind::PARK, body),
-        RelayFrame::Need(body) => write(kind::NEED, body),
-        RelayFrame::Skipped(body) => write(kind::SKIPPED, body),
-        RelayFrame::GrantChanged(body) => write(kind::GRANT_CHANGED, body),
-        RelayFrame::Goodbye(body) => write(kind::GOODBYE, body),
+        RelayFrame::Ack(body) if planted::is(Bug::BrokenCodec) => write(kind::ACK, &misplaced(body), bytes),
+        RelayFrame::Ack(body) => write(kind::ACK, body, bytes),
+        RelayFrame::Refuse(body) => write(kind::REFUSE, body, bytes),
+        RelayFrame::Park(body) => write(kind::PARK, body, bytes),
+        RelayFrame::Need(body) => write(kind::NEED, body, bytes),
+        RelayFrame::Skipped(body) => write(kind::SKIPPED, body, bytes),
+        RelayFrame::GrantChanged(body) => write(kind::GRANT_CHANGED, body, bytes),
+        RelayFrame::Goodbye(body) => write(kind::GOODBYE, body, bytes),
     }
 }
 
@@ -159,12 +171,11 @@ fn read<'b, T: Decode<'b, ()>>(kind: u32, body: &mut Decoder<'b>) -> Result<T, D
     body.decode().map_err(|error| DecodeError::Body { kind, reason: error.to_string() })
 }
 
-fn write<T: Encode<()>>(kind: u32, body: &T) -> Vec<u8> {
-    let mut encoder = Encoder::new(Vec::with_capacity(256));
+fn write<T: Encode<()>>(kind: u32, body: &T, bytes: &mut Vec<u8>) {
+    let mut encoder = Encoder::new(bytes);
     let written = encoder.array(2).and_then(|e| e.u32(kind)).and_then(|e| e.encode(body));
-    match written {
-        Ok(_) => encoder.into_writer(),
-        Err(never) => unreachable!("writing to a Vec cannot fail: {never}"),
+    if let Err(never) = written {
+        unreachable!("writing to a Vec cannot fail: {never}");
     }
 }
 

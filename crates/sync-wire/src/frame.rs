@@ -128,3 +128,28 @@ impl<'b, C> Decode<'b, C> for Blob {
         Ok(Self(Bytes::copy_from_slice(d.bytes()?)))
     }
 }
+
+/// Reads the changes of a batch into one allocation that they share. They are kept and dropped together, and none holds
+/// more of the frame than its batch.
+fn shared_blobs<'b, C>(d: &mut Decoder<'b>, _: &mut C) -> Result<Vec<Blob>, minicbor::decode::Error> {
+    let count = d.array()?.ok_or_else(|| minicbor::decode::Error::message("indefinite lengths are not allowed"))?;
+    if count == 1 {
+        return Ok(vec![d.decode()?]);
+    }
+    let begin = d.position();
+    let mut total = 0;
+    for _ in 0..count {
+        total += d.bytes()?.len();
+    }
+    d.set_position(begin);
+    let mut together = Vec::with_capacity(total);
+    let mut ends = Vec::new();
+    for _ in 0..count {
+        together.extend_from_slice(d.bytes()?);
+        ends.push(together.len());
+    }
+    let together = Bytes::from(together);
+    let mut from = 0;
+    let slice = |end| Blob(together.slice(std::mem::replace(&mut from, end)..end));
+    Ok(ends.into_iter().map(slice).collect())
+}

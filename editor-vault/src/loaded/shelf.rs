@@ -40,6 +40,11 @@ impl Shelf {
         Arc::new(Loaded::new(space, id, self.bytes.clone()))
     }
 
+    /// Counts how often a document was wanted.
+    pub(crate) fn uses(&self) -> u64 {
+        self.clock.load(Ordering::Relaxed)
+    }
+
     /// The place of a document, if it has one.
     pub(crate) fn get(&self, space: SpaceId, id: DocumentId) -> Option<Arc<Loaded>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner).get(&(space, id)).cloned()

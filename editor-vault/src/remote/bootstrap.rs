@@ -4,6 +4,7 @@
 //! anew. The point moves over complete documents only, in the transaction that stores them.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use document::{Document, Snapshot};
 use sync_wire::{
@@ -11,8 +12,8 @@ use sync_wire::{
 };
 
 use super::RemoteError;
-use super::entries::{Parsed, parse, store};
-use crate::storage::{Origin, Resuming, SnapshotRow, Tx};
+use super::entries::{Parsed, Stores, parse, store};
+use crate::storage::{DocumentRow, Moved, Origin, Resuming, SnapshotRow, SpaceRow, Tx};
 use crate::vault::Inner;
 
 /// Largest snapshot that is put together, in bytes; SQLite holds no larger value here.
@@ -37,14 +38,29 @@ struct Partial {
 /// A document of a bootstrap, checked.
 struct Ready {
     document: DocumentId,
-    snapshot: Option<(Snapshot, Option<String>)>,
+    snapshot: Option<Checked>,
     entries: Vec<(LogPosition, Parsed)>,
+}
+
+/// A snapshot that loads.
+struct Checked {
+    snapshot: Snapshot,
+    type_name: Option<String>,
+    /// What it was loaded as, with the entries that came with it: whoever reads the document need not load it again.
+    /// None, if the entries are more than changes that apply.
+    whole: Option<Whole>,
+}
+
+/// All that the vault has of a document that is new to it.
+struct Whole {
+    document: Document,
+    title: Option<String>,
 }
 
 impl Inner {
     /// Makes a part of a bootstrap durable with its point, in one transaction.
     pub(crate) fn commit_bootstrap(
-        &self,
+        self: &Arc<Self>,
         bootstrap: Bootstrap,
         assembly: &mut Assembly,
     ) -> Result<Cursor, RemoteError> {
@@ -61,22 +77,29 @@ impl Inner {
             if document.complete {
                 after = Some(document.document);
             }
-            ready.push(assembly.take(id, at, document)?);
+            ready.push(assembly.take(id, at, document)?.with_title(self));
         }
         let reached = before.filter(|_| !done).map(|point| BootstrapPoint { after, ..point });
-        let touched: Vec<DocumentId> = ready.iter().map(|document| document.document).collect();
-        let cursor = self.storage.write_remote(move |tx| {
+        // Places before the commit: what another process writes afterwards makes them stale.
+        let place = |document: &Ready| self.shelf.place(self.resolve(id), document.document);
+        let places: Vec<_> = ready.iter().map(place).collect();
+        let (cursor, stored) = self.storage.write_remote(move |tx| {
             let space = tx.space(id)?.ok_or_else(|| RemoteError::rejected(format!("space {id} is gone")))?;
             let now = space.resuming.ok_or_else(|| RemoteError::rejected(format!("space {id} has no cursor")))?;
-            for document in &ready {
-                document.store(tx, &space)?;
+            let mut stored = Vec::with_capacity(ready.len());
+            for document in ready {
+                stored.push(document.store(tx, &space)?);
             }
             let cursor = Cursor { space: id, at: now.at, chain: now.chain, bootstrap: reached };
             tx.set_cursor(space.row, &cursor)?;
-            Ok::<_, RemoteError>(cursor)
+            Ok::<_, RemoteError>((cursor, stored))
         })?;
-        for document in touched {
-            self.take_in(id, document, None);
+        for (place, fresh) in places.iter().zip(stored) {
+            if fresh.is_some_and(|(row, document)| place.keep(row, document)) {
+                self.hint(id, place.id);
+            } else {
+                self.take_in(id, place.id, None);
+            }
         }
         Ok(cursor)
     }
@@ -93,7 +116,7 @@ fn point(resuming: &Resuming, at: LogPosition) -> Result<Option<BootstrapPoint>,
 
 impl Assembly {
     fn take(&mut self, space: SpaceId, at: LogPosition, sent: BootstrapDocument) -> Result<Ready, RemoteError> {
-        let document = sent.document;
+        let (document, is_complete) = (sent.document, sent.complete);
         let whole = match sent.snapshot {
             Some(part) => self.add(space, document, &part)?,
             None => None,
@@ -107,7 +130,13 @@ impl Assembly {
             Ok((LogPosition { epoch: at.epoch, position: entry.position }, parse(entry.entry)?))
         };
         let entries = sent.entries.into_iter().map(positioned).collect::<Result<_, _>>()?;
-        Ok(Ready { document, snapshot, entries })
+        let mut ready = Ready { document, snapshot, entries };
+        if is_complete {
+            ready.apply_entries();
+        } else if let Some(checked) = &mut ready.snapshot {
+            checked.whole = None; // to apply each part alone costs more than to load it once, with all of them
+        }
+        Ok(ready)
     }
 
     /// Adds a part; gives the whole when it was the last.
@@ -158,26 +187,57 @@ impl Partial {
     }
 }
 
-/// Loads a snapshot behind the guard and compares what it claims. Gives the document's type with it.
-fn check(document: DocumentId, snapshot: Snapshot) -> Result<(Snapshot, Option<String>), RemoteError> {
+/// Loads a snapshot behind the guard and compares what it claims.
+fn check(document: DocumentId, snapshot: Snapshot) -> Result<Checked, RemoteError> {
     let loaded = Document::load(&snapshot);
     let loaded = loaded.map_err(|error| RemoteError::rejected(format!("snapshot of document {document}: {error}")))?;
-    Ok((snapshot, loaded.type_name()))
+    let type_name = loaded.type_name();
+    Ok(Checked { snapshot, type_name, whole: Some(Whole { document: loaded, title: None }) })
 }
 
 impl Ready {
-    fn store(&self, tx: &Tx<'_>, space: &crate::storage::SpaceRow) -> Result<(), RemoteError> {
-        if let Some((snapshot, type_name)) = &self.snapshot {
-            let document = tx.ensure_document(space, self.document, type_name.as_deref())?.row;
-            let stored = SnapshotRow { origin: Origin::Relay, through: 0, snapshot: snapshot.clone() };
-            tx.put_snapshot(document, &stored)?;
-            tx.drop_local_snapshot(document)?;
-            tx.add_bytes(document, stored.snapshot.bytes.len())?;
-            tx.begin_generation(document)?;
+    /// Adds the entries to what the snapshot was loaded as, if they are nothing but changes that apply.
+    fn apply_entries(&mut self) {
+        let Some(checked) = &mut self.snapshot else { return };
+        let changes: Option<Vec<_>> =
+            self.entries.iter().map(|(_, parsed)| parsed.change.as_ref().map(|change| change.bytes.clone())).collect();
+        let applies = |whole: &mut Whole| match &changes {
+            Some(changes) => changes.is_empty() || whole.document.apply(changes).is_ok(),
+            None => false,
+        };
+        checked.whole = checked.whole.take().and_then(|mut whole| applies(&mut whole).then_some(whole));
+    }
+
+    /// Finds out what people call it while it is at hand.
+    fn with_title(mut self, inner: &Inner) -> Self {
+        if let Some(Checked { type_name: Some(type_name), whole: Some(whole), .. }) = &mut self.snapshot {
+            let schema = inner.schemas.get(type_name);
+            whole.title = schema.and_then(|schema| schema.title(&whole.document.value()));
         }
+        self
+    }
+
+    /// Gives the document with its row, if this is all that the vault has of it.
+    fn store(self, tx: &Tx<'_>, space: &SpaceRow) -> Result<Option<(DocumentRow, Document)>, RemoteError> {
+        let mut new = None;
+        if let Some(Checked { snapshot, type_name, whole }) = self.snapshot {
+            let place = tx.ensure_document(space, self.document, type_name.as_deref())?;
+            let stored = SnapshotRow { origin: Origin::Relay, through: 0, snapshot };
+            tx.put_snapshot(place.row, &stored)?;
+            tx.drop_local_snapshot(place.row)?;
+            tx.add_bytes(place.row, stored.snapshot.bytes.len())?;
+            tx.begin_generation(place.row)?;
+            new = whole.filter(|_| place.moved == Moved::default()).map(|whole| (place.row, whole));
+        }
+        let mut is_plain = true;
         for (at, parsed) in &self.entries {
-            store(parsed, tx, space, *at)?; // loaded documents are read anew
+            // Loaded documents are read anew.
+            let stored = store(parsed, tx, space, *at)?;
+            is_plain &= matches!(stored.effect, Stores::Change { .. } | Stores::Nothing);
         }
-        Ok(())
+        let Some((row, Whole { document, title })) = new.filter(|_| is_plain) else { return Ok(None) };
+        tx.set_title(row, Some(title.as_deref()))?;
+        let row = tx.document(space.space, self.document)?;
+        Ok(row.filter(|row| row.held.is_none()).map(|row| (row, document)))
     }
 }

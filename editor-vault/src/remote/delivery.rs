@@ -1,6 +1,7 @@
 //! A contiguous run of a log: verified against the chain, stored together with the new resume point.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sync_wire::log::EntryIdentity;
 use sync_wire::planted::{self, Bug};
@@ -32,7 +33,7 @@ struct Outcome {
 impl Inner {
     /// Makes a delivery durable with its resume point, in one transaction, and lets loaded documents take it in. It is
     /// compared with the vault in that transaction, and what it brought is handed on: nothing is read twice.
-    pub(crate) fn commit_remote(&self, deliver: Deliver) -> Result<Cursor, RemoteError> {
+    pub(crate) fn commit_remote(self: &Arc<Self>, deliver: Deliver) -> Result<Cursor, RemoteError> {
         let Deliver { space, after, entries, chain, .. } = deliver;
         let entries = entries.into_iter().map(parse).collect::<Result<Vec<_>, _>>()?;
         let delivery = Delivery { space, after, entries, chain };
@@ -49,7 +50,7 @@ impl Inner {
     }
 
     /// Planted: who ends between the two never asks for the entries again.
-    fn commit_remote_in_two(&self, delivery: Delivery) -> Result<Cursor, RemoteError> {
+    fn commit_remote_in_two(self: &Arc<Self>, delivery: Delivery) -> Result<Cursor, RemoteError> {
         let (delivery, found, cursor) = self.storage.write_remote(move |tx| {
             let (found, known) = delivery.find(tx)?;
             let cursor = delivery.verify(&known)?;
@@ -60,7 +61,7 @@ impl Inner {
         Ok(self.arrived(outcome))
     }
 
-    fn arrived(&self, outcome: Outcome) -> Cursor {
+    fn arrived(self: &Arc<Self>, outcome: Outcome) -> Cursor {
         let Outcome { cursor, is_rotated, arrivals } = outcome;
         if is_rotated {
             self.actors.forget();

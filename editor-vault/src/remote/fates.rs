@@ -1,6 +1,7 @@
 //! What became of our batches. Every fate is kept, and so is every byte.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use document::Header;
 use sync_core::client::{Fate, Verdict};
@@ -17,7 +18,7 @@ const NO_VERSION: u64 = u64::MAX;
 impl Inner {
     /// Makes fates durable. A refused batch goes into quarantine with everything that rests on it, and its document is
     /// rebuilt from the rest.
-    pub(crate) fn record_fates(&self, fates: &[Fate]) -> Result<(), RemoteError> {
+    pub(crate) fn record_fates(self: &Arc<Self>, fates: &[Fate]) -> Result<(), RemoteError> {
         let stored = fates.to_vec();
         let is_shortened = self.storage.write_remote(move |tx| {
             let mut is_shortened = false;

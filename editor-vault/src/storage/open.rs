@@ -185,20 +185,25 @@ fn prepare(connection: &Connection, file: &Path, checkpoints: Checkpoints) -> Re
 const NORMAL: i64 = 1;
 const FULL: i64 = 2;
 
-/// Whether the next commits of a connection wait for the disk. Without WAL they always do.
-pub(super) fn set_flush(connection: &Connection, flush: Flush) -> rusqlite::Result<()> {
-    let is_wal = || {
-        let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-        Ok::<_, rusqlite::Error>(mode.eq_ignore_ascii_case("wal"))
-    };
-    let wanted = match flush {
-        Flush::Now => FULL,
-        Flush::Later if is_wal()? => NORMAL,
-        Flush::Later => return Ok(()),
-    };
+/// Whether the next commits of a connection wait for the disk. `false`: without WAL they always do.
+pub(super) fn set_flush(connection: &Connection, flush: Flush) -> rusqlite::Result<bool> {
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     let now: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
     // EXTRA, which stands where there is no WAL, stays.
-    if now == wanted || now > FULL { Ok(()) } else { connection.pragma_update(None, "synchronous", wanted) }
+    let can_wait = mode.eq_ignore_ascii_case("wal") && now <= FULL;
+    if can_wait {
+        switch_flush(connection, flush)?;
+    }
+    Ok(can_wait)
+}
+
+/// As [`set_flush`], for a connection of which that has said `true`.
+pub(super) fn switch_flush(connection: &Connection, flush: Flush) -> rusqlite::Result<()> {
+    let wanted = match flush {
+        Flush::Now => FULL,
+        Flush::Later => NORMAL,
+    };
+    connection.pragma_update(None, "synchronous", wanted)
 }
 
 /// For every connection. WAL with `synchronous = NORMAL` could roll back what was acknowledged, so it is FULL.

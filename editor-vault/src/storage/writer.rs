@@ -6,10 +6,10 @@ mod job; // a write, and who waits for it
 
 use std::fmt;
 use std::path::Path;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 
@@ -24,8 +24,15 @@ use crate::error::StorageError;
 const QUEUE_MAX: usize = 1024;
 /// Writes in one transaction.
 const GROUP_MAX: usize = 256;
-/// How often an idle thread looks whether another process has written.
+/// How often an idle thread looks whether another process has written, if it cannot hear it.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// How often it looks if this process listens to the bell of the others.
+const LOOK_ANYWAY_EVERY: Duration = Duration::from_secs(1);
+/// From so many writes in one transaction on, the next waits for as many: those who were answered together come again
+/// together, and a transaction for the first of them would make all others wait for two.
+const COMPANY_MIN: usize = 8;
+/// A pause in which nobody comes ends the waiting.
+const PAUSE: Duration = Duration::from_micros(100);
 
 type Callback = Box<dyn Fn() + Send>;
 
@@ -37,6 +44,16 @@ pub(crate) enum Flush {
     /// With the next one that must: the relay has it, and gives it again to a resume point that went back with it.
     /// Commits reach the disk in their order, so no edit of ours can outlive what it rests on (decision 0006).
     Later,
+}
+
+/// How far what an error takes back reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// All that the write did, and nothing of others.
+    Own,
+    /// The whole transaction, if the write did something: for one that fails before it does anything, unless the file
+    /// fails. Quicker.
+    Group,
 }
 
 /// On whose threads a vault works.
@@ -83,9 +100,16 @@ pub(super) struct Writer {
 /// How writes come to the core.
 #[derive(Clone)]
 enum Queue {
-    Thread(SyncSender<Box<dyn Job>>),
+    Thread(SyncSender<Order>),
     Inline,
     Closed,
+}
+
+/// What the thread is to do.
+enum Order {
+    Write(Box<dyn Job>),
+    /// Look whether another process has written: from now on it may not be heard.
+    Look,
 }
 
 impl fmt::Debug for Writer {
@@ -101,28 +125,29 @@ impl Writer {
         shell: Shell,
         bell: Arc<Bell>,
     ) -> Result<Self, StorageError> {
-        let is_inline = shell.is_inline();
+        let (is_inline, heard) = (shell.is_inline(), bell.clone());
         let core = Core::new(file.clone(), connection, shell, (!is_inline).then_some(bell));
         let core = Arc::new(Mutex::new(core));
-        let (queue, thread) = if is_inline { (Queue::Inline, None) } else { start_thread(&core, &file)? };
+        let (queue, thread) = if is_inline { (Queue::Inline, None) } else { start_thread(&core, &file, heard)? };
         Ok(Self { core, queue: RwLock::new(queue), thread: Mutex::new(thread), file })
     }
 
     pub(super) fn submit<T, E>(
         &self,
         flush: Flush,
+        scope: Scope,
         write: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
         done: impl FnOnce(Result<T, E>) + Send + 'static,
     ) where
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
-        let job = job::new(flush, write, done);
+        let job = job::new(flush, scope, write, done);
         let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner).clone();
         match queue {
             Queue::Thread(queue) => {
-                if let Err(refused) = queue.send(job) {
-                    refused.0.done(Err(self.closed()));
+                if let Err(SendError(Order::Write(job))) = queue.send(Order::Write(job)) {
+                    job.done(Err(self.closed()));
                 }
             }
             Queue::Inline => run(&self.core, vec![job], &self.file),
@@ -145,8 +170,8 @@ impl Writer {
         let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner);
         let core = if matches!(*queue, Queue::Closed) { None } else { self.core.try_lock().ok() };
         drop(queue);
-        let Some(mut core) = core else { return self.submit(flush, write, done) };
-        let mut group = vec![job::new(flush, write, done)];
+        let Some(mut core) = core else { return self.submit(flush, Scope::Own, write, done) };
+        let mut group = vec![job::new(flush, Scope::Own, write, done)];
         let committed = core.commit(&mut group);
         drop(core);
         answer(group, &committed, &self.file);
@@ -158,6 +183,13 @@ impl Writer {
 
     pub(super) fn on_foreign_writes(&self, moved: Callback) {
         lock(&self.core).on_foreign_writes(moved);
+    }
+
+    /// The bell is no longer heard.
+    pub(super) fn look_again(&self) {
+        if let Queue::Thread(queue) = &*self.queue.read().unwrap_or_else(PoisonError::into_inner) {
+            drop(queue.try_send(Order::Look)); // whose queue is full looks after what is in it
+        }
     }
 
     /// Waits until everything that was submitted is durable and the connection is closed.
@@ -192,30 +224,70 @@ impl Drop for Writer {
     }
 }
 
-fn start_thread(core: &Arc<Mutex<Core>>, file: &Arc<Path>) -> Result<(Queue, Option<JoinHandle<()>>), StorageError> {
+fn start_thread(
+    core: &Arc<Mutex<Core>>,
+    file: &Arc<Path>,
+    bell: Arc<Bell>,
+) -> Result<(Queue, Option<JoinHandle<()>>), StorageError> {
     let (sender, receiver) = sync_channel(QUEUE_MAX);
     let (worker, place) = (core.clone(), file.clone());
     let started =
-        std::thread::Builder::new().name("vault-writer".into()).spawn(move || drain(&worker, &receiver, &place));
+        std::thread::Builder::new().name("vault-writer".into()).spawn(move || drain(&worker, &receiver, &bell, &place));
     let io = |error: std::io::Error| StorageError::Io { path: file.to_path_buf(), detail: error.to_string() };
     Ok((Queue::Thread(sender), Some(started.map_err(io)?)))
 }
 
-fn drain(core: &Mutex<Core>, queue: &Receiver<Box<dyn Job>>, file: &Path) {
+fn drain(core: &Mutex<Core>, queue: &Receiver<Order>, bell: &Bell, file: &Path) {
+    let mut last = Last { jobs: 0, took: Duration::ZERO };
     loop {
-        match queue.recv_timeout(LOOK_EVERY) {
-            Ok(first) => {
-                let mut group = vec![first];
+        let wait = if bell.is_hearing() { LOOK_ANYWAY_EVERY } else { LOOK_EVERY };
+        match queue.recv_timeout(wait) {
+            Ok(Order::Write(first)) => {
+                let mut group = last.wait_for_company(vec![first], queue);
                 let mut locked = lock(core);
-                group.extend(queue.try_iter().take(GROUP_MAX - 1));
+                gather(&mut group, queue);
+                let (began, jobs) = (Instant::now(), group.len());
                 let committed = locked.commit(&mut group);
                 drop(locked);
+                last = Last { jobs, took: began.elapsed() };
                 answer(group, &committed, file);
                 lock(core).look_for_foreign_writes();
             }
-            Err(RecvTimeoutError::Timeout) => lock(core).look_for_foreign_writes(),
+            Ok(Order::Look) | Err(RecvTimeoutError::Timeout) => lock(core).look_for_foreign_writes(),
             Err(RecvTimeoutError::Disconnected) => return,
         }
+    }
+}
+
+/// Takes what is there.
+fn gather(group: &mut Vec<Box<dyn Job>>, queue: &Receiver<Order>) {
+    let room = GROUP_MAX.saturating_sub(group.len());
+    group.extend(queue.try_iter().take(room).filter_map(|order| match order {
+        Order::Write(job) => Some(job),
+        Order::Look => None, // who writes looks afterwards
+    }));
+}
+
+/// The transaction before.
+struct Last {
+    jobs: usize,
+    took: Duration,
+}
+
+impl Last {
+    /// Waits for as many as wrote together before, while they come, and never longer than that took.
+    fn wait_for_company(&self, mut group: Vec<Box<dyn Job>>, queue: &Receiver<Order>) -> Vec<Box<dyn Job>> {
+        if self.jobs < COMPANY_MIN {
+            return group;
+        }
+        let (began, mut before) = (Instant::now(), 0);
+        gather(&mut group, queue);
+        while (before + 1..self.jobs).contains(&group.len()) && began.elapsed() < self.took {
+            before = group.len();
+            std::thread::sleep(PAUSE);
+            gather(&mut group, queue);
+        }
+        group
     }
 }
 

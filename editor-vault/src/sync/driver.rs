@@ -83,7 +83,7 @@ impl Driver {
         // One process syncs; the lock ends with this thread.
         let Some(_lock) = self.wait_for_lock().await else { return };
         let inner = Arc::downgrade(&self.core.inner);
-        let _listening = self.core.inner.storage.listen(move || {
+        let listening = self.core.inner.storage.listen(move || {
             if let Some(inner) = inner.upgrade() {
                 inner.sealer.foreign();
             }
@@ -100,7 +100,7 @@ impl Driver {
             if self.stop.load(Ordering::Acquire) {
                 inputs.push_back(Input::Stop);
                 self.core.work_off(&mut inputs, &mut self.line);
-                return;
+                return self.core.inner.storage.listened(listening);
             }
             inputs.extend(self.next_input().await);
         }

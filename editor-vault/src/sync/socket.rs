@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use sync_wire::limits::{DEAD_AFTER, FRAME_BYTES_MAX, PING_INTERVAL, SUBPROTOCOL};
-use sync_wire::{DeviceFrame, RelayFrame, decode_relay_frame, encode_device_frame};
+use sync_wire::limits::{DEAD_AFTER, DELIVER_CREDIT, FRAME_BYTES_MAX, PING_INTERVAL, SUBPROTOCOL};
+use sync_wire::{Confirm, DeviceFrame, RelayFrame, decode_relay_frame, encode_device_frame};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::Error as WsError;
@@ -29,6 +29,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 const FRAMES_AHEAD: usize = 16;
 /// Read and write buffers of a connection, in bytes; tungstenite's own are 128 KiB.
 const BUFFER_BYTES: usize = 4096;
+
+/// How long a confirmation may wait for others. It returns credit and nothing else, and costs both sides as much as a
+/// delivery: what waits for the delivery goes first.
+const CONFIRM_WITHIN: Duration = Duration::from_millis(5);
+/// Deliveries whose confirmation waits; the relay has credit for more than twice as many.
+const CONFIRMS_HELD_MAX: u32 = DELIVER_CREDIT / 2 - 1;
 
 /// Where and as whom to connect.
 #[derive(Clone)]
@@ -193,7 +199,11 @@ where
 {
     loop {
         let written = match timeout(PING_INTERVAL, queue.recv()).await {
-            Ok(Some(frame)) => write_all(&mut sink, frame, &mut queue).await,
+            Ok(Some(DeviceFrame::Confirm(first))) => {
+                let (confirm, next) = gather_confirms(first, &mut queue).await;
+                write_all(&mut sink, [Some(DeviceFrame::Confirm(confirm)), next], &mut queue).await
+            }
+            Ok(Some(frame)) => write_all(&mut sink, [Some(frame), None], &mut queue).await,
             Ok(None) => {
                 drop(sink.close().await);
                 return;
@@ -206,19 +216,69 @@ where
     }
 }
 
+/// Waits a little for more confirmations of the same space; ends with the first frame that is another.
+async fn gather_confirms(
+    mut confirm: Confirm,
+    queue: &mut mpsc::UnboundedReceiver<DeviceFrame>,
+) -> (Confirm, Option<DeviceFrame>) {
+    let until = Instant::now() + CONFIRM_WITHIN;
+    while confirm.frames < CONFIRMS_HELD_MAX {
+        match timeout_at(until, queue.recv()).await {
+            Ok(Some(DeviceFrame::Confirm(later))) if later.space == confirm.space => {
+                confirm = Confirm { frames: confirm.frames + later.frames, ..later };
+            }
+            Ok(next) => return (confirm, next),
+            Err(_) => break,
+        }
+    }
+    (confirm, None)
+}
+
 /// Writes what is there, then flushes once.
 async fn write_all<S>(
     sink: &mut SplitSink<WebSocketStream<S>, Message>,
-    first: DeviceFrame,
+    first: [Option<DeviceFrame>; 2],
     queue: &mut mpsc::UnboundedReceiver<DeviceFrame>,
 ) -> Result<(), WsError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut next = Some(first);
-    while let Some(frame) = next {
+    let there = std::iter::from_fn(|| queue.try_recv().ok());
+    for frame in first.into_iter().flatten().chain(there) {
         sink.feed(Message::Binary(encode_device_frame(&frame).into())).await?;
-        next = queue.try_recv().ok();
     }
     sink.flush().await
+}
+
+#[cfg(test)]
+mod tests {
+    use sync_wire::{Position, SpaceId};
+
+    use super::*;
+
+    fn confirm(space: u8, position: u64) -> DeviceFrame {
+        DeviceFrame::Confirm(Confirm { space: SpaceId([space; 16]), position: Position(position), frames: 1 })
+    }
+
+    fn gathered(queued: Vec<DeviceFrame>) -> (Confirm, Option<DeviceFrame>) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (sender, mut queue) = mpsc::unbounded_channel();
+        queued.into_iter().for_each(|frame| sender.send(frame).unwrap());
+        let first = Confirm { space: SpaceId([1; 16]), position: Position(1), frames: 1 };
+        runtime.block_on(gather_confirms(first, &mut queue))
+    }
+
+    #[test]
+    fn confirmations_of_a_space_leave_as_one_and_give_all_credit_back() {
+        let (one, next) = gathered(vec![confirm(1, 2)]);
+        assert_eq!((one.position, one.frames, next), (Position(2), 2, None));
+        let (many, next) = gathered((2..9).map(|position| confirm(1, position)).collect());
+        assert_eq!((many.position, many.frames, next), (Position(3), CONFIRMS_HELD_MAX, None));
+    }
+
+    #[test]
+    fn a_confirmation_waits_for_nothing_behind_which_something_else_leaves() {
+        let (one, next) = gathered(vec![confirm(2, 7), confirm(1, 2)]);
+        assert_eq!((one.position, one.frames, next), (Position(1), 1, Some(confirm(2, 7))));
+    }
 }

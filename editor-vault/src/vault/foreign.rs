@@ -5,7 +5,8 @@ use std::sync::PoisonError;
 use super::Inner;
 
 impl Inner {
-    /// Runs on the sealer's thread, at most a quarter of a second after another process committed.
+    /// Runs on the sealer's thread when another process has committed: at once if its bell is heard, else at most a
+    /// quarter of a second later.
     pub(crate) fn take_in_foreign(&self) {
         let mut seen = self.seen_row.lock().unwrap_or_else(PoisonError::into_inner);
         let after = *seen;

@@ -245,6 +245,7 @@ fn a_change_that_cannot_be_applied_holds_its_document_and_no_other() {
     assert_eq!(settings.get(TAB_SIZE).unwrap(), Some(2.into()), "what can be shown is shown");
     let refused = settings.edit(|draft| draft.put(TAB_SIZE, 4.into())).unwrap_err();
     assert_eq!(refused.code(), "held", "{refused}");
+    vault.flush().unwrap(); // that it is held is written down beside everything else
     assert!(settings.status().unwrap().held.is_some());
     assert_eq!(note.status().unwrap().state, DocumentState::Synced);
 }

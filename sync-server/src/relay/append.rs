@@ -60,7 +60,7 @@ pub async fn append(app: &App, target: &Writable, pushes: Pushes) -> Result<Vec<
     };
     let outcomes = if target.kind() == SpaceKind::Personal {
         app.checker.room(target.space()).await;
-        commit(app, target, request, &bell).await?
+        commit(app, request, &bell).await?
     } else {
         append_checked(app, target, request, &bell).await?
     };
@@ -78,7 +78,7 @@ async fn append_checked(
 ) -> Result<Vec<(BatchId, Stored)>, AppendError> {
     let mut checkout = app.checker.checkout(target.space(), request.document).await;
     check::before_append(app, &mut checkout, &mut request.batches).await?;
-    let outcomes = commit(app, target, request, bell).await;
+    let outcomes = commit(app, request, bell).await;
     let last = outcomes.as_ref().ok().and_then(|outcomes| all_appended(outcomes));
     match last {
         Some(position) => checkout.advance(position),
@@ -96,12 +96,7 @@ fn all_appended(outcomes: &[(BatchId, Stored)]) -> Option<Position> {
 }
 
 /// Appends in one transaction, then fills the tail, then hints: in this order, or a reader finds a gap.
-async fn commit(
-    app: &App,
-    target: &Writable,
-    request: AppendRequest,
-    bell: &Arc<Bell>,
-) -> Result<Vec<(BatchId, Stored)>, StorageError> {
+async fn commit(app: &App, request: AppendRequest, bell: &Arc<Bell>) -> Result<Vec<(BatchId, Stored)>, StorageError> {
     let AppendRequest { space, document, device, .. } = request;
     let origin = Origin { space, document, device };
     // Made before storage takes the batches; nobody needs them unless somebody follows.
@@ -112,9 +107,9 @@ async fn commit(
     let began = Instant::now();
     let outcomes = app.storage.append(vec![request]).await?.pop().unwrap_or_default();
     measure(&outcomes, &changes, began.elapsed());
-    let mut end = None;
+    let (mut end, mut runs) = (None, Vec::new());
     for (index, (batch, outcome)) in outcomes.iter().enumerate() {
-        let Stored::Appended { at, proof } = outcome else {
+        let Stored::Appended { at, entries: len, proof } = outcome else {
             debug!(
                 batch.id = %batch, document.id = %document,
                 "Batch {batch} of document {document} was not taken: {outcome:?}"
@@ -123,9 +118,10 @@ async fn commit(
         };
         end = end.max(Some(at.position));
         if let (Some(Proof { chain, receipt }), Some(entries)) = (*proof, made.get_mut(index).and_then(Option::take)) {
-            app.tails.add(space, target.salt(), Run { end: *at, entries, chain, receipt });
+            runs.push(Run { end: *at, len: *len as u64, entries, chain, receipt });
         }
     }
+    app.tails.add(space, runs);
     if let Some(end) = end {
         app.hub.hint_others(space, end, bell);
         app.checker.changed(space, document, changes.iter().sum());
@@ -219,7 +215,7 @@ pub fn no_such_space(batches: &[Pushed], detail: &str) -> Vec<(BatchId, Outcome)
 
 fn session_outcome(outcome: Stored) -> Outcome {
     match outcome {
-        Stored::Appended { at, proof } => Outcome::Appended { at, proof },
+        Stored::Appended { at, proof, .. } => Outcome::Appended { at, proof },
         Stored::Refused { culprit, code, detail } => Outcome::Refused { culprit, code, detail },
         Stored::Parked { code, judged_by, detail } => Outcome::Parked { code, judged_by, detail },
         Stored::Need { hashes } => Outcome::Need { hashes },

@@ -20,7 +20,7 @@ use crate::config::Check;
 use crate::relay::runtime;
 pub use loaded::Checkout;
 use loaded::LoadedDocuments;
-use queue::{Next, Queue};
+use queue::{Next, Queue, Task};
 pub use work::CheckError;
 pub(crate) use work::project;
 
@@ -129,10 +129,13 @@ async fn worker(app: App) {
     }
 }
 
-/// Checks one document; whether that was possible.
+/// Checks one document, or makes a snapshot of it; whether that was possible.
 async fn check(app: &App, next: Next) -> bool {
     let (space, document) = next.key();
-    let checked = work::check_document(app, space, document).await;
+    let checked = match next.task() {
+        Task::Check => work::check_document(app, space, document).await,
+        Task::Snapshot => work::make_snapshot(app, space, document).await,
+    };
     if let Err(error) = &checked {
         error!(
             space.id = %space, document.id = %document, error.code = error.code(),
@@ -145,12 +148,12 @@ async fn check(app: &App, next: Next) -> bool {
     checked.is_ok()
 }
 
-/// Checks one document that waits; if none is known, looks for one in storage. `false` if there is none, or if it
-/// cannot be checked now.
+/// Checks one document that waits; if none is known, looks for one in storage. If none is there, makes a snapshot that
+/// waits for its document to be quiet, as it is. `false` if there is nothing to do, or if it cannot be done now.
 #[cfg(feature = "simulation")]
 pub(crate) async fn step(app: &App) -> bool {
-    if app.checker.waiting() == 0 && look(app).await.is_none() {
-        return false;
+    if app.checker.waiting() == 0 {
+        look(app).await;
     }
     match app.checker.queue.take() {
         Some(next) => check(app, next).await,

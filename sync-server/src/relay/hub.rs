@@ -4,16 +4,21 @@
 //! hints that come meanwhile collapse into it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::task::{Context, Poll};
 
+use futures_util::task::AtomicWaker;
 use sync_wire::{Position, SpaceId};
-use tokio::sync::Notify;
 
-/// What one follower has not looked at yet.
+/// What one follower has not looked at yet. To be waited at by one task only.
 #[derive(Debug, Default)]
 pub struct Bell {
     rung: Mutex<Rung>,
-    wake: Notify,
+    /// Whether there is something: who waits looks here whenever it wakes up, and should not lock for nothing.
+    is_rung: AtomicBool,
+    waker: AtomicWaker,
 }
 
 /// Never larger than the set of spaces that its owner follows.
@@ -35,19 +40,26 @@ pub struct Heard {
 impl Bell {
     /// Waits until there is something, and takes all of it.
     pub async fn heard(&self) -> Heard {
-        loop {
-            let woken = self.wake.notified();
-            let heard = self.take();
-            if heard != Heard::default() {
-                return heard;
-            }
-            woken.await;
+        poll_fn(|context| self.poll_heard(context)).await
+    }
+
+    fn poll_heard(&self, context: &Context<'_>) -> Poll<Heard> {
+        if let Some(heard) = self.look() {
+            return Poll::Ready(heard);
         }
+        self.waker.register(context.waker());
+        // It may have rung before it knew whom to wake.
+        self.look().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    fn look(&self) -> Option<Heard> {
+        self.is_rung.load(Ordering::SeqCst).then(|| self.take()).filter(|heard| *heard != Heard::default())
     }
 
     /// Takes what there is.
     pub fn take(&self) -> Heard {
         let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_rung.store(false, Ordering::SeqCst);
         Heard {
             ends: std::mem::take(&mut rung.ends).into_iter().collect(),
             access_changed: std::mem::take(&mut rung.access_changed),
@@ -59,14 +71,18 @@ impl Bell {
         let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         let known = rung.ends.entry(space).or_default();
         *known = end.max(*known);
+        self.is_rung.store(true, Ordering::SeqCst);
         drop(rung);
-        self.wake.notify_one();
+        self.waker.wake();
     }
 
     /// Says that access may have changed.
     pub fn ring_access_changed(&self) {
-        self.rung.lock().unwrap_or_else(PoisonError::into_inner).access_changed = true;
-        self.wake.notify_one();
+        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        rung.access_changed = true;
+        self.is_rung.store(true, Ordering::SeqCst);
+        drop(rung);
+        self.waker.wake();
     }
 
     fn forget(&self, space: SpaceId) {

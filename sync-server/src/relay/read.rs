@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use relay_storage::{CursorVerdict, ReadError, SpaceGrant, StorageError};
 use sync_core::session::{BootstrapCursor, BootstrapPage, LogPage, Within};
 use sync_wire::limits::FRAME_BYTES_MAX;
-use sync_wire::{Entry, Grant, LogPosition, Position, Resume, Salt, SpaceId};
+use sync_wire::{Entry, Grant, LogPosition, Position, Resume, SpaceId};
 
 use crate::access::Readable;
 use crate::app::App;
@@ -114,16 +114,17 @@ impl Tails {
         Self { space_bytes_max, bytes_max, kept: Mutex::default() }
     }
 
-    /// Adds what was appended, as storage said.
-    pub fn add(&self, space: SpaceId, salt: &Salt, run: Run) {
+    /// Adds what was appended, as storage said, in its order.
+    pub fn add(&self, space: SpaceId, runs: Vec<Run>) {
+        let Some(first) = runs.first() else { return };
         let tail = {
             let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(kept.tails.entry(space).or_insert_with(|| Arc::new(Mutex::new(Tail::ending_at(&run)))))
+            Arc::clone(kept.tails.entry(space).or_insert_with(|| Arc::new(Mutex::new(Tail::ending_at(first)))))
         };
         let (before, after) = {
             let mut tail = tail.lock().unwrap_or_else(PoisonError::into_inner);
             let before = tail.bytes();
-            tail.add(salt, run, self.space_bytes_max);
+            runs.into_iter().for_each(|run| tail.add(run, self.space_bytes_max));
             (before, tail.bytes())
         };
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,13 +5,14 @@
 //! empty, so a slow device costs its cursor and one write buffer.
 
 pub(crate) mod effects; // what is done outside the loop: authorize, append, read
+mod ending; // why a session ends
+mod frames; // what one input makes a session say
 mod outgoing; // what waits for the socket
 mod credit; // bytes of pushed batches, bounded for the whole relay
 
 use std::collections::VecDeque;
-use std::error::Error as _;
 use std::future::poll_fn;
-use std::io;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -30,6 +31,7 @@ use sync_wire::{
     AccountId, DeviceFrame, Goodbye, GoodbyeCode, Push, RelayFrame, decode_device_frame, encode_relay_frame,
 };
 use tokio::time::Instant;
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use tracing::{Instrument as _, debug, info};
 
 use crate::accept::Connection;
@@ -41,13 +43,15 @@ use crate::relay::hub::{Heard, Listener};
 use crate::relay::sessions::Place;
 use credit::{Credit, Room};
 use effects::{Operation, Peer, Task};
+use ending::{End, breach, is_access_lost, on_receive_error};
+use frames::Frames;
 use outgoing::Outgoing;
 
 /// The WebSocket's read buffer. Larger frames grow it for their time; the usual default of 128 KiB would be most of
 /// what an idle connection costs.
 const READ_BUFFER_BYTES: usize = 1024;
 /// Frames are collected up to this much before they are written.
-const WRITE_BUFFER_BYTES: usize = 4096;
+const WRITE_BUFFER_BYTES: usize = 16 << 10;
 /// One frame beyond the write buffer; [`Outgoing`] never has more under way.
 const WRITE_BUFFER_BYTES_MAX: usize = FRAME_BYTES_MAX + (64 << 10);
 /// Frames and answers that are taken before the others of the loop get their turn.
@@ -83,10 +87,14 @@ pub async fn upgrade(
         .max_frame_size(FRAME_BYTES_MAX)
         .max_message_size(FRAME_BYTES_MAX);
     Ok(upgrade.on_upgrade(move |socket| async move {
-        let _counted = metrics::session();
         let span = tracing::info_span!("session", account.id = %caller.account(), peer = %connection.peer);
-        Shell::new(app, caller, place, socket).run().instrument(span).await;
-        drop(connection); // its slot was the socket's until here
+        let session = async move {
+            let _counted = metrics::session();
+            Shell::new(app, caller, place, socket).run().await;
+            drop(connection); // its slot was the socket's until here
+        };
+        // A task of its own: this one has had to hold all that the upgrade needed.
+        tokio::spawn(session.instrument(span));
     }))
 }
 
@@ -111,14 +119,6 @@ struct Shell {
     sent_at: Instant,
 }
 
-/// Why the loop ended.
-enum End {
-    /// Say this, then close.
-    Goodbye(Goodbye),
-    /// The other side is gone.
-    Gone(String),
-}
-
 /// What the loop woke up for.
 enum Woken {
     Stop,
@@ -132,10 +132,11 @@ enum Woken {
 }
 
 impl Shell {
-    fn new(app: App, caller: Caller, place: Place<AccountId>, socket: WebSocket) -> Self {
+    // Boxed: a future that is given a value holds it twice.
+    fn new(app: App, caller: Caller, place: Place<AccountId>, socket: WebSocket) -> Box<Self> {
         let (sink, stream) = socket.split();
         let now = Instant::now();
-        Self {
+        Box::new(Self {
             listener: app.hub.listen(),
             out: Outgoing::new(app.config.relay.answer_bytes_max),
             credit: Credit::new(Arc::clone(&app.pushed_bytes)),
@@ -151,13 +152,20 @@ impl Shell {
             started: now,
             heard_at: now,
             sent_at: now,
-        }
+        })
     }
 
-    async fn run(mut self) {
+    async fn run(mut self: Box<Self>) {
+        let mut stop = pin!(self.peer.app().stop.clone().cancelled_owned());
+        let mut timer = pin!(tokio::time::sleep_until(self.next_timer()));
         let end = loop {
             self.begin_read();
-            let woken = self.wait().await;
+            // Moved only if it must ring earlier, or has rung: most waits end long before it.
+            let due = self.next_timer();
+            if due < timer.deadline() || timer.is_elapsed() {
+                timer.as_mut().reset(due);
+            }
+            let woken = self.wait(stop.as_mut(), timer.as_mut()).await;
             if let Err(end) = self.on_woken(woken) {
                 break end;
             }
@@ -171,25 +179,28 @@ impl Shell {
             tokio::spawn(operations.for_each(|_| std::future::ready(())));
         }
         match end {
-            End::Goodbye(goodbye) => self.say(goodbye).await,
+            End::Goodbye(goodbye) => Box::pin(self.say(goodbye)).await,
             End::Gone(why) => debug!("Session ended: {why}"),
         }
     }
 
-    async fn wait(&mut self) -> Woken {
-        let timer = self.next_timer();
+    async fn wait(
+        &mut self,
+        stop: Pin<&mut WaitForCancellationFutureOwned>,
+        timer: Pin<&mut tokio::time::Sleep>,
+    ) -> Woken {
         let may_receive = self.waiting.is_none();
         // In this order: what is done comes before what is new, and all that is done before it is written at once.
         tokio::select! {
             biased;
-            () = self.peer.app().stop.cancelled() => Woken::Stop,
+            () = stop => Woken::Stop,
             Some(input) = self.operations.next() => Woken::Done(input),
             heard = self.listener.bell().heard() => Woken::Heard(heard),
             Some(input) = OptionFuture::from(self.read.as_mut()) => Woken::Read(input),
             Some((push, room)) = OptionFuture::from(self.waiting.as_mut()) => Woken::Room(push, room),
             written = self.out.write(&mut self.sink), if !self.out.is_empty() => Woken::Written(written),
             received = self.stream.next(), if may_receive => Woken::Received(received),
-            () = tokio::time::sleep_until(timer) => Woken::Timer,
+            () = timer => Woken::Timer,
         }
     }
 
@@ -313,12 +324,14 @@ impl Shell {
         let now = sync_core::time::Instant(self.started.elapsed());
         let mut effects = Vec::new();
         self.session.handle(now, input, &mut effects);
-        effects.into_iter().try_for_each(|effect| self.perform(effect))
+        let mut frames = Frames::with_room_for(effects.len());
+        let performed = effects.into_iter().try_for_each(|effect| self.perform(effect, &mut frames));
+        self.send(frames).and(performed)
     }
 
-    fn perform(&mut self, effect: Effect) -> Result<(), End> {
+    fn perform(&mut self, effect: Effect, frames: &mut Frames) -> Result<(), End> {
         match self.peer.perform(effect, &mut self.listener) {
-            Task::Send(frame) => return self.send(&frame),
+            Task::Send(frame) => self.encode(&frame, frames),
             Task::Operation(operation) => self.operations.push(operation),
             Task::Read(read) => self.reads.push_back(read),
             Task::Done => {}
@@ -335,20 +348,24 @@ impl Shell {
         self.read = self.reads.pop_front().and_then(|read| self.peer.read(&read));
     }
 
-    fn send(&mut self, frame: &RelayFrame) -> Result<(), End> {
+    fn encode(&mut self, frame: &RelayFrame, frames: &mut Frames) {
         self.credit.answered(frame);
         if let RelayFrame::Deliver(deliver) = frame {
             metrics::delivered(deliver.entries.len() as u64);
         }
-        let bytes = encode_relay_frame(frame);
-        let len = bytes.len();
-        self.out
-            .push(Message::Binary(bytes.into()), len)
-            .map_err(|detail| End::Goodbye(Goodbye { code: GoodbyeCode::TOO_SLOW, retry_after_ms: 1000, detail }))
+        frames.add(frame);
+    }
+
+    fn send(&mut self, frames: Frames) -> Result<(), End> {
+        let pushed = frames.into_each().try_for_each(|bytes| {
+            let len = bytes.len();
+            self.out.push(Message::Binary(bytes), len)
+        });
+        pushed.map_err(|detail| End::Goodbye(Goodbye { code: GoodbyeCode::TOO_SLOW, retry_after_ms: 1000, detail }))
     }
 
     /// Says why, if the device listens soon enough, and closes.
-    async fn say(mut self, goodbye: Goodbye) {
+    async fn say(mut self: Box<Self>, goodbye: Goodbye) {
         let (code, detail) = (goodbye.code, goodbye.detail.clone());
         info!(goodbye.code = code.name(), "Session ends with {}: {detail}", code.name());
         if is_access_lost(code) {
@@ -358,7 +375,7 @@ impl Shell {
         let close = CloseFrame { code: websocket_code(code), reason: code.name().into() };
         self.out.push_uncounted(Message::Binary(last.into()), 0);
         self.out.push_uncounted(Message::Close(Some(close)), 0);
-        let Self { mut out, mut sink, mut stream, .. } = self;
+        let Self { mut out, mut sink, mut stream, .. } = *self;
         let closing = async {
             if out.write(&mut sink).await.is_ok() {
                 // Closing while something unread has arrived would make the other side lose the last frame.
@@ -367,26 +384,6 @@ impl Shell {
         };
         let _ = tokio::time::timeout(GOODBYE_TIMEOUT, closing).await;
     }
-}
-
-fn breach(detail: String) -> End {
-    End::Goodbye(Goodbye { code: GoodbyeCode::PROTOCOL, retry_after_ms: 1000, detail })
-}
-
-/// A broken connection ends quietly; everything else is a rule that the device broke.
-fn on_receive_error(error: &axum::Error) -> End {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if cause.is::<io::Error>() {
-            return End::Gone(error.to_string());
-        }
-        source = cause.source();
-    }
-    breach(error.to_string())
-}
-
-fn is_access_lost(code: GoodbyeCode) -> bool {
-    matches!(code, GoodbyeCode::UNAUTHENTICATED | GoodbyeCode::DEVICE_REVOKED | GoodbyeCode::DEVICE_TAKEN)
 }
 
 fn websocket_code(code: GoodbyeCode) -> u16 {

@@ -1,5 +1,6 @@
 //! What happens behind the log: checks, holds, snapshots; and before it, in shared spaces.
 
+use sync_wire::limits::PUSH_CREDIT;
 use sync_wire::{FateCode, RelayFrame, Role};
 
 use crate::author::{Author, Batch, poison};
@@ -114,4 +115,33 @@ async fn a_long_log_gets_a_snapshot_from_which_a_new_device_starts() {
         bytes: part.bytes.clone(),
     };
     document::Document::load(&snapshot).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_that_is_quiet_gets_a_snapshot_of_its_whole_log() {
+    let relay = Relay::start().await;
+    let alice = relay.account("alice").await;
+    let (mut laptop, _) = Device::online(relay.address, &alice.token).await;
+    let mut note = Author::new("note");
+    for count in [2_400, 560] {
+        let batches: Vec<Batch> = (0..count).flat_map(|number| note.put("/name", number)).collect();
+        for some in batches.chunks(PUSH_CREDIT as usize) {
+            let at = laptop.push_all(alice.personal, note.id, some).await;
+            let url = format!("/api/v1/spaces/{}/documents/{}?after={at}", alice.personal, note.id);
+            assert_eq!(get(relay.address, &alice.token, &url).await.status, 200);
+        }
+    }
+    // The tail is too short for a snapshot while somebody writes, and too long for a new device.
+    let covered = async || {
+        let state = relay.storage().document(alice.personal, note.id).await.unwrap().unwrap();
+        (state.snapshot.map(|snapshot| snapshot.covers), state.end.position)
+    };
+    let began = std::time::Instant::now();
+    while {
+        let (covers, end) = covered().await;
+        covers != Some(end)
+    } {
+        assert!(began.elapsed() < std::time::Duration::from_secs(60), "no snapshot: {:?}", covered().await);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }

@@ -84,6 +84,9 @@ impl Document {
         }
         self.pending.clear();
         self.pending_bytes = 0;
+        if let Some(since) = &mut self.sealed_since {
+            since.extend(sealed.seeds.iter().chain(&sealed.changes).map(|change| change.bytes.clone()));
+        }
         Ok(Some(sealed))
     }
 

@@ -7,6 +7,7 @@ mod history;
 mod leaves;
 mod merging;
 mod poison;
+mod preparation;
 mod reauthor;
 mod replica; // documents that exchange what they seal
 mod sealing;

@@ -2,23 +2,34 @@
 //!
 //! The order is PROTOCOL §2's: a batch that is in the log already is acknowledged whatever became of the grant.
 
+mod row; // one entry as a row of the log
+
+use std::sync::atomic::AtomicU64;
+
 use document::{Change, Seed};
-use rusqlite::{OptionalExtension, params};
-use sync_wire::log::{EntryIdentity, EntryKind, marker_hash};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+use sync_wire::log::{EntryKind, marker_hash};
 use sync_wire::planted::{self, Bug};
 use sync_wire::{BatchId, ChangeHash, FateCode, LogPosition, Position, Proof};
 
+use row::{INSERT, Row};
+
 use super::frontier::{Frontier, heads_to_bytes};
 use super::rules::{Fate, Rules, Stop, marker, need, refused};
-use super::state::{Space, store};
-use super::{AppendRequest, BatchContent, Check, HELD, Outcome, ParsedBatch, log_key};
+use super::state::{LogState, Space, store};
+use super::{AppendRequest, BatchContent, HELD, Outcome, ParsedBatch};
 use crate::error::StorageError;
 use crate::spaces::role_from_code;
-use crate::storage::Writer;
+use crate::storage::{Context, Writer, commit_in_between};
 
 /// One request under way: a document, who pushes, and whether he may.
 struct Lane<'a> {
-    writer: &'a mut Writer,
+    connection: &'a Connection,
+    log: &'a mut LogState,
+    context: &'a Context,
+    commits: &'a AtomicU64,
+    /// [`INSERT`]. What all rows of a batch have in common stays bound.
+    insert: CachedStatement<'a>,
     request: &'a AppendRequest,
     space: Space,
     frontier: Frontier,
@@ -26,15 +37,8 @@ struct Lane<'a> {
     /// Why nothing of this request may be written, if so.
     objection: Option<Outcome>,
     now: i64,
-}
-
-/// An entry to be written.
-struct Row<'a> {
-    kind: EntryKind,
-    hash: ChangeHash,
-    /// The change with the key of its actor; markers have none.
-    change: Option<(&'a Change, i64)>,
-    bytes: &'a [u8],
+    /// Something was appended, so rows are behind memory.
+    is_behind: bool,
 }
 
 impl Writer {
@@ -53,15 +57,31 @@ impl Writer {
         let space_key = space.key;
         let frontier = match self.log.take_frontier(&self.connection, space_key, request.document) {
             Ok(frontier) => frontier,
-            Err(StorageError::Corrupt { detail }) => return Ok(answer_first(request, self.damaged(request, &detail))),
+            Err(StorageError::Corrupt { detail }) => {
+                return Ok(answer_first(request, damaged(&self.context, request, &detail)));
+            }
             Err(error) => return Err(error),
         };
         let (account_key, objection) = self.standing(request, &space)?;
         let now = (self.context.clock)();
-        let mut lane = Lane { writer: self, request, space, frontier, account_key, objection, now };
+        let Self { connection, log, context, commits, .. } = self;
+        let insert = connection.prepare_cached(INSERT)?;
+        let mut lane = Lane {
+            connection,
+            log,
+            context,
+            commits,
+            insert,
+            request,
+            space,
+            frontier,
+            account_key,
+            objection,
+            now,
+            is_behind: false,
+        };
         let outcomes = lane.run()?;
-        let Lane { frontier, .. } = lane;
-        self.log.put_frontier(space_key, request.document, frontier);
+        lane.finish();
         Ok(outcomes)
     }
 
@@ -91,16 +111,16 @@ impl Writer {
         let role = statement.query_row([account_key, space.key], |row| role_from_code(row, 0)).optional()?;
         Ok(role.is_some_and(sync_wire::Role::can_write))
     }
+}
 
-    /// Damage of one document must not stop the others: its batches wait on their devices.
-    fn damaged(&self, request: &AppendRequest, detail: &str) -> Outcome {
-        tracing::error!(
-            space.id = %request.space, document.id = %request.document,
-            "The rows of document {} are damaged: {detail}", request.document
-        );
-        let detail = "the relay's copy of this document is damaged; its operator has to run doctor".to_owned();
-        Outcome::Parked { code: HELD, judged_by: self.context.limits.version, detail }
-    }
+/// Damage of one document must not stop the others: its batches wait on their devices.
+fn damaged(context: &Context, request: &AppendRequest, detail: &str) -> Outcome {
+    tracing::error!(
+        space.id = %request.space, document.id = %request.document,
+        "The rows of document {} are damaged: {detail}", request.document
+    );
+    let detail = "the relay's copy of this document is damaged; its operator has to run doctor".to_owned();
+    Outcome::Parked { code: HELD, judged_by: context.limits.version, detail }
 }
 
 impl Lane<'_> {
@@ -126,7 +146,7 @@ impl Lane<'_> {
         };
         match judged {
             Ok(outcome) | Err(Stop::Outcome(outcome)) => Ok(outcome),
-            Err(Stop::Storage(StorageError::Corrupt { detail })) => Ok(self.writer.damaged(self.request, &detail)),
+            Err(Stop::Storage(StorageError::Corrupt { detail })) => Ok(damaged(self.context, self.request, &detail)),
             Err(Stop::Storage(error) | Stop::Write(error)) => Err(error),
         }
     }
@@ -166,7 +186,7 @@ impl Lane<'_> {
 
     fn tombstone(&mut self, batch: BatchId, heads: &[ChangeHash]) -> Result<Outcome, Stop> {
         let hash = marker_hash(EntryKind::Tombstone, self.request.space, self.request.document, batch, heads);
-        if let Some(position) = marker(&self.writer.connection, &self.frontier, &hash)? {
+        if let Some(position) = marker(self.connection, &self.frontier, &hash)? {
             return Ok(self.known(position));
         }
         self.may_write()?;
@@ -188,7 +208,7 @@ impl Lane<'_> {
 
     fn restore(&mut self, batch: BatchId) -> Result<Outcome, Stop> {
         let hash = marker_hash(EntryKind::Restore, self.request.space, self.request.document, batch, &[]);
-        if let Some(position) = marker(&self.writer.connection, &self.frontier, &hash)? {
+        if let Some(position) = marker(self.connection, &self.frontier, &hash)? {
             return Ok(self.known(position));
         }
         self.may_write()?;
@@ -214,27 +234,31 @@ impl Lane<'_> {
     }
 
     fn parked(&self, code: FateCode, detail: String) -> Stop {
-        Stop::Outcome(Outcome::Parked { code, judged_by: self.writer.context.limits.version, detail })
+        Stop::Outcome(Outcome::Parked { code, judged_by: self.context.limits.version, detail })
     }
 
     fn rules(&mut self) -> Rules<'_> {
         Rules {
-            connection: &self.writer.connection,
-            log: &mut self.writer.log,
+            connection: self.connection,
+            log: self.log,
             frontier: &mut self.frontier,
             space_key: self.space.key,
             account_key: self.account_key,
             device: self.request.device,
-            limits: self.writer.context.limits,
+            limits: self.context.limits,
         }
     }
 
     fn known(&self, position: u64) -> Outcome {
-        Outcome::Appended { at: LogPosition { epoch: self.space.epoch, position: Position(position) }, proof: None }
+        Outcome::Appended {
+            at: LogPosition { epoch: self.space.epoch, position: Position(position) },
+            entries: 0,
+            proof: None,
+        }
     }
 
     fn append_changes(&mut self, batch: BatchId, changes: &[&Change]) -> Result<Outcome, StorageError> {
-        self.open_document()?;
+        self.begin_batch(batch)?;
         let last = changes.len() - 1;
         for (at, change) in changes.iter().enumerate() {
             let header = &change.header;
@@ -245,7 +269,7 @@ impl Lane<'_> {
                 change: Some((change, actor_key)),
                 bytes: &change.bytes,
             };
-            self.insert(batch, &row, at == last)?;
+            self.write_row(batch, &row, at == last)?;
             self.frontier.advance(header, actor_key);
             self.frontier.index(&header.hash, self.space.end);
             self.frontier.ops += header.ops;
@@ -259,13 +283,13 @@ impl Lane<'_> {
                 self.commit_half()?; // PLANTED: a transaction for each change
             }
         }
-        Ok(self.appended())
+        Ok(self.appended(changes.len()))
     }
 
     fn commit_half(&mut self) -> Result<(), StorageError> {
-        self.writer.log.put_space(&self.space);
-        store(&self.writer.connection, &mut self.frontier)?;
-        self.writer.commit_in_between()
+        self.log.put_space(&self.space);
+        store(self.connection, &mut self.frontier)?;
+        commit_in_between(self.connection, self.log, self.context, self.commits)
     }
 
     fn append_marker(
@@ -275,17 +299,17 @@ impl Lane<'_> {
         hash: ChangeHash,
         bytes: &[u8],
     ) -> Result<Outcome, StorageError> {
-        self.open_document()?;
-        self.insert(batch, &Row { kind, hash, change: None, bytes }, true)?;
+        self.begin_batch(batch)?;
+        self.write_row(batch, &Row { kind, hash, change: None, bytes }, true)?;
         self.frontier.is_deleted = kind == EntryKind::Tombstone;
         self.frontier.unstored += 1;
-        Ok(self.appended())
+        Ok(self.appended(1))
     }
 
     /// Gives the document its row, at its first entry.
     fn open_document(&mut self) -> Result<(), StorageError> {
         if self.frontier.document_key.is_none() {
-            let mut statement = self.writer.connection.prepare_cached(
+            let mut statement = self.connection.prepare_cached(
                 "INSERT INTO documents (space_key, id, first_position, last_position, checked_position, entries, ops,
                                         bytes, deleted, frontier_position, frontier)
                  VALUES (?1, ?2, ?3, ?3, 0, 0, 0, 0, 0, 0, ?4)",
@@ -304,7 +328,7 @@ impl Lane<'_> {
         if let Some(last) = self.frontier.actors.get(&actor) {
             return Ok(last.actor_key);
         }
-        let Writer { log, connection, .. } = &mut *self.writer;
+        let Self { log, connection, .. } = self;
         if let Some(owner) = log.owner(connection, self.space.key, actor)? {
             return Ok(owner.actor_key);
         }
@@ -312,56 +336,26 @@ impl Lane<'_> {
         Ok(log.bind(connection, self.space.key, actor, owner)?.actor_key)
     }
 
-    fn insert(&mut self, batch: BatchId, row: &Row<'_>, is_batch_end: bool) -> Result<(), StorageError> {
-        let AppendRequest { document, device, .. } = *self.request;
-        let digest = EntryIdentity { kind: row.kind, document, hash: row.hash, device, batch }.digest(&self.space.salt);
-        self.space.end += 1;
-        self.space.chain = self.space.chain.extend(&digest);
-        let header = row.change.map(|(change, _)| &change.header);
-        // PLANTED: the index that would stop a duplicate is not there.
-        let is_indexed = !planted::is(Bug::DuplicateAppliedTwice);
-        let mut statement = self.writer.connection.prepare_cached(
-            "INSERT INTO log (log_key, document_key, kind, actor_key, seq, ops, max_op, appended_at, device, batch,
-                              hash, digest, chain, bytes)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-        )?;
-        statement.execute(params![
-            log_key(self.space.key, self.space.end),
-            self.frontier.document_key,
-            row.kind as u8,
-            row.change.map(|(_, actor_key)| actor_key),
-            header.filter(|_| is_indexed).map(|header| header.seq.cast_signed()),
-            header.map(|header| header.ops.cast_signed()),
-            header.map(|header| header.max_op().cast_signed()),
-            self.now,
-            device.0,
-            batch.0,
-            row.hash.0,
-            digest,
-            is_batch_end.then_some(self.space.chain.0),
-            row.bytes,
-        ])?;
-        // A batch that was checked before it came here moves the checked position, unless something before it waits.
-        let was_checked = self.frontier.checked == self.frontier.last;
-        self.frontier.last = self.space.end;
-        self.frontier.entries += 1;
-        if was_checked && self.request.check == Check::Done {
-            self.frontier.checked = self.space.end;
-        }
-        Ok(())
-    }
-
-    /// The batch is written: notes what the end of the group has to write, and gives the place with its receipt.
-    fn appended(&mut self) -> Outcome {
-        let Writer { log, context, .. } = &mut *self.writer;
-        log.put_space(&self.space);
-        if !std::mem::replace(&mut self.frontier.is_touched, true) {
-            log.touch(self.space.key, self.request.document);
-        }
+    /// The batch is written: its place with the receipt.
+    fn appended(&mut self, entries: usize) -> Outcome {
+        self.is_behind = true;
         let Space { id, epoch, end, chain, .. } = self.space;
         let position = Position(end);
-        let receipt = context.receipt_keys.sign(id, epoch, position, &chain);
-        Outcome::Appended { at: LogPosition { epoch, position }, proof: Some(Proof { chain, receipt }) }
+        let receipt = self.context.receipt_keys.sign(id, epoch, position, &chain);
+        let proof = Some(Proof { chain, receipt });
+        Outcome::Appended { at: LogPosition { epoch, position }, entries, proof }
+    }
+
+    /// Gives the writer's memory back, and notes what the end of the group has to write.
+    fn finish(self) {
+        let Self { log, request, space, mut frontier, is_behind, .. } = self;
+        if is_behind {
+            log.put_space(&space);
+        }
+        if is_behind && !std::mem::replace(&mut frontier.is_touched, true) {
+            log.touch(space.key, request.document);
+        }
+        log.put_frontier(space.key, request.document, frontier);
     }
 }
 

@@ -210,7 +210,7 @@ impl Frontier {
     /// Roughly the memory it takes.
     pub(super) fn bytes_estimate(&self) -> usize {
         let index = self.index.as_ref().map_or(0, |index| index.first.len() * 24);
-        512 + self.heads.len() * 64 + self.actors.len() * 112 + self.recent.order.len() * 112 + index
+        512 + self.heads.len() * 64 + self.actors.len() * 112 + self.recent.0.len() * 40 + index
     }
 
     fn encoded_bytes(&self) -> usize {
@@ -270,28 +270,21 @@ impl Bytes<'_> {
     }
 }
 
-/// The changes that were named lately: most deps are among them.
+/// The changes that were appended or named lately, newest last: most deps that are no heads are among them. Looked
+/// through from the newest on, because keeping them hashed would cost every append what only concurrent edits need.
 #[derive(Debug, Clone, PartialEq, Default)]
-struct Recent {
-    max_ops: HashMap<ChangeHash, u64>,
-    order: VecDeque<ChangeHash>,
-}
+struct Recent(VecDeque<(ChangeHash, u64)>);
 
 impl Recent {
     fn get(&self, hash: &ChangeHash) -> Option<&u64> {
-        self.max_ops.get(hash)
+        self.0.iter().rev().find(|(known, _)| known == hash).map(|(_, max_op)| max_op)
     }
 
     fn push(&mut self, hash: ChangeHash, max_op: u64) {
-        if self.max_ops.insert(hash, max_op).is_some() {
-            return;
+        if self.0.len() >= RECENT_MAX {
+            self.0.pop_front();
         }
-        self.order.push_back(hash);
-        if self.order.len() > RECENT_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.max_ops.remove(&oldest);
-        }
+        self.0.push_back((hash, max_op));
     }
 }
 

@@ -20,6 +20,8 @@ use crate::options::Limits;
 const HEADS_MAX: usize = 1024;
 /// Changes that are read to find an actor's previous change among the ancestors; beyond that the check decides.
 const WALK_MAX: usize = 10_000;
+/// Changes of a batch that are looked at before an index is made.
+const STAGED_NEAR: usize = 4;
 /// What an entry costs in a delivery beside its bytes.
 pub(super) const ENTRY_OVERHEAD_BYTES: usize = 128;
 
@@ -64,7 +66,7 @@ impl<E: Into<StorageError>> From<E> for Stop {
 struct Draft<'b> {
     last: BTreeMap<Actor, (u64, ChangeHash)>,
     /// The judged changes of this batch.
-    staged: HashMap<ChangeHash, &'b Header>,
+    staged: Staged<'b>,
     max_op: u64,
     ops: u64,
     bytes: u64,
@@ -96,7 +98,7 @@ impl Rules<'_> {
         self.judge_size(changes)?;
         let mut draft = Draft {
             last: BTreeMap::new(),
-            staged: HashMap::new(),
+            staged: Staged::default(),
             max_op: self.frontier.max_op,
             ops: self.frontier.ops,
             bytes: self.frontier.bytes,
@@ -106,7 +108,7 @@ impl Rules<'_> {
             if Seed::is_seed_actor(&change.header.actor) {
                 self.judge_seed(&change.header, &draft)?;
             } else {
-                self.judge_change(&change.header, &draft)?;
+                self.judge_change(&change.header, &mut draft)?;
             }
             draft.count(change);
             if index + 1 < changes.len() {
@@ -157,8 +159,10 @@ impl Rules<'_> {
         Ok(())
     }
 
-    fn judge_change(&mut self, header: &Header, draft: &Draft<'_>) -> Result<(), Stop> {
-        self.judge_actor(header)?;
+    fn judge_change(&mut self, header: &Header, draft: &mut Draft<'_>) -> Result<(), Stop> {
+        if !draft.last.contains_key(&header.actor) {
+            self.judge_actor(header)?;
+        }
         let previous = self.judge_seq(header, draft)?;
         let deps_max_op = self.judge_deps(header, draft)?;
         if header.start_op <= deps_max_op {
@@ -203,7 +207,7 @@ impl Rules<'_> {
     }
 
     /// The largest operation counter at the deps.
-    fn judge_deps(&mut self, header: &Header, draft: &Draft<'_>) -> Result<u64, Stop> {
+    fn judge_deps(&mut self, header: &Header, draft: &mut Draft<'_>) -> Result<u64, Stop> {
         if header.deps.is_empty() && draft.entries > 0 {
             return Err(refused(
                 FateCode::DANGEROUS,
@@ -214,7 +218,7 @@ impl Rules<'_> {
         let mut max_op = 0;
         let mut missing = Vec::new();
         for dep in &header.deps {
-            let found = match draft.staged.get(dep) {
+            let found = match draft.staged.find(dep) {
                 Some(staged) => Some(staged.max_op()),
                 None => self.frontier.max_op_at(self.connection, self.space_key, dep)?,
             };
@@ -228,7 +232,7 @@ impl Rules<'_> {
 
     /// Whether `previous` is among the ancestors of `header`, as far as [`WALK_MAX`] changes tell. A log is in causal
     /// order, so nothing at or before its position needs to be looked at.
-    fn is_ancestor(&mut self, previous: &ChangeHash, header: &Header, draft: &Draft<'_>) -> Result<bool, Stop> {
+    fn is_ancestor(&mut self, previous: &ChangeHash, header: &Header, draft: &mut Draft<'_>) -> Result<bool, Stop> {
         let floor = self.frontier.locate(self.connection, self.space_key, previous)?.unwrap_or(0);
         let mut stack = header.deps.clone();
         let mut seen = HashSet::new();
@@ -242,7 +246,7 @@ impl Rules<'_> {
             if seen.len() > WALK_MAX {
                 return Ok(true);
             }
-            match draft.staged.get(&hash) {
+            match draft.staged.find(&hash) {
                 Some(staged) => stack.extend(&staged.deps),
                 None => stack.extend(self.deps_of(&hash, floor)?),
             }
@@ -296,11 +300,32 @@ impl Rules<'_> {
     }
 }
 
+/// The judged changes of a batch. Each mostly rests on the one before it, so hashes are indexed only when a dep is
+/// none of the last few.
+#[derive(Default)]
+struct Staged<'b> {
+    in_order: Vec<&'b Header>,
+    /// By hash, as far as they were indexed.
+    index: HashMap<ChangeHash, &'b Header>,
+}
+
+impl<'b> Staged<'b> {
+    fn find(&mut self, hash: &ChangeHash) -> Option<&'b Header> {
+        let near = self.in_order.iter().rev().take(STAGED_NEAR).find(|header| header.hash == *hash);
+        if near.is_some() || self.in_order.len() <= STAGED_NEAR {
+            return near.copied();
+        }
+        let indexed = self.index.len();
+        self.index.extend(self.in_order[indexed..].iter().map(|header| (header.hash, *header)));
+        self.index.get(hash).copied()
+    }
+}
+
 impl<'b> Draft<'b> {
     /// Remembers a change for those that follow it in the batch.
     fn stage(&mut self, header: &'b Header) {
         self.last.insert(header.actor, (header.seq, header.hash));
-        self.staged.insert(header.hash, header);
+        self.staged.in_order.push(header);
     }
 
     fn count(&mut self, change: &Change) {

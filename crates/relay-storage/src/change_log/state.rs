@@ -246,18 +246,17 @@ fn read_space(connection: &Connection, id: SpaceId) -> Result<Option<Space>, Sto
     Ok(space.optional()?)
 }
 
-impl Writer {
+impl LogState {
     /// Writes what the group appended into the rows of its spaces and documents, each once.
-    pub(crate) fn flush_log(&mut self) -> Result<(), StorageError> {
-        let Self { log, connection, .. } = self;
-        for space in log.spaces.values_mut().filter(|space| space.is_touched) {
+    pub(crate) fn flush(&mut self, connection: &Connection) -> Result<(), StorageError> {
+        for space in self.spaces.values_mut().filter(|space| space.is_touched) {
             let mut statement =
                 connection.prepare_cached("UPDATE spaces SET end_position = ?2, chain = ?3 WHERE space_key = ?1")?;
             statement.execute(params![space.key, space.end.cast_signed(), space.chain.0])?;
             space.is_touched = false;
         }
-        for key in log.touched.drain(..) {
-            if let Some(cached) = log.documents.get_mut(&key) {
+        for key in self.touched.drain(..) {
+            if let Some(cached) = self.documents.get_mut(&key) {
                 store(connection, &mut cached.frontier)?;
                 cached.frontier.is_touched = false;
             }
@@ -266,21 +265,26 @@ impl Writer {
     }
 }
 
+const STORE: &str =
+    "UPDATE documents SET type = ?2, last_position = ?3, checked_position = max(checked_position, ?4), entries = ?5,
+            ops = ?6, bytes = ?7, deleted = ?8 WHERE document_key = ?1";
+const STORE_ALL: &str =
+    "UPDATE documents SET type = ?2, last_position = ?3, checked_position = max(checked_position, ?4), entries = ?5,
+            ops = ?6, bytes = ?7, deleted = ?8, frontier_position = ?3, frontier = ?9 WHERE document_key = ?1";
+
 pub(super) fn store(connection: &Connection, frontier: &mut Frontier) -> Result<(), StorageError> {
-    let mut statement = connection.prepare_cached(
-        "UPDATE documents SET type = ?2, last_position = ?3, checked_position = max(checked_position, ?4), entries = ?5,
-                ops = ?6, bytes = ?7, deleted = ?8 WHERE document_key = ?1",
-    )?;
+    let is_worth_storing = frontier.is_worth_storing();
+    let mut statement = connection.prepare_cached(if is_worth_storing { STORE_ALL } else { STORE })?;
     let Frontier { last, checked, entries, ops, bytes, .. } = *frontier;
     let [last, checked, entries, ops, bytes] = [last, checked, entries, ops, bytes].map(u64::cast_signed);
     let (key, type_name, deleted) = (frontier.document_key, &frontier.type_name, frontier.is_deleted);
-    statement.execute(params![key, type_name, last, checked, entries, ops, bytes, deleted])?;
-    if frontier.is_worth_storing() {
-        let mut statement = connection
-            .prepare_cached("UPDATE documents SET frontier_position = ?2, frontier = ?3 WHERE document_key = ?1")?;
-        statement.execute(params![key, last, frontier.encode()])?;
+    if is_worth_storing {
+        let encoded = frontier.encode();
+        statement.execute(params![key, type_name, last, checked, entries, ops, bytes, deleted, encoded])?;
         frontier.stored_at = frontier.last;
         frontier.unstored = 0;
+    } else {
+        statement.execute(params![key, type_name, last, checked, entries, ops, bytes, deleted])?;
     }
     Ok(())
 }

@@ -60,14 +60,20 @@ pub struct StoredSnapshot {
 }
 
 impl DocumentState {
-    /// Whether a new snapshot pays: the tail outweighs the last one twice or has become long, and the document has
-    /// grown by a good part since.
+    /// Whether a new snapshot pays while the document is written: its tail is long, and it has grown by a good part
+    /// since the last one.
     #[must_use]
     pub fn snapshot_is_due(&self) -> bool {
+        let has_grown = self.tail_entries.saturating_mul(TAIL_SHARE) > self.entries - self.tail_entries;
+        has_grown && self.snapshot_is_due_when_quiet()
+    }
+
+    /// Whether a new snapshot pays now that nobody writes: the tail outweighs the last one twice, or has become long.
+    #[must_use]
+    pub fn snapshot_is_due_when_quiet(&self) -> bool {
         let snapshot_bytes = self.snapshot.map_or(0, |snapshot| snapshot.bytes);
         let outweighs = self.tail_bytes > snapshot_bytes.saturating_mul(2).max(TAIL_BYTES_MIN);
-        let has_grown = self.tail_entries.saturating_mul(TAIL_SHARE) > self.entries - self.tail_entries;
-        self.entries >= ENTRIES_MIN && has_grown && (outweighs || self.tail_entries > TAIL_ENTRIES_MAX)
+        self.entries >= ENTRIES_MIN && (outweighs || self.tail_entries > TAIL_ENTRIES_MAX)
     }
 }
 

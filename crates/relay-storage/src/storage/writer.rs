@@ -21,7 +21,7 @@ pub(crate) struct Writer {
     pub(crate) connection: Connection,
     pub(crate) log: LogState,
     /// How many groups were committed.
-    pub(super) commits: Arc<AtomicU64>,
+    pub(crate) commits: Arc<AtomicU64>,
     /// Set when the outcome of a commit is unknown: the connection is not used again.
     is_doubtful: bool,
 }
@@ -70,13 +70,8 @@ impl Writer {
     }
 
     fn commit(&mut self) -> Result<(), StorageError> {
-        self.statement("COMMIT")?;
-        self.log.committed();
-        self.commits.fetch_add(1, Ordering::Relaxed);
-        if let Some(on_commit) = &self.context.on_commit {
-            on_commit();
-        }
-        Ok(())
+        let Self { connection, log, context, commits, .. } = self;
+        commit(connection, log, context, commits)
     }
 
     /// Empties the write-ahead log into the file.
@@ -86,13 +81,6 @@ impl Writer {
         }
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         Ok(())
-    }
-
-    /// For the planted bug that takes a batch apart.
-    pub(crate) fn commit_in_between(&mut self) -> Result<(), StorageError> {
-        self.flush_log()?;
-        self.commit()?;
-        self.statement("BEGIN IMMEDIATE")
     }
 
     fn run_one(&mut self, job: &mut dyn Job) -> Result<(), StorageError> {
@@ -130,7 +118,42 @@ impl Writer {
     }
 
     fn statement(&self, sql: &str) -> Result<(), StorageError> {
-        self.connection.prepare_cached(sql)?.execute([])?;
-        Ok(())
+        statement(&self.connection, sql)
     }
+
+    fn flush_log(&mut self) -> Result<(), StorageError> {
+        self.log.flush(&self.connection)
+    }
+}
+
+fn statement(connection: &Connection, sql: &str) -> Result<(), StorageError> {
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+fn commit(
+    connection: &Connection,
+    log: &mut LogState,
+    context: &Context,
+    commits: &AtomicU64,
+) -> Result<(), StorageError> {
+    statement(connection, "COMMIT")?;
+    log.committed();
+    commits.fetch_add(1, Ordering::Relaxed);
+    if let Some(on_commit) = &context.on_commit {
+        on_commit();
+    }
+    Ok(())
+}
+
+/// For the planted bug that takes a batch apart.
+pub(crate) fn commit_in_between(
+    connection: &Connection,
+    log: &mut LogState,
+    context: &Context,
+    commits: &AtomicU64,
+) -> Result<(), StorageError> {
+    log.flush(connection)?;
+    commit(connection, log, context, commits)?;
+    statement(connection, "BEGIN IMMEDIATE")
 }

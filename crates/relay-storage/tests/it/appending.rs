@@ -25,7 +25,7 @@ fn positions_are_dense_and_chain_and_receipts_verify() {
                 ada.push(DocumentId([1; 16]), &[&two.edits(1)]),
             ];
             for (_, outcome) in wait(relay.storage.append(requests)).unwrap().concat() {
-                let Outcome::Appended { at, proof } = outcome else { panic!("{outcome:?}") };
+                let Outcome::Appended { at, proof, .. } = outcome else { panic!("{outcome:?}") };
                 proofs.push((at, proof.unwrap()));
             }
         }
@@ -62,7 +62,7 @@ fn a_duplicate_push_changes_nothing_and_gives_the_same_place() {
         for _ in 0..2 {
             let again = relay.append(request.clone());
             for (again, before) in again.iter().zip(&before) {
-                assert_eq!(*again, Outcome::Appended { at: appended_at(before), proof: None });
+                assert_eq!(*again, Outcome::Appended { at: appended_at(before), entries: 0, proof: None });
             }
         }
         assert_eq!(relay.end(ada.space).position, Position(6));

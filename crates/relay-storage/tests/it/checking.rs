@@ -113,6 +113,7 @@ fn a_snapshot_is_kept_with_what_it_covers_and_damage_makes_it_vanish() {
         let after = state(&relay, &ada, DOCUMENT);
         assert_eq!((after.tail_entries, after.snapshot_is_due()), (1, false));
         assert!(after.tail_bytes > 2000 && after.tail_bytes < 2200, "{after:?}");
+        assert!(!after.snapshot_is_due_when_quiet(), "the tail is small beside the snapshot");
         let bad = NewSnapshot { digest: [0; 32], ..snapshot };
         let bad = StoreChecked { snapshot: Some(bad), ..checked(ada.space, DOCUMENT, 9, 10) };
         wait(relay.storage.store_checked(bad)).unwrap();

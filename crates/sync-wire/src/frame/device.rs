@@ -93,7 +93,7 @@ pub struct Push {
 pub enum Content {
     /// Adds Automerge changes, canonical type 1 chunks in causal order.
     #[n(0)]
-    Changes(#[n(0)] Vec<Blob>),
+    Changes(#[cbor(n(0), decode_with = "super::shared_blobs")] Vec<Blob>),
     /// Deletes the document as it was at these heads.
     #[n(1)]
     Tombstone(#[n(0)] Vec<ChangeHash>),

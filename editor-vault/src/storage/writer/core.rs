@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rusqlite::Connection;
 
 use super::job::Job;
-use super::{Callback, Flush, Shell};
+use super::{Callback, Flush, Scope, Shell};
 use crate::bell::Bell;
 use crate::error::StorageError;
 use crate::storage::tx::fault;
@@ -26,12 +26,15 @@ pub(super) struct Core {
     data_version: i64,
     /// As the connection was last told; nothing before the first commit.
     flush: Option<Flush>,
+    /// Whether the connection can be told: without WAL every commit is flushed.
+    can_wait: bool,
 }
 
 impl Core {
     pub(super) fn new(file: Arc<Path>, connection: Connection, shell: Shell, bell: Option<Arc<Bell>>) -> Self {
-        let mut core =
-            Self { connection: Some(connection), file, shell, bell, foreign: None, data_version: 0, flush: None };
+        let connection = Some(connection);
+        let (foreign, data_version, flush, can_wait) = (None, 0, None, false);
+        let mut core = Self { connection, file, shell, bell, foreign, data_version, flush, can_wait };
         core.data_version = core.read_data_version().unwrap_or(0);
         core
     }
@@ -55,12 +58,9 @@ impl Core {
 
     fn transact(&mut self, group: &mut [Box<dyn Job>], flush: Flush) -> Result<(), StorageError> {
         let file = self.file.clone();
-        let told = self.flush;
+        self.tell(flush)?;
         let connection = self.connection()?;
         let run = |sql: &str| run(connection, sql).map_err(|error| fault(&file, &error));
-        if told != Some(flush) {
-            open::set_flush(connection, flush).map_err(|error| fault(&file, &error))?;
-        }
         begin(connection, &file)?;
         let tx = Tx::new(connection, &file);
         let done = match group {
@@ -72,11 +72,24 @@ impl Core {
             Err(NotRun::TakenBack) => run("ROLLBACK").map(|()| false)?,
             Err(NotRun::Failed(error)) => return Err(error),
         };
-        self.flush = Some(flush);
         if is_kept {
             self.shell.committed(flush);
             self.bell.iter().for_each(|bell| bell.ring());
         }
+        Ok(())
+    }
+
+    /// Makes the next commits wait for the disk, or not.
+    fn tell(&mut self, flush: Flush) -> Result<(), StorageError> {
+        let (told, can_wait, file) = (self.flush, self.can_wait, self.file.clone());
+        let connection = self.connection()?;
+        let can_wait = match told {
+            None => open::set_flush(connection, flush),
+            Some(told) if can_wait && told != flush => open::switch_flush(connection, flush).map(|()| true),
+            Some(_) => Ok(can_wait),
+        };
+        self.can_wait = can_wait.map_err(|error| fault(&file, &error))?;
+        self.flush = Some(flush);
         Ok(())
     }
 
@@ -129,8 +142,25 @@ fn run_alone(job: &mut dyn Job, tx: &Tx<'_>, connection: &Connection) -> Result<
     }
 }
 
-/// In a savepoint: a job that fails takes back nothing of others.
+/// A job that fails takes back nothing of others.
 fn run_beside(job: &mut dyn Job, tx: &Tx<'_>, connection: &Connection) -> Result<(), NotRun> {
+    match job.scope() {
+        Scope::Own => run_in_savepoint(job, tx, connection),
+        Scope::Group => run_bare(job, tx, connection),
+    }
+}
+
+fn run_bare(job: &mut dyn Job, tx: &Tx<'_>, connection: &Connection) -> Result<(), NotRun> {
+    let before = connection.total_changes();
+    match job.run(tx) {
+        Ok(()) => Ok(()),
+        Err(()) if connection.is_autocommit() => Err(NotRun::Failed(taken_back(tx))),
+        Err(()) if connection.total_changes() == before => Ok(()),
+        Err(()) => Err(NotRun::Failed(tx.failed("a write failed halfway; what was to be saved with it is taken back"))),
+    }
+}
+
+fn run_in_savepoint(job: &mut dyn Job, tx: &Tx<'_>, connection: &Connection) -> Result<(), NotRun> {
     let run = |sql: &str| run(connection, sql).map_err(|error| NotRun::Failed(tx.fault(&error)));
     run("SAVEPOINT job")?;
     if job.run(tx).is_err() {
@@ -158,5 +188,71 @@ fn begin(connection: &Connection, file: &Path) -> Result<(), StorageError> {
             Err(StorageError::Busy { .. }) if attempt < BEGIN_ATTEMPTS => attempt += 1,
             outcome => return outcome,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Receiver, channel};
+
+    use super::*;
+    use crate::sources::System;
+    use crate::storage::writer::job;
+
+    type Outcome = Result<(), StorageError>;
+
+    fn core(directory: &Path) -> Core {
+        drop(open::open(directory, &System::default(), Shell::Threads).unwrap());
+        let file: Arc<Path> = directory.join("vault.sqlite").into();
+        let connection = open::writer(&file, Shell::Threads.checkpoints()).unwrap();
+        Core::new(file, connection, Shell::Threads, None)
+    }
+
+    fn job(write: impl FnOnce(&Tx<'_>) -> Outcome + Send + 'static) -> (Box<dyn Job>, Receiver<Outcome>) {
+        let (sender, outcome) = channel();
+        let done = move |answer| sender.send(answer).unwrap();
+        (job::new(Flush::Now, Scope::Group, write, done), outcome)
+    }
+
+    fn rename(tx: &Tx<'_>, name: &str) -> Outcome {
+        tx.execute("UPDATE spaces SET name = ?1", [name]).map(drop)
+    }
+
+    fn name(core: &mut Core) -> String {
+        core.connection().unwrap().query_row("SELECT name FROM spaces", [], |row| row.get(0)).unwrap()
+    }
+
+    fn commit(core: &mut Core, mut group: Vec<Box<dyn Job>>) {
+        let committed = core.commit(&mut group);
+        job::answer(group, &committed, Path::new("vault.sqlite"));
+    }
+
+    #[test]
+    fn who_fails_before_it_writes_fails_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut core = core(dir.path());
+        let (kept, kept_outcome) = job(|tx| rename(tx, "kept"));
+        let (refused, refused_outcome) = job(|tx| Err(tx.unexpected("it rests on nothing")));
+        commit(&mut core, vec![kept, refused]);
+        assert!(kept_outcome.recv().unwrap().is_ok());
+        assert!(refused_outcome.recv().unwrap().is_err());
+        assert_eq!(name(&mut core), "kept");
+    }
+
+    #[test]
+    fn who_fails_halfway_takes_its_group_along_and_the_next_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut core = core(dir.path());
+        let before = name(&mut core);
+        let (other, other_outcome) = job(|tx| rename(tx, "other"));
+        let (half, half_outcome) = job(|tx| rename(tx, "half").and_then(|()| Err(tx.unexpected("the file is odd"))));
+        commit(&mut core, vec![other, half]);
+        assert!(other_outcome.recv().unwrap().is_err());
+        assert!(half_outcome.recv().unwrap().unwrap_err().to_string().contains("the file is odd"));
+        assert_eq!(name(&mut core), before);
+        let (next, next_outcome) = job(|tx| rename(tx, "next"));
+        commit(&mut core, vec![next]);
+        assert!(next_outcome.recv().unwrap().is_ok());
+        assert_eq!(name(&mut core), "next");
     }
 }

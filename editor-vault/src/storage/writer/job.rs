@@ -3,13 +3,14 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use super::{Flush, Tx};
+use super::{Flush, Scope, Tx};
 use crate::error::StorageError;
 
 /// A write and who waits for it.
 pub(super) trait Job: Send {
     fn flush(&self) -> Flush;
-    /// Runs inside a savepoint; an error takes it back.
+    fn scope(&self) -> Scope;
+    /// Runs inside its scope; an error takes back what it did.
     fn run(&mut self, tx: &Tx<'_>) -> Result<(), ()>;
     /// Called after COMMIT, or after it failed.
     fn done(self: Box<Self>, committed: Result<(), StorageError>);
@@ -17,6 +18,7 @@ pub(super) trait Job: Send {
 
 pub(super) fn new<T, E>(
     flush: Flush,
+    scope: Scope,
     write: impl FnOnce(&Tx<'_>) -> Result<T, E> + Send + 'static,
     done: impl FnOnce(Result<T, E>) + Send + 'static,
 ) -> Box<dyn Job>
@@ -24,7 +26,7 @@ where
     T: Send + 'static,
     E: From<StorageError> + Send + 'static,
 {
-    Box::new(Write { flush, write: Some(write), outcome: None, done: Some(done) })
+    Box::new(Write { flush, scope, write: Some(write), outcome: None, done: Some(done) })
 }
 
 /// Tells everybody who waits for a group. Nothing may be locked: the callbacks may write again.
@@ -39,6 +41,7 @@ pub(super) fn answer(group: Vec<Box<dyn Job>>, committed: &Result<(), StorageErr
 
 struct Write<T, E, W, D> {
     flush: Flush,
+    scope: Scope,
     write: Option<W>,
     outcome: Option<Result<T, E>>,
     done: Option<D>,
@@ -53,6 +56,10 @@ where
 {
     fn flush(&self) -> Flush {
         self.flush
+    }
+
+    fn scope(&self) -> Scope {
+        self.scope
     }
 
     fn run(&mut self, tx: &Tx<'_>) -> Result<(), ()> {

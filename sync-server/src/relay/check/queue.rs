@@ -1,13 +1,29 @@
-//! Which documents wait for their check, each once, and how many unchecked changes each space has.
+//! Which documents wait for their check, each once, and how many unchecked changes each space has; and which wait to
+//! become quiet.
+//!
+//! A document that is written all the time is checked all the time, and every check costs what the whole document
+//! costs. So a document rests after a check, in proportion to what that took, while more changes gather.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use sync_wire::{DocumentId, SpaceId};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 /// Documents that wait in memory; beyond them the sweep finds the rest in storage.
 const WAITING_MAX: usize = 65_536;
+/// How many times as long as its check took a document rests.
+const REST_FACTOR: u32 = 16;
+/// Longest rest.
+const REST_MAX: Duration = Duration::from_millis(250);
+/// A document with so many changes to check does not rest.
+const CHANGES_MAX: u64 = 8192;
+/// Rests that are remembered before those that are over are looked for.
+const RESTS_MAX: usize = 4096;
+/// A document that was not written for so long is quiet.
+const QUIET: Duration = Duration::from_secs(1);
 
 type Key = (SpaceId, DocumentId);
 
@@ -32,7 +48,20 @@ struct Waiting {
     changes: HashMap<Key, u64>,
     /// Taken and not finished. A document that changes meanwhile waits again.
     taken: HashSet<Key>,
+    /// Until when documents are left alone that were just checked.
+    rests: HashMap<Key, Instant>,
+    /// When documents will be quiet that want a snapshot then. Ordered, so that a simulation repeats itself.
+    tails: BTreeMap<Key, Instant>,
     spaces: HashMap<SpaceId, Space>,
+}
+
+/// What is to be done with a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Task {
+    /// Check what is unchecked.
+    Check,
+    /// Make a snapshot: it is quiet and has a long tail.
+    Snapshot,
 }
 
 #[derive(Debug, Default)]
@@ -43,11 +72,13 @@ struct Space {
     ended: Arc<Notify>,
 }
 
-/// A document to be checked; finished when dropped.
+/// A document to be worked on; finished when dropped.
 #[derive(Debug)]
 pub(super) struct Next {
     key: Key,
+    task: Task,
     changes: u64,
+    began: Instant,
     shared: Arc<Shared>,
 }
 
@@ -59,6 +90,7 @@ impl Queue {
     pub(super) fn add(&self, space: SpaceId, document: DocumentId, changes: u64) {
         let key = (space, document);
         let mut waiting = self.shared.lock();
+        waiting.tails.remove(&key); // its check looks at the tail again
         waiting.spaces.entry(space).or_default().unchecked += changes;
         let Waiting { order, changes: counted, .. } = &mut *waiting;
         if let Some(count) = counted.get_mut(&key) {
@@ -81,29 +113,55 @@ impl Queue {
         waiting.order.len() + waiting.taken.len()
     }
 
-    /// Waits for a document that nobody else has.
-    pub(super) async fn next(&self) -> Next {
-        loop {
-            let filled = self.shared.filled.notified();
-            if let Some(next) = self.take() {
-                return next;
-            }
-            filled.await;
+    /// Wants a snapshot of a document as soon as it is quiet.
+    pub(super) fn want_snapshot(&self, space: SpaceId, document: DocumentId) {
+        let mut waiting = self.shared.lock();
+        if waiting.tails.len() < WAITING_MAX && !waiting.changes.contains_key(&(space, document)) {
+            waiting.tails.insert((space, document), Instant::now() + QUIET);
+            drop(waiting);
+            self.shared.filled.notify_one();
         }
     }
 
-    /// A document that nobody else has, if one waits.
+    /// Waits for a document that nobody else has, and that has rested.
+    pub(super) async fn next(&self) -> Next {
+        loop {
+            let filled = self.shared.filled.notified();
+            match self.take_rested(Instant::now()) {
+                Ok(next) => return next,
+                Err(None) => filled.await,
+                // Whichever comes first.
+                Err(Some(due)) => drop(tokio::time::timeout_at(due, filled).await),
+            }
+        }
+    }
+
+    /// A document that nobody else has, rested or not, if one waits; else one with a tail, quiet or not: for who has no
+    /// clock.
+    #[cfg(any(test, feature = "simulation"))]
     pub(super) fn take(&self) -> Option<Next> {
+        let far = Instant::now() + QUIET + REST_MAX;
+        self.take_rested(far).ok()
+    }
+
+    /// When to look again, if nothing is due now but something will be.
+    fn take_rested(&self, now: Instant) -> Result<Next, Option<Instant>> {
         let mut waiting = self.shared.lock();
-        let index = waiting.order.iter().position(|key| !waiting.taken.contains(key))?;
-        let key = waiting.order.remove(index)?;
-        let changes = waiting.changes.remove(&key).unwrap_or_default();
+        let (index, first) = waiting.first_rested(now);
+        let found = match index {
+            Some(index) => waiting.order.remove(index).map(|key| (key, Task::Check)),
+            None => waiting.first_quiet(now).map(|key| (key, Task::Snapshot)),
+        };
+        let Some((key, task)) = found else {
+            return Err(first.into_iter().chain(waiting.tails.values().copied()).min());
+        };
+        let changes = if task == Task::Check { waiting.changes.remove(&key).unwrap_or_default() } else { 0 };
         waiting.taken.insert(key);
         if !waiting.order.is_empty() {
             // One ring may have stood for several documents.
             self.shared.filled.notify_one();
         }
-        Some(Next { key, changes, shared: Arc::clone(&self.shared) })
+        Ok(Next { key, task, changes, began: Instant::now(), shared: Arc::clone(&self.shared) })
     }
 
     /// Waits while the space has more unchecked changes than it may.
@@ -134,12 +192,17 @@ impl Next {
     pub(super) fn key(&self) -> Key {
         self.key
     }
+
+    pub(super) fn task(&self) -> Task {
+        self.task
+    }
 }
 
 impl Drop for Next {
     fn drop(&mut self) {
         let mut waiting = self.shared.lock();
         waiting.taken.remove(&self.key);
+        waiting.rest(self.key, self.began);
         waiting.finish(self.key.0, self.changes);
         let waits_again = waiting.changes.contains_key(&self.key);
         drop(waiting);
@@ -150,6 +213,36 @@ impl Drop for Next {
 }
 
 impl Waiting {
+    /// The first document in the queue that may be taken; else when the first of them will have rested.
+    fn first_rested(&self, now: Instant) -> (Option<usize>, Option<Instant>) {
+        let mut first = None;
+        for (index, key) in self.order.iter().enumerate().filter(|(_, key)| !self.taken.contains(*key)) {
+            let is_long = || self.changes.get(key).is_some_and(|changes| *changes >= CHANGES_MAX);
+            match self.rests.get(key) {
+                Some(until) if *until > now && !is_long() => {
+                    first = Some(first.map_or(*until, |first: Instant| first.min(*until)));
+                }
+                _ => return (Some(index), None),
+            }
+        }
+        (None, first)
+    }
+
+    fn first_quiet(&mut self, now: Instant) -> Option<Key> {
+        let is_free = |key: &Key| !self.taken.contains(key);
+        let key = *self.tails.iter().find(|(key, due)| **due <= now && is_free(key))?.0;
+        self.tails.remove(&key);
+        Some(key)
+    }
+
+    fn rest(&mut self, key: Key, began: Instant) {
+        let now = Instant::now();
+        if self.rests.len() >= RESTS_MAX {
+            self.rests.retain(|_, until| *until > now);
+        }
+        self.rests.insert(key, now + (now.duration_since(began) * REST_FACTOR).min(REST_MAX));
+    }
+
     fn finish(&mut self, space: SpaceId, changes: u64) {
         let Some(counted) = self.spaces.get_mut(&space) else { return };
         counted.unchecked = counted.unchecked.saturating_sub(changes);
@@ -195,6 +288,50 @@ mod tests {
         assert!(queue.take().is_none());
         drop(first);
         assert_eq!(queue.take().map(|next| next.key()), Some((SPACE, A)));
+    }
+
+    #[test]
+    fn a_document_rests_after_a_check_in_proportion_to_what_that_took() {
+        let queue = Queue::new(10);
+        queue.add(SPACE, A, 1);
+        let mut first = queue.take().unwrap();
+        first.began -= Duration::from_millis(2);
+        let ended = Instant::now();
+        drop(first);
+        queue.add(SPACE, A, 1);
+        let Err(Some(until)) = queue.take_rested(ended) else { panic!("it was taken before it had rested") };
+        assert!(until >= ended + Duration::from_millis(2) * REST_FACTOR && until <= Instant::now() + REST_MAX);
+        queue.add(SPACE, B, 1);
+        assert_eq!(queue.take_rested(ended).unwrap().key(), (SPACE, B), "others go before it");
+        assert_eq!(queue.take_rested(until).unwrap().key(), (SPACE, A));
+    }
+
+    #[test]
+    fn a_document_with_very_many_changes_does_not_rest() {
+        let queue = Queue::new(10);
+        queue.add(SPACE, A, 1);
+        let mut first = queue.take().unwrap();
+        first.began -= Duration::from_secs(1);
+        let ended = Instant::now();
+        drop(first);
+        queue.add(SPACE, A, CHANGES_MAX);
+        assert!(queue.take_rested(ended).is_ok());
+    }
+
+    #[test]
+    fn a_snapshot_waits_until_its_document_is_quiet() {
+        let queue = Queue::new(10);
+        queue.want_snapshot(SPACE, A);
+        queue.add(SPACE, A, 1);
+        let check = queue.take().unwrap();
+        assert_eq!(check.task(), Task::Check);
+        drop(check);
+        let later = Instant::now() + QUIET * 2;
+        assert_eq!(queue.take_rested(later).err(), Some(None), "what was written since decides");
+        let before = Instant::now();
+        queue.want_snapshot(SPACE, A);
+        assert!(queue.take_rested(before).is_err_and(|due| due >= Some(before + QUIET)));
+        assert_eq!(queue.take_rested(later + QUIET).unwrap().task(), Task::Snapshot);
     }
 
     #[tokio::test]

@@ -57,15 +57,39 @@ pub(super) async fn check_document(app: &App, space: SpaceId, document: Document
             Err(CheckError::Log(error)) => return hold(app, &mut checkout, &error.to_string()).await,
             Err(error) => return Err(error),
         }
-        if store(app, &mut checkout, &state).await? == Stored::Done {
+        let with_snapshot = state.snapshot_is_due();
+        let with = if with_snapshot { With::Both } else { With::Projection };
+        if store(app, &mut checkout, &state, with).await? == Stored::Done {
             debug!(
                 space.id = %space, document.id = %document, position = %state.end,
                 "Checked document {document} up to {}", state.end
             );
             app.reached.checked(space, state.end.position);
+            want_snapshot(app, &state, with_snapshot);
             return Ok(());
         }
     }
+    Ok(())
+}
+
+/// A tail that is too short for a snapshot while the document is written gets one when it is quiet, so that a new
+/// device need not replay it.
+fn want_snapshot(app: &App, state: &DocumentState, with_snapshot: bool) {
+    if !with_snapshot && state.snapshot_is_due_when_quiet() {
+        app.checker.queue.want_snapshot(state.space, state.document);
+    }
+}
+
+/// Makes a snapshot of a document that is checked and quiet, if its tail is still long.
+pub(super) async fn make_snapshot(app: &App, space: SpaceId, document: DocumentId) -> Result<(), CheckError> {
+    let mut checkout = app.checker.checkout(space, document).await;
+    let Some(state) = app.storage.document(space, document).await? else { return Ok(()) };
+    if state.held.is_some() || !state.is_checked() || !state.snapshot_is_due_when_quiet() {
+        return Ok(());
+    }
+    bring_to(app, &mut checkout, &state).await?;
+    let stored = store(app, &mut checkout, &state, With::Snapshot).await?;
+    debug!(space.id = %space, document.id = %document, ?stored, "Made a snapshot of the quiet document {document}");
     Ok(())
 }
 
@@ -132,13 +156,20 @@ async fn load(app: &App, state: &DocumentState) -> Result<Loaded, CheckError> {
     }))
 }
 
-/// Stores checked position, projection and, by the policy, a snapshot, in one compare-and-set.
-async fn store(app: &App, checkout: &mut Checkout, state: &DocumentState) -> Result<Stored, CheckError> {
+/// What is stored with a checked position.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum With {
+    Projection,
+    Snapshot,
+    Both,
+}
+
+/// Stores checked position, projection and snapshot, in one compare-and-set.
+async fn store(app: &App, checkout: &mut Checkout, state: &DocumentState, with: With) -> Result<Stored, CheckError> {
     let Some(loaded) = checkout.take() else { return Ok(Stored::Moved { checked: state.checked }) };
-    let with_snapshot = state.snapshot_is_due();
     let (loaded, projection, snapshot) = blocking(app, move || {
-        let projection = project(&loaded.document);
-        let snapshot = with_snapshot.then(|| loaded.document.snapshot());
+        let projection = (with != With::Snapshot).then(|| project(&loaded.document));
+        let snapshot = (with != With::Projection).then(|| loaded.document.snapshot());
         (loaded, projection, snapshot)
     })
     .await?;
@@ -156,7 +187,7 @@ async fn store(app: &App, checkout: &mut Checkout, state: &DocumentState) -> Res
         document: state.document,
         expected_checked: state.checked,
         new_checked: state.end.position,
-        projection: Some(projection),
+        projection,
         snapshot: snapshot.map(|Snapshot { heads, changes, digest, bytes }| NewSnapshot {
             heads,
             changes,

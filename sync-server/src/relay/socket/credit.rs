@@ -1,7 +1,7 @@
 //! Bytes of pushed batches that are being judged, bounded for the whole relay; a push that finds no room waits, and its
 //! session reads nothing else meanwhile.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
@@ -18,12 +18,13 @@ pub(super) struct Room {
 #[derive(Debug)]
 pub(super) struct Credit {
     pool: Arc<Semaphore>,
-    held: HashMap<BatchId, Vec<Room>>,
+    /// In the order of the pushes, and answers mostly come in it too; never more than the credit of a session.
+    held: VecDeque<(BatchId, Room)>,
 }
 
 impl Credit {
     pub(super) fn new(pool: Arc<Semaphore>) -> Self {
-        Self { pool, held: HashMap::new() }
+        Self { pool, held: VecDeque::new() }
     }
 
     /// Room for a push of `bytes`, if there is some now.
@@ -42,7 +43,7 @@ impl Credit {
 
     /// Keeps room until the batch is answered.
     pub(super) fn hold(&mut self, batch: BatchId, room: Room) {
-        self.held.entry(batch).or_default().push(room);
+        self.held.push_back((batch, room));
     }
 
     /// Gives the room of an answered batch back.
@@ -59,11 +60,11 @@ impl Credit {
             | RelayFrame::GrantChanged(_)
             | RelayFrame::Goodbye(_) => return,
         };
-        if let Some(rooms) = self.held.get_mut(&batch) {
-            rooms.pop();
-            if rooms.is_empty() {
-                self.held.remove(&batch);
-            }
+        if let Some(index) = self.held.iter().position(|(held, _)| *held == batch) {
+            self.held.remove(index);
+        }
+        if self.held.is_empty() {
+            self.held = VecDeque::new(); // an idle session keeps none
         }
     }
 }

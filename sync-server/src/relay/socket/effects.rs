@@ -169,6 +169,7 @@ impl Peer {
     /// upgrade and the first hint would otherwise be missed.
     async fn grants(&self, device: DeviceId, cursors: Vec<Cursor>) -> Result<Vec<Grant>, Failure> {
         let (account, token) = (self.caller.account(), self.caller.token());
+        let asked = self.app.access.generation();
         let standing = self.app.storage.standing(account, token, device, cursors).await?;
         if !standing.token_is_valid {
             let detail = "the token was revoked; log in again".to_owned();
@@ -177,6 +178,8 @@ impl Peer {
         if !standing.device_is_valid {
             return Err(revoked(device));
         }
+        let grants = standing.grants.iter().map(|(grant, _)| grant.clone()).collect();
+        access::remember_grants(&self.app, &self.caller, grants, asked);
         Ok(standing.grants.into_iter().map(|(grant, verdict)| read::resume(grant, verdict)).collect())
     }
 

@@ -87,6 +87,7 @@ impl<M> Outgoing<M> {
         ready!(sink.poll_flush(context))?;
         self.under_way_bytes = 0;
         self.is_flushed = true;
+        self.queue = VecDeque::new(); // it is empty, and an idle connection keeps no room
         Poll::Ready(Ok(()))
     }
 }

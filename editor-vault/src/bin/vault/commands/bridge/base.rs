@@ -156,17 +156,31 @@ fn keys(pointer: &str) -> Vec<String> {
 mod tests {
     use super::*;
 
+    /// What a document that shows `before` becomes by `intents`.
+    fn edited(before: &Value, intents: &[Intent]) -> Value {
+        let mut document = ::document::Document::new(None);
+        let edit = document.edit::<_, ::document::Violation>(sync_wire::Actor([1; 16]), |draft| {
+            draft.put("/base", before["base"].clone())?;
+            intents.iter().try_for_each(|intent| draft.apply(intent.clone()))
+        });
+        edit.unwrap();
+        document.value()
+    }
+
     #[test]
     fn intents_change_a_value_as_they_change_the_document() {
         let before = json!({"base": {"a": 1, "[rust]": {"b": 2}}});
         let put = |path: &str, value: Value| Intent::Put { path: path.to_owned(), value };
         let remove = |path: &str| Intent::Remove { path: path.to_owned() };
-        let check = |intents: &[Intent], expected: Value| assert_eq!(after(&before, intents), Some(expected));
+        let check = |intents: &[Intent], expected: Value| {
+            assert_eq!(after(&before, intents).as_ref(), Some(&expected));
+            assert_eq!(edited(&before, intents), expected);
+        };
         check(&[put("/base/a", json!({"x": 1}))], json!({"base": {"a": {"x": 1}, "[rust]": {"b": 2}}}));
         check(&[put("/base/a/x", json!(1))], json!({"base": {"a": {"x": 1}, "[rust]": {"b": 2}}}));
         check(&[put("/base/c~1d", json!([]))], json!({"base": {"a": 1, "[rust]": {"b": 2}, "c/d": []}}));
         check(&[remove("/base/[rust]/b")], json!({"base": {"a": 1}}));
-        check(&[remove("/base/a"), remove("/base/[rust]"), remove("/base/none")], json!({"base": {}}));
+        check(&[remove("/base/a"), remove("/base/[rust]"), remove("/base/none")], json!({}));
         let splice = Intent::Splice { path: "/base/a".to_owned(), at: 0, delete: 0, insert: "x".to_owned() };
         assert_eq!(after(&before, &[splice]), None);
     }

@@ -1,0 +1,97 @@
+//! Changes of others are taken in by a copy, while the document is read and edited.
+
+use document::{Document, Preparation};
+use serde_json::json;
+use sync_wire::Blob;
+
+use crate::replica::Replica;
+
+/// Two devices with one text, and what one of them has written that the other has not.
+fn diverged() -> (Replica, Replica, Vec<Blob>) {
+    let mut laptop = Replica::new(1);
+    laptop.edit(|draft| draft.splice("/body", 0, 0, "some text"));
+    let mut desktop = laptop.fork(2);
+    let known = desktop.log.len();
+    desktop.edit(|draft| draft.splice("/body", 0, 0, "here is "));
+    desktop.edit(|draft| draft.put("/name", "found".into()));
+    let remote = desktop.log[known..].to_vec();
+    (laptop, desktop, remote)
+}
+
+fn body(document: &Document) -> String {
+    document.text("/body").unwrap()
+}
+
+/// As whoever owns the document does it.
+fn adopt(document: &mut Document, mut preparation: Preparation) {
+    while let Err(behind) = document.adopt(preparation) {
+        preparation = *behind.expect("nothing else took changes in");
+        preparation.catch_up().unwrap();
+    }
+}
+
+#[test]
+fn a_document_is_read_as_it_was_until_it_adopts_what_was_prepared() {
+    let (mut laptop, desktop, remote) = diverged();
+    let mut preparation = laptop.document.prepare().unwrap();
+    assert_eq!(preparation.apply(&remote).unwrap().new, 2);
+    assert_eq!(body(&laptop.document), "some text");
+    let before = laptop.document.adopt(preparation).unwrap();
+    assert_eq!(body(&before), "some text");
+    assert_eq!(laptop.document.value(), json!({"name": "found", "body": "here is some text"}));
+    assert_eq!(laptop.document.heads(), desktop.document.heads());
+}
+
+#[test]
+fn what_was_sealed_meanwhile_is_in_what_is_adopted() {
+    let (mut laptop, mut desktop, remote) = diverged();
+    let mut preparation = laptop.document.prepare().unwrap();
+    laptop.edit(|draft| draft.splice("/body", 9, 0, ", sealed"));
+    preparation.apply(&remote).unwrap();
+    let behind = laptop.document.adopt(preparation).unwrap_err().expect("an edit came between");
+    assert_eq!(body(&laptop.document), "some text, sealed", "nothing happened");
+    laptop.edit(|draft| draft.put("/done", true.into()));
+    adopt(&mut laptop.document, *behind);
+    assert_eq!(body(&laptop.document), "here is some text, sealed");
+    desktop.receive(&laptop.log);
+    assert_eq!(desktop.document.heads(), laptop.document.heads());
+    assert_eq!(desktop.document.value(), laptop.document.value());
+    laptop.edit(|draft| draft.splice("/body", 0, 4, "there"));
+    assert_eq!(body(&laptop.document), "there is some text, sealed");
+}
+
+#[test]
+fn unsealed_edits_are_carried_over_to_what_is_adopted() {
+    let (mut laptop, mut desktop, remote) = diverged();
+    let mut preparation = laptop.document.prepare().unwrap();
+    preparation.apply(&remote).unwrap();
+    laptop.document.edit(laptop.actor, |draft| draft.splice("/body", 5, 4, "words")).unwrap();
+    adopt(&mut laptop.document, preparation);
+    assert_eq!(body(&laptop.document), "here is some words");
+    laptop.edit(|draft| draft.put("/done", true.into()));
+    laptop.receive(&desktop.log);
+    desktop.receive(&laptop.log);
+    assert_eq!(desktop.document.value(), laptop.document.value());
+}
+
+#[test]
+fn a_preparation_is_of_no_use_after_changes_came_in_by_another_way() {
+    let (mut laptop, _, remote) = diverged();
+    let mut preparation = laptop.document.prepare().unwrap();
+    preparation.apply(&remote[..1]).unwrap();
+    laptop.document.apply(&remote).unwrap();
+    assert!(laptop.document.adopt(preparation).unwrap_err().is_none());
+    assert_eq!(body(&laptop.document), "here is some text");
+}
+
+#[test]
+fn a_preparation_refuses_what_a_document_refuses() {
+    let (mut laptop, _, remote) = diverged();
+    let mut preparation = laptop.document.prepare().unwrap();
+    let refused = preparation.apply(&remote[1..]).unwrap_err();
+    assert_eq!(refused.code(), laptop.document.apply(&remote[1..]).unwrap_err().code());
+    let mut preparation = laptop.document.prepare().unwrap();
+    preparation.apply(&remote).unwrap();
+    adopt(&mut laptop.document, preparation);
+    assert_eq!(body(&laptop.document), "here is some text");
+}
