@@ -248,6 +248,7 @@ impl World {
                 }
                 self.tell("relay", || "starts again".to_owned());
                 self.relay.start()?;
+                self.read_roles()?;
                 self.relay.busy_until = Instant::default();
                 crate::check::log(self)?;
                 self.after_relay();

@@ -91,6 +91,9 @@ impl World {
                 return Ok(Err(format!("{} is not settled: {:?}", device.name(), sync.status())));
             }
         }
+        if let Some(id) = self.links.iter().find(|(_, link)| link.is_tampered).map(|(id, _)| *id) {
+            return Ok(Err(format!("frames were doubled or overtaken on link {id}, which has yet to end")));
+        }
         if let Some(id) = self.links.iter().find(|(_, link)| !link.is_quiet()).map(|(id, _)| *id) {
             return Ok(Err(format!("frames are on their way on link {id}")));
         }

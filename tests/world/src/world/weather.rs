@@ -97,6 +97,17 @@ impl World {
         Ok(())
     }
 
+    /// A relay that ended while a role was changing says itself whether that happened.
+    pub(super) fn read_roles(&mut self) -> Result<(), Failure> {
+        let Some(program) = &self.relay.program else { return Ok(()) };
+        for account in 0..self.accounts {
+            let id = self.templates.accounts[account].id;
+            let role = at_once(program.storage().role_of(id, self.templates.team)).map_err(anyhow::Error::from)?;
+            self.roles[account] = role.map(|read| read.role);
+        }
+        Ok(())
+    }
+
     pub(super) fn look_at_access(&mut self) {
         if let Some(program) = &self.relay.program {
             program.access_changed();
