@@ -235,7 +235,7 @@ impl Loaded {
     /// Takes in what the file has more than memory. `false`: it must be loaded anew.
     fn catch_up(&self, inner: &Inner, state: &mut State) -> Result<bool, ReadError> {
         state.stored = inner.storage.read(|tx| tx.document(self.space, self.id))?;
-        let Some(found) = &state.stored else { return Ok(true) };
+        let Some(found) = &mut state.stored else { return Ok(true) };
         if state.type_name.is_none() {
             state.type_name.clone_from(&found.type_name);
         }
@@ -246,9 +246,11 @@ impl Loaded {
             // Unsaved edits come first: look again when they are saved.
             self.mark_stale();
         }
-        // What a copy is taking in is nothing to wait for: an edit made now merges with it.
-        let is_arriving = state.arriving.is_some_and(|row| state.lineage.reach(row) == found.moved.point);
-        if found.moved.point > state.lineage.point.load(Ordering::Acquire) && !is_arriving {
+        let point = state.lineage.point.load(Ordering::Acquire);
+        if state.arriving.is_some_and(|row| state.lineage.reach(row) == found.moved.point) {
+            // A copy is taking that in: an edit made now merges with it. What is in memory is older than the row.
+            found.moved.point = point;
+        } else if found.moved.point > point {
             load::apply_new_rows(inner, self, state)?;
             self.weigh(state);
         }
