@@ -14,7 +14,7 @@ use sync_server::simulation::{InlineRelay, InlineSession, Step, now};
 use sync_wire::planted::{Bug, plant};
 use sync_wire::{
     Actor, BatchId, Blob, Chain, ChangeHash, Content, Cursor, Deliver, DeviceFrame, DeviceId, DocumentId, Hello,
-    LogPosition, Position, Push, RelayFrame, SpaceId, VersionRange, Welcome, encode_relay_frame,
+    LogPosition, Position, Push, RelayFrame, SpaceId, SpaceKind, VersionRange, Welcome, encode_relay_frame,
 };
 use tempfile::TempDir;
 
@@ -201,6 +201,27 @@ fn a_pushed_batch_is_acknowledged_and_delivered_to_others() {
     let bytes = grace.deliveries().iter().flat_map(|deliver| &deliver.entries).all(|entry| entry.bytes.is_some());
     assert!(bytes);
     assert!(ada.is_open && grace.is_open);
+}
+
+/// What was remembered before the grant must not park the push: a session that was told of a grant is told no more, and
+/// its batch would wait for good.
+#[test]
+fn a_push_right_after_a_grant_meets_the_grants_of_its_welcome() {
+    let world = World::new();
+    let (mut before, first) = (world.device(1), edits(1));
+    before.push(world.space, 1, &first[0]);
+    assert!(before.acked(1).is_some(), "the grants are remembered now");
+    let storage = world.relay.storage();
+    let ada = now(storage.account_named("ada")).unwrap().unwrap();
+    let team = now(storage.create_space("crew", SpaceKind::Team, Some(ada.id))).unwrap();
+    let mut after = world.device(2);
+    assert!(after.welcome().grants.iter().any(|grant| grant.space == team));
+    let mut note = Document::new(Some("note"));
+    note.edit::<(), document::Violation>(Actor([8; 16]), |draft| draft.put("/name", "plan".into())).unwrap();
+    let sealed = note.seal(1_700_000_000).unwrap().unwrap();
+    let changes: Vec<Blob> = sealed.seeds.into_iter().chain(sealed.changes).map(|change| change.bytes).collect();
+    after.push(team, 2, &changes);
+    assert!(after.acked(2).is_some(), "{:?}", after.frames.last());
 }
 
 #[test]
