@@ -5,6 +5,30 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use system_tests::Relay;
 
+/// What the relay calls its threads that check behind the log.
+const CHECKS: &str = "check";
+
+/// Processor time of a relay.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Processor {
+    /// Of the threads that check what was appended. What storage reads and writes for them is in `serving`.
+    pub(crate) checks: Duration,
+    /// Of all others.
+    pub(crate) serving: Duration,
+}
+
+impl Processor {
+    /// What was spent since `before`.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self { checks: self.checks.saturating_sub(before.checks), serving: self.serving.saturating_sub(before.serving) }
+    }
+
+    /// Of all threads.
+    pub(crate) fn all(self) -> Duration {
+        self.checks + self.serving
+    }
+}
+
 /// Looks at one process.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Meter {
@@ -25,15 +49,18 @@ impl Meter {
         Ok(Self { process: ids.find(is_it).context("the relay's process is not found")? })
     }
 
-    /// Processor time of all its threads since it started.
-    pub(crate) fn processor(&self) -> Result<Duration> {
-        let mut nanoseconds = 0;
+    /// Processor time of its threads since it started.
+    pub(crate) fn processor(&self) -> Result<Processor> {
+        let mut spent = Processor::default();
         for thread in std::fs::read_dir(format!("/proc/{}/task", self.process))? {
+            let thread = thread?.path();
             // A thread may end meanwhile.
-            let text = std::fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
-            nanoseconds += text.split(' ').next().and_then(|word| word.parse::<u64>().ok()).unwrap_or(0);
+            let text = |name| std::fs::read_to_string(thread.join(name)).unwrap_or_default();
+            let nanoseconds = text("schedstat").split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0);
+            let spent = if text("comm").trim() == CHECKS { &mut spent.checks } else { &mut spent.serving };
+            *spent += Duration::from_nanos(nanoseconds);
         }
-        Ok(Duration::from_nanos(nanoseconds))
+        Ok(spent)
     }
 
     /// Resident memory, in bytes.

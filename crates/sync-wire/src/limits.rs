@@ -25,8 +25,10 @@ pub const HASHES_MAX: usize = 4096;
 /// Largest text in a frame (agent names, details of a refusal), in bytes.
 pub const TEXT_BYTES_MAX: usize = 1024;
 
-/// Pushes that a device may have unanswered on one connection: the initial credit.
-pub const PUSH_CREDIT: u32 = 64;
+/// Pushes that a device may have unanswered on one connection: the initial credit. So many that a relay which commits
+/// what has queued pays one flush for hundreds of small changes, and few enough that the answers to all of them fit the
+/// room that is reserved for answers.
+pub const PUSH_CREDIT: u32 = 256;
 /// Bytes of pushed changes that a device may have unanswered on one connection.
 pub const PUSH_CREDIT_BYTES: usize = 4 << 20;
 /// Deliveries that a relay may have unconfirmed on one connection.

@@ -197,11 +197,18 @@ fn parse_changes(changes: Vec<Blob>) -> BatchContent {
         let detail = "a batch of no changes; a batch is one local commit".to_owned();
         return BatchContent::Rejected { culprit: None, code: FateCode::UNDECODABLE, detail };
     }
-    let parsed: Result<Vec<_>, _> = changes.into_iter().map(document::Change::parse).collect();
-    match parsed {
-        Ok(changes) => BatchContent::Changes(changes),
-        Err(error) => BatchContent::Rejected { culprit: None, code: error.code(), detail: error.to_string() },
+    // Room for all at once: collecting into a `Result` does not know how many there will be, and moves them again and
+    // again.
+    let mut parsed = Vec::with_capacity(changes.len());
+    for change in changes {
+        match document::Change::parse(change) {
+            Ok(change) => parsed.push(change),
+            Err(error) => {
+                return BatchContent::Rejected { culprit: None, code: error.code(), detail: error.to_string() };
+            }
+        }
     }
+    BatchContent::Changes(parsed)
 }
 
 /// What pushes get whose space is not readable (any more): the first says why, the rest of the lane is skipped. Parked,

@@ -62,7 +62,7 @@ impl Large {
         let line = Line::new(format!("the text of {} edits, 64 a push, from one device", grouped(edits as f64)))
             .rate(edits, took, "durable changes")
             .figure(format!("all checked: {} changes/s", grouped(rate(edits, checked))))
-            .figure(format!("server CPU in all {}", time(meter.processor()?)));
+            .figure(format!("server CPU in all {}", time(meter.processor()?.all())));
         Ok((Self { relay, account, author, edits }, line))
     }
 

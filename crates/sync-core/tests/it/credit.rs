@@ -2,7 +2,7 @@
 
 use sync_core::session::{Authorized, Effect, Input, Session};
 use sync_core::time::Instant;
-use sync_wire::limits::{DELIVER_CREDIT, PUSH_CREDIT};
+use sync_wire::limits::{DELIVER_CREDIT, FRAME_BYTES_MAX, PUSH_CREDIT, TEXT_BYTES_MAX};
 use sync_wire::*;
 
 use crate::world::{SPACE, World, change, document};
@@ -32,6 +32,14 @@ fn a_device_that_pushes_beyond_its_credit_is_closed() {
         session.handle(Instant::default(), Input::Frame(DeviceFrame::Push(push)), &mut effects);
     }
     assert!(matches!(effects.last(), Some(Effect::Close(goodbye)) if goodbye.code == GoodbyeCode::PROTOCOL));
+}
+
+#[test]
+fn the_answers_to_a_whole_credit_fit_where_one_frame_of_full_size_does() {
+    let (code, detail) = (FateCode::UNDECODABLE, "x".repeat(TEXT_BYTES_MAX));
+    let (document, batch, culprit) = (document(1), BatchId([9; 16]), Some(ChangeHash([7; 32])));
+    let refuse = RelayFrame::Refuse(Refuse { space: SPACE, document, batch, culprit, code, detail });
+    assert!(encode_relay_frame(&refuse).len() * PUSH_CREDIT as usize <= FRAME_BYTES_MAX);
 }
 
 #[test]
