@@ -1,12 +1,13 @@
 //! What a check found: the end of a world.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// A promise that did not hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// Which check found it.
-    pub check: &'static str,
+    pub check: Cow<'static, str>,
     /// What it found.
     pub detail: String,
 }
@@ -14,7 +15,7 @@ pub struct Failure {
 impl Failure {
     /// A failure of a check.
     pub fn new(check: &'static str, detail: impl Into<String>) -> Self {
-        Self { check, detail: detail.into() }
+        Self { check: Cow::Borrowed(check), detail: detail.into() }
     }
 
     /// As an error of whoever returns one.

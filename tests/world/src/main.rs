@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 use clap::Parser;
 use simulated_world::run::{self, AfterFailure, Place, Range, Summary};
 use simulated_world::story::Story;
+use simulated_world::worker::{self, Worker};
 use simulated_world::world::Watch;
 use sync_wire::planted::Bug;
 
@@ -25,7 +26,7 @@ struct Args {
     /// The first one
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Threads; 0 means one for each core
+    /// Processes that run worlds; 0 means one for each core
     #[arg(long, default_value_t = 0)]
     jobs: usize,
     /// Plants a bug in every world, by its name in `sync_wire::planted`
@@ -40,6 +41,9 @@ struct Args {
     /// Prints one digest over everything that happens in these worlds, instead of checking them
     #[arg(long)]
     hash: bool,
+    /// Runs the seeds that standard input names, and says a line of each
+    #[arg(long, hide = true, conflicts_with_all = ["trace", "hash"])]
+    worker: bool,
 }
 
 fn bug(name: &str) -> Result<Bug, String> {
@@ -50,8 +54,14 @@ fn bug(name: &str) -> Result<Bug, String> {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    run::sweep();
-    let outcome = if args.trace { trace(&args) } else { many(&args) };
+    let outcome = match &args {
+        Args { worker: true, .. } => {
+            worker::serve(args.bug, std::io::stdin().lock(), std::io::stdout().lock()).map(|()| ExitCode::SUCCESS)
+        }
+        Args { trace: true, .. } => trace(&args),
+        Args { hash: true, .. } => hash(&args),
+        _ => many(&args),
+    };
     match outcome {
         Ok(code) => code,
         Err(error) => {
@@ -62,6 +72,7 @@ fn main() -> ExitCode {
 }
 
 fn trace(args: &Args) -> Result<ExitCode> {
+    run::sweep();
     let watch = Watch { story: Story::Told, ..Watch::default() };
     let ran = run::seed(args.from, args.bug, &Place::make()?, watch)?;
     println!("{} things happened in {:.1} s", ran.steps, ran.lasted.as_secs_f64());
@@ -74,21 +85,26 @@ fn trace(args: &Args) -> Result<ExitCode> {
     })
 }
 
-fn many(args: &Args) -> Result<ExitCode> {
-    if args.hash {
-        if args.bug.is_some() {
-            bail!("--hash compares sound worlds; leave --bug out");
-        }
-        println!("{}", run::digest_of(args.from, args.seeds)?);
-        return Ok(ExitCode::SUCCESS);
+fn hash(args: &Args) -> Result<ExitCode> {
+    if args.bug.is_some() {
+        bail!("--hash compares sound worlds; leave --bug out");
     }
+    println!("{}", run::digest_of(args.from, args.seeds)?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn many(args: &Args) -> Result<ExitCode> {
+    run::sweep();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = if args.jobs == 0 { cores } else { args.jobs };
+    let program = std::env::current_exe()?;
+    let workers = (0..jobs).map(|_| Worker::start(&program, args.bug)).collect::<Result<Vec<_>>>()?;
+    let workers = workers.into_iter().map(|mut worker| move |seed| worker.run(seed)).collect();
     let after_failure = if args.first { AfterFailure::Stop } else { AfterFailure::GoOn };
-    let range = Range { from: args.from, seeds: args.seeds, jobs, bug: args.bug, after_failure };
+    let range = Range { from: args.from, seeds: args.seeds, after_failure };
     let began = Instant::now();
     let said = Mutex::new((began, 0));
-    let summary = run::range(range, &|summary| progress(args, began, &said, summary))?;
+    let summary = run::spread(range, workers, &|summary| progress(args, began, &said, summary))?;
     println!("{}", line(&summary, began));
     Ok(if summary.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

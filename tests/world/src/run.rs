@@ -1,4 +1,4 @@
-//! One seed, and many seeds on several threads.
+//! One seed, and many seeds, in this process or in several.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -109,10 +109,6 @@ pub struct Range {
     pub from: u64,
     /// How many.
     pub seeds: u64,
-    /// Threads.
-    pub jobs: usize,
-    /// The bug that is planted in all of them.
-    pub bug: Option<Bug>,
     /// Whether the others are still run after a failure.
     pub after_failure: AfterFailure,
 }
@@ -143,32 +139,43 @@ pub struct Summary {
     pub latest: u64,
 }
 
-/// Runs worlds on several threads, each world on one. `progress` is told after each.
+/// Runs worlds one after the other in this process, with a bug planted or none.
 ///
 /// # Errors
 /// As [`seed`].
-pub fn range(range: Range, progress: &(dyn Fn(&Summary) + Sync)) -> Result<Summary> {
+pub fn range(range: Range, bug: Option<Bug>) -> Result<Summary> {
+    let place = Place::make()?;
+    spread(range, vec![|number| seed(number, bug, &place, Watch::default())], &|_| ())
+}
+
+/// Hands the seeds of a range out to workers, each of which runs one world at a time. `progress` is told after each.
+///
+/// # Errors
+/// Those of the workers.
+pub fn spread<W>(range: Range, workers: Vec<W>, progress: &(dyn Fn(&Summary) + Sync)) -> Result<Summary>
+where
+    W: FnMut(u64) -> Result<Ran> + Send,
+{
     let summary = Mutex::new(Summary::default());
     let next = AtomicU64::new(range.from);
     let end = range.from + range.seeds;
-    std::thread::scope(|scope| {
-        let run = || -> Result<()> {
-            let place = Place::make()?;
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= end {
-                    return Ok(());
-                }
-                let ran = seed(number, range.bug, &place, Watch::default())?;
-                let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
-                summary.add(number, ran);
-                if range.after_failure == AfterFailure::Stop && !summary.failures.is_empty() {
-                    next.store(end, Ordering::Relaxed);
-                }
-                progress(&summary);
+    let work = |mut worker: W| -> Result<()> {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= end {
+                return Ok(());
             }
-        };
-        let threads: Vec<_> = (0..range.jobs.max(1)).map(|_| scope.spawn(run)).collect();
+            let ran = worker(number)?;
+            let mut summary = summary.lock().unwrap_or_else(PoisonError::into_inner);
+            summary.add(number, ran);
+            if range.after_failure == AfterFailure::Stop && !summary.failures.is_empty() {
+                next.store(end, Ordering::Relaxed);
+            }
+            progress(&summary);
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = workers.into_iter().map(|worker| scope.spawn(|| work(worker))).collect();
         threads
             .into_iter()
             .try_for_each(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))

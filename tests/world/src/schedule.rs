@@ -29,6 +29,11 @@ impl<T> Schedule<T> {
         self.due.pop_first().map(|((at, _), what)| (at, what))
     }
 
+    /// Whether something of a kind is still to come.
+    pub fn has(&self, is_it: impl FnMut(&T) -> bool) -> bool {
+        self.due.values().any(is_it)
+    }
+
     /// Drops what `keep` does not want.
     pub fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
         self.due.retain(|_, what| keep(what));

@@ -8,8 +8,8 @@ const SEEDS_MAX: u64 = 2000;
 
 #[track_caller]
 fn check_is_found(bug: Bug) {
-    let range = Range { from: 0, seeds: SEEDS_MAX, jobs: 1, bug: Some(bug), after_failure: AfterFailure::Stop };
-    let summary = run::range(range, &|_| ()).unwrap();
+    let range = Range { from: 0, seeds: SEEDS_MAX, after_failure: AfterFailure::Stop };
+    let summary = run::range(range, Some(bug)).unwrap();
     let found = summary.failures.first_key_value();
     let (seed, failure) = found.unwrap_or_else(|| panic!("{bug:?} was not found in {SEEDS_MAX} seeds"));
     println!("{bug:?} was found by seed {seed}, the {}th: {failure}", summary.ran);

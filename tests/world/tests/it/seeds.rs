@@ -1,13 +1,15 @@
 //! Sound worlds keep every promise.
 
-use simulated_world::run::{self, AfterFailure, Range};
+use std::path::Path;
+
+use simulated_world::run::{self, AfterFailure, Range, Summary};
+use simulated_world::worker::Worker;
 
 /// Seeds of every test run. Longer runs go on behind them.
 const SEEDS: u64 = 2000;
-const THREADS: usize = 2;
+const PROCESSES: usize = 2;
 
-fn check(range: Range) {
-    let summary = run::range(range, &|_| ()).unwrap();
+fn check(summary: &Summary) {
     let failed: Vec<_> = summary
         .failures
         .iter()
@@ -19,7 +21,13 @@ fn check(range: Range) {
 #[test]
 fn every_promise_holds_in_two_thousand_worlds() {
     run::sweep();
-    check(Range { from: 0, seeds: SEEDS, jobs: THREADS, bug: None, after_failure: AfterFailure::GoOn });
+    let program = Path::new(env!("CARGO_BIN_EXE_simulate"));
+    let workers = (0..PROCESSES).map(|_| Worker::start(program, None).unwrap());
+    let workers = workers.map(|mut worker| move |seed| worker.run(seed)).collect();
+    let range = Range { from: 0, seeds: SEEDS, after_failure: AfterFailure::GoOn };
+    let summary = run::spread(range, workers, &|_| ()).unwrap();
+    assert_eq!(summary.ran, SEEDS);
+    check(&summary);
 }
 
 #[test]
@@ -28,6 +36,6 @@ fn every_promise_holds_in_the_worlds_that_once_broke_one() {
     for line in kept {
         let seed = line.split_whitespace().next().and_then(|word| word.parse().ok());
         let from = seed.unwrap_or_else(|| panic!("{line:?} does not begin with a seed"));
-        check(Range { from, seeds: 1, jobs: 1, bug: None, after_failure: AfterFailure::GoOn });
+        check(&run::range(Range { from, seeds: 1, after_failure: AfterFailure::GoOn }, None).unwrap());
     }
 }
