@@ -2,13 +2,13 @@
 //!
 //! So a device sees exactly as much of another's work as a story wants, while both are connected.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, Result};
-use sync_wire::{DeviceFrame, decode_device_frame};
+use sync_wire::{BatchId, Blob, Content, DeviceFrame, DocumentId, Push, decode_device_frame};
 
 /// A listening address that leads to a relay. It is open until [`Self::close`].
 #[derive(Debug)]
@@ -25,6 +25,9 @@ struct State {
     passed: usize,
     held: VecDeque<Vec<u8>>,
     relay: Option<TcpStream>,
+    /// Every batch that the device pushed, whether it has passed or not.
+    known: HashSet<BatchId>,
+    pushed: Vec<(DocumentId, Vec<Blob>)>,
 }
 
 impl Gate {
@@ -65,9 +68,24 @@ impl Gate {
         state.released = state.released.max(pushes);
         state.pass_on().context("the relay does not take what was held back")
     }
+
+    /// The changes of a document that the device pushed since the last call, a batch each, in order.
+    #[must_use]
+    pub fn take_pushed(&self, document: DocumentId) -> Vec<Vec<Blob>> {
+        let pushed = std::mem::take(&mut lock(&self.state).pushed);
+        pushed.into_iter().filter(|(of, _)| *of == document).map(|(_, changes)| changes).collect()
+    }
 }
 
 impl State {
+    fn note(&mut self, push: Push) {
+        let Content::Changes(changes) = push.content else { return };
+        // A device pushes again what was not answered.
+        if self.known.insert(push.batch) {
+            self.pushed.push((push.document, changes));
+        }
+    }
+
     fn pass_on(&mut self) -> std::io::Result<()> {
         while !self.held.is_empty() && (!self.is_closed || self.passed < self.released) {
             let (Some(frame), Some(relay)) = (self.held.pop_front(), &mut self.relay) else { break };
@@ -102,11 +120,12 @@ fn carry_up(state: &Mutex<State>, mut device: TcpStream) {
     let mut is_upgraded = false;
     while let Ok(read @ 1..) = device.read(&mut buffer) {
         unread.extend_from_slice(&buffer[..read]);
-        while let Some((end, is_push)) = if is_upgraded { frame(&unread) } else { head(&unread) } {
+        while let Some((end, push)) = if is_upgraded { frame(&unread) } else { head(&unread) } {
             is_upgraded = true;
             let bytes: Vec<u8> = unread.drain(..end).collect();
             let mut state = lock(state);
-            let outcome = if is_push {
+            let outcome = if let Some(push) = push {
+                state.note(push);
                 state.held.push_back(bytes);
                 state.pass_on()
             } else {
@@ -130,12 +149,12 @@ fn carry_down(mut relay: TcpStream, mut device: TcpStream) {
 }
 
 /// The head of the upgrade: where it ends.
-fn head(bytes: &[u8]) -> Option<(usize, bool)> {
-    bytes.windows(4).position(|window| window == b"\r\n\r\n").map(|at| (at + 4, false))
+fn head(bytes: &[u8]) -> Option<(usize, Option<Push>)> {
+    bytes.windows(4).position(|window| window == b"\r\n\r\n").map(|at| (at + 4, None))
 }
 
-/// The first frame of a device: where it ends, and whether it is a push.
-fn frame(bytes: &[u8]) -> Option<(usize, bool)> {
+/// The first frame of a device: where it ends, and what it pushes, if it does.
+fn frame(bytes: &[u8]) -> Option<(usize, Option<Push>)> {
     let (mask_at, length): (usize, usize) = match bytes.get(1)? & 0x7f {
         126 => (4, usize::from(u16::from_be_bytes(bytes.get(2..4)?.try_into().ok()?))),
         127 => (10, usize::try_from(u64::from_be_bytes(bytes.get(2..10)?.try_into().ok()?)).ok()?),
@@ -145,8 +164,11 @@ fn frame(bytes: &[u8]) -> Option<(usize, bool)> {
     let (mask, masked) = (bytes.get(mask_at..begin)?, bytes.get(begin..end)?);
     let payload: Vec<u8> = masked.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask).collect();
     let is_binary = bytes[0] & 0x0f == 2;
-    let is_push = is_binary && matches!(decode_device_frame(&payload), Ok(Some(DeviceFrame::Push(_))));
-    Some((end, is_push))
+    let push = match decode_device_frame(&payload) {
+        Ok(Some(DeviceFrame::Push(push))) if is_binary => Some(push),
+        _ => None,
+    };
+    Some((end, push))
 }
 
 fn lock(state: &Mutex<State>) -> std::sync::MutexGuard<'_, State> {

@@ -3,11 +3,13 @@
 //! The format is that of the editing-traces collection: `txns[].patches[] = [position, deleted, inserted]`. A trace of
 //! kind `concurrent` names, per transaction, its agent and its parents; any other is one author's, in order.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::rc::Rc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 
 /// An editing trace.
@@ -26,8 +28,8 @@ pub struct Trace {
 pub struct Run {
     /// Who.
     pub agent: usize,
-    /// How many runs of the other author, if there is one, the author had seen.
-    pub seen: usize,
+    /// How many runs of each author it rests on; none of the author itself, all of whose runs it rests on.
+    pub seen: Vec<usize>,
     /// In order, each on top of the one before.
     pub patches: Vec<Patch>,
 }
@@ -46,19 +48,25 @@ pub struct Patch {
 /// A transaction as it stands in the file, with how much it has seen of each author.
 struct Transaction {
     agent: usize,
-    /// Transactions of each author that it rests on, itself excluded.
-    seen: [usize; Trace::AGENTS_MAX],
+    /// Transactions of the same author before it.
+    own: usize,
+    /// Transactions of each other author that it rests on; shared by those that follow each other without seeing more.
+    seen: Rc<[usize]>,
     patches: Vec<Patch>,
 }
 
-impl Trace {
-    /// With three authors, a relay would have to keep from one what it already gave another.
-    const AGENTS_MAX: usize = 2;
+impl Transaction {
+    /// How many transactions of an author are known to whoever knows this one.
+    fn known(&self, author: usize) -> usize {
+        if author == self.agent { self.own + 1 } else { self.seen[author] }
+    }
+}
 
+impl Trace {
     /// Reads a trace; a name that ends in `.gz` is decompressed.
     ///
     /// # Errors
-    /// If the file is none, or has more than two authors.
+    /// If the file is none, or has an author who types without what the same author typed before.
     pub fn read(path: &Path) -> Result<Self> {
         let file = File::open(path).with_context(|| format!("cannot open {}", path.display()))?;
         let mut text = String::new();
@@ -73,15 +81,14 @@ impl Trace {
 
     fn of(json: &Value) -> Result<Self> {
         let agents = json.get("numAgents").map_or(Ok(1), number)?;
-        let rule = "replayed are traces of one author or two";
-        ensure!((1..=Self::AGENTS_MAX).contains(&agents), "it has {agents} authors; {rule}");
+        ensure!(agents > 0, "nobody typed it: numAgents is 0");
         ensure!(
             json["startContent"].as_str().unwrap_or_default().is_empty(),
             "it begins with a text that nobody typed"
         );
         let end = json["endContent"].as_str().context("endContent is missing")?.to_owned();
         let transactions = transactions(json["txns"].as_array().context("txns is missing")?, agents)?;
-        Ok(Self { agents, runs: runs(transactions), end })
+        Ok(Self { agents, runs: runs(transactions, agents), end })
     }
 
     /// How many edits it has.
@@ -97,34 +104,38 @@ fn number(value: &Value) -> Result<usize> {
 
 fn transactions(all: &[Value], agents: usize) -> Result<Vec<Transaction>> {
     let mut read: Vec<Transaction> = Vec::with_capacity(all.len());
-    let mut counts = [0; Trace::AGENTS_MAX];
+    let mut counts = vec![0; agents];
     for (index, json) in all.iter().enumerate() {
         let agent = json.get("agent").map_or(Ok(0), number)?;
         ensure!(agent < agents, "transaction {index} is of author {agent}, of {agents}");
-        let seen = match json.get("parents").and_then(Value::as_array) {
-            None => counts,
-            Some(parents) => seen_by(parents, &read)?,
+        let (own, seen) = match json.get("parents").and_then(Value::as_array) {
+            None => apart(counts.clone(), agent),
+            Some(parents) => seen_by(agent, parents, &read, agents)?,
         };
-        if seen[agent] != counts[agent] {
-            bail!("author {agent} types transaction {index} without the one before");
-        }
+        ensure!(own == counts[agent], "author {agent} types transaction {index} without the one before");
         counts[agent] += 1;
         let patches = json["patches"].as_array().context("patches is missing")?;
-        read.push(Transaction { agent, seen, patches: patches.iter().map(patch).collect::<Result<_>>()? });
+        read.push(Transaction { agent, own, seen, patches: patches.iter().map(patch).collect::<Result<_>>()? });
     }
     Ok(read)
 }
 
-/// What rests below these parents, themselves included.
-fn seen_by(parents: &[Value], read: &[Transaction]) -> Result<[usize; Trace::AGENTS_MAX]> {
-    let mut seen = [0; Trace::AGENTS_MAX];
-    for parent in parents {
-        let parent = read.get(number(parent)?).context("a parent comes after its child")?;
-        for (author, seen) in seen.iter_mut().enumerate() {
-            *seen = (*seen).max(parent.seen[author] + usize::from(author == parent.agent));
+/// What an author knows who has seen these parents: how many of the author's own, and how many of the others'.
+fn seen_by(agent: usize, parents: &[Value], read: &[Transaction], agents: usize) -> Result<(usize, Rc<[usize]>)> {
+    let parent = |parent| read.get(number(parent)?).context("a parent comes after its child");
+    let parents = parents.iter().map(parent).collect::<Result<Vec<_>>>()?;
+    match parents[..] {
+        [parent] if parent.agent == agent => Ok((parent.own + 1, Rc::clone(&parent.seen))),
+        _ => {
+            let known = |author| parents.iter().map(|parent| parent.known(author)).max().unwrap_or(0);
+            Ok(apart((0..agents).map(known).collect(), agent))
         }
     }
-    Ok(seen)
+}
+
+fn apart(mut known: Vec<usize>, agent: usize) -> (usize, Rc<[usize]>) {
+    let own = std::mem::take(&mut known[agent]);
+    (own, known.into())
 }
 
 fn patch(json: &Value) -> Result<Patch> {
@@ -132,34 +143,54 @@ fn patch(json: &Value) -> Result<Patch> {
     Ok(Patch { at: number(&json[0])?, delete: number(&json[1])?, insert })
 }
 
-/// Joins transactions that nobody can tell apart. What the other author has seen ends a run, and so does seeing more.
-fn runs(transactions: Vec<Transaction>) -> Vec<Run> {
-    let mut wanted = [std::collections::HashSet::new(), std::collections::HashSet::new()];
+/// What is known of an author while runs are made.
+#[derive(Default, Clone)]
+struct Typing {
+    /// How many transactions others wanted to see, no more: a run ends after each such number.
+    wanted: HashSet<usize>,
+    /// What the last transaction had seen.
+    seen: Option<Rc<[usize]>>,
+    /// After how many transactions each run ended.
+    ends: Vec<usize>,
+    /// The run that may go on.
+    last: Option<usize>,
+}
+
+/// Joins transactions that nobody can tell apart. What another author has seen ends a run, and so does seeing more.
+fn runs(transactions: Vec<Transaction>, agents: usize) -> Vec<Run> {
+    let mut authors = vec![Typing::default(); agents];
     for Transaction { agent, seen, .. } in &transactions {
-        wanted[1 - agent].insert(seen[1 - agent]);
-    }
-    let (mut typed, mut last) = ([0; Trace::AGENTS_MAX], [None; Trace::AGENTS_MAX]);
-    // Per author: after how many transactions each run ended.
-    let mut ends = [Vec::new(), Vec::new()];
-    let mut runs: Vec<Run> = Vec::new();
-    for Transaction { agent, seen, patches } in transactions {
-        let other = seen[1 - agent];
-        let seen_runs = ends[1 - agent].partition_point(|end| *end <= other);
-        let goes_on = last[agent].filter(|index: &usize| runs[*index].seen == seen_runs);
-        match goes_on.filter(|_| !wanted[agent].contains(&typed[agent])) {
-            Some(index) => runs[index].patches.extend(patches),
-            None => {
-                last[agent] = Some(runs.len());
-                ends[agent].push(typed[agent]);
-                runs.push(Run { agent, seen: seen_runs, patches });
-            }
+        if authors[*agent].sees_more(seen) {
+            authors.iter_mut().zip(&**seen).for_each(|(author, count)| author.wanted.extend([*count]));
         }
-        typed[agent] += 1;
-        if let Some(end) = ends[agent].last_mut() {
-            *end = typed[agent];
+    }
+    authors.iter_mut().for_each(|author| author.seen = None);
+    let mut runs: Vec<Run> = Vec::new();
+    for Transaction { agent, own, seen, patches } in transactions {
+        let sees_more = authors[agent].sees_more(&seen);
+        let goes_on = authors[agent].last.filter(|_| !sees_more && !authors[agent].wanted.contains(&own));
+        if let Some(index) = goes_on {
+            runs[index].patches.extend(patches);
+            if let Some(end) = authors[agent].ends.last_mut() {
+                *end = own + 1;
+            }
+        } else {
+            let ended = |(author, count): (&Typing, &usize)| author.ends.partition_point(|end| end <= count);
+            let seen = authors.iter().zip(&*seen).map(ended).collect();
+            authors[agent].ends.push(own + 1);
+            authors[agent].last = Some(runs.len());
+            runs.push(Run { agent, seen, patches });
         }
     }
     runs
+}
+
+impl Typing {
+    /// Whether the author has seen something else than at the transaction before.
+    fn sees_more(&mut self, seen: &Rc<[usize]>) -> bool {
+        let before = self.seen.replace(Rc::clone(seen));
+        before.is_none_or(|before| !Rc::ptr_eq(&before, seen) && before != *seen)
+    }
 }
 
 #[cfg(test)]
@@ -167,21 +198,43 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn runs_of(transactions: &[(usize, &[usize])]) -> Vec<(usize, usize, usize)> {
+    fn runs_of(agents: usize, transactions: &[(usize, &[usize])]) -> Vec<(usize, Vec<usize>, usize)> {
         let patches = json!([[0, 0, "x"]]);
         let txn =
             |(agent, parents): &(usize, &[usize])| json!({"agent": agent, "parents": parents, "patches": patches});
         let txns: Vec<_> = transactions.iter().map(txn).collect();
-        let trace = Trace::of(&json!({"kind": "concurrent", "numAgents": 2, "endContent": "", "txns": txns})).unwrap();
+        let trace = json!({"kind": "concurrent", "numAgents": agents, "endContent": "", "txns": txns});
+        let trace = Trace::of(&trace).unwrap();
         assert_eq!(trace.edits(), transactions.len());
-        trace.runs.iter().map(|run| (run.agent, run.seen, run.patches.len())).collect()
+        trace.runs.into_iter().map(|run| (run.agent, run.seen, run.patches.len())).collect()
     }
 
     #[test]
     fn what_nobody_saw_a_part_of_is_one_run() {
         // Both type two; then the first sees one of the second's, types, and sees the rest.
-        let runs = runs_of(&[(0, &[]), (0, &[0]), (1, &[1]), (1, &[2]), (0, &[1]), (0, &[2, 4]), (0, &[3, 5])]);
-        assert_eq!(runs, [(0, 0, 2), (1, 1, 1), (1, 1, 1), (0, 0, 1), (0, 1, 1), (0, 2, 1)]);
+        let runs = runs_of(2, &[(0, &[]), (0, &[0]), (1, &[1]), (1, &[2]), (0, &[1]), (0, &[2, 4]), (0, &[3, 5])]);
+        let expected = [(0, [0, 0], 2), (1, [1, 0], 1), (1, [1, 0], 1), (0, [0, 0], 1), (0, [0, 1], 1), (0, [0, 2], 1)];
+        assert_eq!(runs, expected.map(|(agent, seen, patches)| (agent, seen.to_vec(), patches)));
+    }
+
+    #[test]
+    fn three_authors_may_each_have_seen_what_the_next_has_not() {
+        // After a beginning each types alone, then sees what one other typed; at the end the first sees all.
+        let runs = runs_of(
+            3,
+            &[(0, &[]), (1, &[0]), (2, &[0]), (0, &[0]), (0, &[1, 3]), (1, &[1, 2]), (2, &[2, 3]), (0, &[4, 5, 6])],
+        );
+        let expected = [
+            (0, [0, 0, 0]),
+            (1, [1, 0, 0]),
+            (2, [1, 0, 0]),
+            (0, [0, 0, 0]),
+            (0, [0, 1, 0]),
+            (1, [1, 0, 1]),
+            (2, [2, 0, 0]),
+            (0, [0, 2, 2]),
+        ];
+        assert_eq!(runs, expected.map(|(agent, seen)| (agent, seen.to_vec(), 1)));
     }
 
     #[test]
@@ -191,15 +244,15 @@ mod tests {
         ]}));
         let patch = |at, delete, insert: &str| Patch { at, delete, insert: insert.into() };
         let patches = vec![patch(0, 0, "a"), patch(1, 0, "b"), patch(1, 1, "b")];
-        assert_eq!(
-            trace.unwrap(),
-            Trace { agents: 1, runs: vec![Run { agent: 0, seen: 0, patches }], end: "ab".into() }
-        );
+        let runs = vec![Run { agent: 0, seen: vec![0], patches }];
+        assert_eq!(trace.unwrap(), Trace { agents: 1, runs, end: "ab".into() });
     }
 
     #[test]
-    fn a_trace_of_three_authors_is_refused_by_name() {
-        let error = Trace::of(&json!({"numAgents": 3, "endContent": "", "txns": []})).unwrap_err().to_string();
-        assert!(error.contains("3 authors"), "{error}");
+    fn an_author_who_forgets_what_he_typed_is_refused() {
+        let txn = |parents: &[usize]| json!({"agent": 0, "parents": parents, "patches": []});
+        let forgetful = json!({"numAgents": 1, "endContent": "", "txns": [txn(&[]), txn(&[])]});
+        let error = Trace::of(&forgetful).unwrap_err().to_string();
+        assert!(error.contains("without the one before"), "{error}");
     }
 }

@@ -101,15 +101,17 @@ impl Device {
     /// Pushes, one batch a frame; encoded before, so that the load costs little beside the relay.
     pub(crate) fn frames(&self, written: &[Written]) -> Vec<Bytes> {
         let batches = written.iter().flat_map(|one| one.batches.iter().map(|changes| (one.document, changes)));
-        let frame = |(number, (document, changes)): (usize, (DocumentId, &Vec<Blob>))| {
-            let mut batch = self.id.0;
-            batch[8..12].copy_from_slice(&document.0[..4]);
-            batch[12..].copy_from_slice(&(number as u32).to_be_bytes());
-            let content = Content::Changes(changes.clone());
-            let push = Push { space: self.space(), document, lane: 0, batch: BatchId(batch), content };
-            Bytes::from(encode_device_frame(&DeviceFrame::Push(push)))
-        };
-        batches.enumerate().map(frame).collect()
+        batches.zip(0..).map(|((document, changes), number)| self.frame(document, number, changes.clone())).collect()
+    }
+
+    /// A push of one batch, which no other of this device and document may have the number of.
+    pub(crate) fn frame(&self, document: DocumentId, number: u32, changes: Vec<Blob>) -> Bytes {
+        let mut batch = self.id.0;
+        batch[8..12].copy_from_slice(&document.0[..4]);
+        batch[12..].copy_from_slice(&number.to_be_bytes());
+        let content = Content::Changes(changes);
+        let push = Push { space: self.space(), document, lane: 0, batch: BatchId(batch), content };
+        encode_device_frame(&DeviceFrame::Push(push)).into()
     }
 
     /// Pushes everything within the credit, and waits for the last ack.

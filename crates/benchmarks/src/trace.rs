@@ -1,12 +1,20 @@
-//! An editing trace, typed into vaults and synchronised through a relay: one author types, or two at the same time.
+//! An editing trace, typed into vaults and synchronised through a relay: a vault for each author, and each sees of the
+//! others exactly what its author had seen.
+
+mod author; // one of them
+mod spaces; // three or more: a space each
+#[cfg(test)]
+mod tests; // traces that were never typed
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use editor_vault::{ChangeHash, Document, Draft, Vault, Violation, Watch};
-use system_tests::{Gate, Patch, Relay, Trace};
+use editor_vault::{ChangeHash, Document, Draft, Vault, Violation};
+use system_tests::{Patch, Relay, Run, Trace};
 
+use self::author::Author;
+use self::spaces::Spaces;
 use crate::Bench;
 use crate::report::{Line, Times};
 use crate::workloads::{PATIENCE, connected};
@@ -16,36 +24,13 @@ const BODY: &str = "/body";
 pub(crate) fn run(bench: &Bench, file: &Path, devices: usize) -> Result<()> {
     let trace = Trace::read(file)?;
     ensure!(devices >= trace.agents, "{devices} device(s) for a trace of {} authors; name more", trace.agents);
-    let relay = bench.relay()?;
-    let ada = relay.account("ada")?;
-    let mut authors = (0..trace.agents)
-        .map(|number| Author::connect(&relay, &ada.token, &bench.path(&format!("author{number}"))))
-        .collect::<Result<Vec<_>>>()?;
-    let readers = (trace.agents..devices)
-        .map(|number| connected(&bench.path(&format!("reader{number}")), &relay.url(), &ada.token))
-        .collect::<Result<Vec<_>>>()?;
-    begin(&mut authors)?;
-
-    let began = Instant::now();
-    let typed = match &mut authors[..] {
-        [author] => author.type_alone(&trace)?,
-        authors => type_together(authors, &trace)?,
-    };
-    let typing = began.elapsed();
-    for author in &authors {
-        author.gate.release(usize::MAX)?;
-        author.vault.wait_until_settled(PATIENCE)?;
-    }
-    let texts = texts(&authors, &readers)?;
-    let everywhere = began.elapsed();
-    let text = &texts[0];
-    ensure!(texts.iter().all(|other| other == text), "the devices' texts differ");
+    let Replayed { text, typed, typing, everywhere } = replay(bench, &bench.relay()?, &trace, devices)?;
     println!(
         "{devices} devices, {} of them typing: the texts are equal ({} characters)",
         trace.agents,
         text.chars().count()
     );
-    println!("the trace's own text: {}", if *text == trace.end { "equal" } else { "DIFFERS" });
+    println!("the trace's own text: {}", if text == trace.end { "equal" } else { "DIFFERS" });
     let line = Line::new(file.file_name().unwrap_or_default().to_string_lossy())
         .rate(trace.edits(), typing, "edits typed")
         .rate(trace.edits(), everywhere, "edits shown on every device")
@@ -54,88 +39,83 @@ pub(crate) fn run(bench: &Bench, file: &Path, devices: usize) -> Result<()> {
     Ok(())
 }
 
-/// One author's vault, behind a gate that holds back what it pushes.
-struct Author {
-    vault: Vault,
-    gate: Gate,
-    watch: Watch,
-    note: Option<Document>,
-    /// What it wrote, one change for each run.
-    written: Vec<ChangeHash>,
+/// A trace that was typed again.
+struct Replayed {
+    /// The text on every device.
+    text: String,
+    /// How long the edits took to return.
+    typed: Times,
+    typing: Duration,
+    /// Until every device has the text.
+    everywhere: Duration,
 }
 
-impl Author {
-    fn connect(relay: &Relay, token: &str, path: &Path) -> Result<Self> {
-        let gate = Gate::to(relay.address())?;
-        let vault = connected(path, &gate.url(), token)?;
-        Ok(Self { watch: vault.watch(), vault, gate, note: None, written: Vec::new() })
-    }
+fn replay(bench: &Bench, relay: &Relay, trace: &Trace, devices: usize) -> Result<Replayed> {
+    // A log is read from its beginning, so two who share one can be kept from each other only by what they do not push
+    // yet. With three, one may have to see what another must not: each has a log of his own.
+    let logs = if trace.agents > 2 { trace.agents } else { 1 };
+    let tokens = (0..logs).map(|log| Ok(relay.account(&format!("author{log}"))?.token)).collect::<Result<Vec<_>>>()?;
+    let mut authors = (0..trace.agents)
+        .map(|number| Author::connect(relay, &tokens[number % logs], &bench.path(&format!("author{number}"))))
+        .collect::<Result<Vec<_>>>()?;
+    let readers = (trace.agents..devices)
+        .map(|number| connected(&bench.path(&format!("reader{number}")), &relay.url(), &tokens[number % logs]))
+        .collect::<Result<Vec<_>>>()?;
+    let mut spaces = if logs > 1 { Some(Spaces::connect(relay, &tokens)?) } else { None };
+    begin(&mut authors, spaces.as_mut())?;
 
-    fn note(&self) -> Result<&Document> {
-        self.note.as_ref().context("the note was made before anybody types")
+    let began = Instant::now();
+    let typed = match &mut authors[..] {
+        [author] => author.type_alone(trace)?,
+        authors => type_together(authors, trace, spaces.as_mut())?,
+    };
+    let typing = began.elapsed();
+    match &mut spaces {
+        None => authors.iter().try_for_each(Author::let_everything_pass)?,
+        Some(spaces) => spaces.bring_everything(&mut authors)?,
     }
-
-    /// Every edit by itself and not waited for, as an editor does.
-    fn type_alone(&self, trace: &Trace) -> Result<Times> {
-        let (note, mut times, mut last) = (self.note()?, Times::new(), None);
-        for patch in trace.runs.iter().flat_map(|run| &run.patches) {
-            let began = Instant::now();
-            last = Some(note.edit_deferred(|draft| type_all(draft, std::slice::from_ref(patch)))?.1);
-            times.add(began.elapsed());
-        }
-        last.context("the trace is empty")?.wait()?;
-        Ok(times)
-    }
-
-    fn wait_for(&self, change: ChangeHash) -> Result<()> {
-        let began = Instant::now();
-        while !self.note()?.read(|note| note.contains(&change))? {
-            ensure!(began.elapsed() < PATIENCE, "{change} does not arrive");
-            self.watch.next(Duration::from_millis(100));
-        }
-        Ok(())
-    }
+    let texts = texts(&authors, &readers)?;
+    let everywhere = began.elapsed();
+    ensure!(texts.iter().all(|other| *other == texts[0]), "the devices' texts differ");
+    Ok(Replayed { text: texts.into_iter().next().unwrap_or_default(), typed, typing, everywhere })
 }
 
 /// The text exists on all, empty, before anybody's pushes are held back.
-fn begin(authors: &mut [Author]) -> Result<()> {
-    let (first, others) = authors.split_first_mut().context("a trace has an author")?;
+fn begin(authors: &mut [Author], spaces: Option<&mut Spaces>) -> Result<()> {
+    let (first, _) = authors.split_first_mut().context("a trace has an author")?;
     let note = first.vault.create("note", Some("Trace"), None)?;
     note.edit(|draft| draft.splice(BODY, 0, 0, "x").and_then(|()| draft.splice(BODY, 0, 1, "")))?;
     first.vault.wait_until_settled(PATIENCE)?;
-    let newest = note.read(|note| note.heads())?.first().copied().context("there is a head")?;
-    for other in others.iter_mut() {
-        let began = Instant::now();
-        while other.note.is_none() {
-            ensure!(began.elapsed() < PATIENCE, "the note does not arrive");
-            other.watch.next(Duration::from_millis(100));
-            other.note = other.vault.document(other.vault.home(), note.id()).ok();
-        }
-        other.wait_for(newest)?;
-        other.gate.close();
+    let (id, begun) = (note.id(), note.read(|note| note.heads())?);
+    let are_apart = spaces.is_some();
+    first.begin(note);
+    if let Some(spaces) = spaces {
+        spaces.bring_everything(authors)?;
     }
-    first.note = Some(note);
-    if !others.is_empty() {
-        first.gate.close();
+    for other in &mut authors[1..] {
+        let note = other.find(id)?;
+        other.begin(note);
+        other.wait_for(&begun)?;
+    }
+    if authors.len() > 1 && !are_apart {
+        authors.iter().for_each(|author| author.gate.close());
     }
     Ok(())
 }
 
-/// Each sees of the other exactly what its author had seen.
-fn type_together(authors: &mut [Author], trace: &Trace) -> Result<Times> {
+/// Each sees of the others exactly what its author had seen.
+fn type_together(authors: &mut [Author], trace: &Trace, mut spaces: Option<&mut Spaces>) -> Result<Times> {
     let mut times = Times::new();
-    for run in &trace.runs {
-        if let Some(newest) = run.seen.checked_sub(1) {
-            let other = &authors[1 - run.agent];
-            other.gate.release(run.seen)?;
-            authors[run.agent].wait_for(other.written[newest])?;
+    let first = authors[0].batches();
+    for (order, Run { agent, seen, patches }) in (first..).zip(&trace.runs) {
+        match &mut spaces {
+            None => (0..authors.len()).try_for_each(|other| authors[other].let_pass(seen[other]))?,
+            Some(spaces) => spaces.bring(authors, *agent, seen)?,
         }
-        let author = &mut authors[run.agent];
-        let began = Instant::now();
-        author.note()?.edit(|draft| type_all(draft, &run.patches))?;
-        times.add(began.elapsed());
-        let heads = author.note()?.read(|note| note.heads())?;
-        author.written.extend(heads);
+        for (other, seen) in authors.iter().zip(seen) {
+            authors[*agent].wait_for(other.heads_after(*seen))?;
+        }
+        times.add(authors[*agent].write(patches, order)?);
     }
     Ok(times)
 }

@@ -72,10 +72,10 @@ fn in_memory(trace: &Trace, begin: &[Blob], names: &[Vec<Actor>; 2]) -> Result<S
     let mut seen = [0, 0];
     for run in &trace.runs {
         let (own, other) = (run.agent, 1 - run.agent);
-        if run.seen > seen[own] {
-            let new: Vec<Blob> = written[other][seen[own]..run.seen].concat();
+        if run.seen[other] > seen[own] {
+            let new: Vec<Blob> = written[other][seen[own]..run.seen[other]].concat();
             texts[own].apply(&new)?;
-            seen[own] = run.seen;
+            seen[own] = run.seen[other];
         }
         let name = names[own][written[own].len()];
         texts[own].edit(name, |draft| type_all(draft, &run.patches))?;
@@ -114,9 +114,10 @@ fn friends_who_typed_at_the_same_time_end_with_the_same_text() -> Result<()> {
     let mut authors = [Author::new(first, note), Author::new(second, same)];
 
     for run in &trace.runs {
-        if let Some(newest) = run.seen.checked_sub(1) {
+        let seen = run.seen[1 - run.agent];
+        if let Some(newest) = seen.checked_sub(1) {
             let other = &authors[1 - run.agent];
-            other.gate.release(run.seen)?;
+            other.gate.release(seen)?;
             authors[run.agent].wait_for(other.written[newest])?;
         }
         authors[run.agent].write(&run.patches)?;
