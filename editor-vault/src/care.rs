@@ -1,13 +1,17 @@
-//! Backups, restore points, and a look for damage.
+//! Backups, restore points, and the quick look for damage; the thorough one is below.
+
+mod verify; // every change, and what follows from them
+mod replay; // a document out of its rows alone
+mod rebuild; // derived data, made again
 
 use std::path::Path;
-
-use document::Change;
 
 use crate::error::{ReadError, StorageError};
 use crate::list::ListFilter;
 use crate::status::DocumentState;
 use crate::vault::{Inner, Vault};
+
+pub use self::rebuild::Rebuilt;
 
 /// One thing that the doctor found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,20 +57,15 @@ impl Vault {
         self.inner().storage.backup(file)
     }
 
-    /// Looks for damage and for what waits for a person: SQLite's check of the file, the hash of every change, held
-    /// documents, parked and refused edits. Empty means sound. Reads everything: not for every start.
+    /// Looks for what is wrong at a glance, and for what waits for a person: SQLite's quick check of the file, held
+    /// documents, parked and refused edits. Empty means that nothing was seen. Reads no change: [`Vault::verify`] does.
     ///
     /// # Errors
     /// [`StorageError`] if the file cannot be read at all.
     pub fn doctor(&self) -> Result<Vec<Finding>, StorageError> {
         let inner = self.inner();
-        let mut findings: Vec<Finding> = inner
-            .storage
-            .read(|tx| tx.integrity())?
-            .into_iter()
-            .map(|line| Finding::error("corrupt", format!("{}: {line}; restore a backup", self.file().display())))
-            .collect();
-        findings.extend(inner.wrong_hashes()?);
+        let mut findings = inner.damaged_pages(inner.storage.read(|tx| tx.quick_integrity())?);
+        findings.extend(self.remote_file_system().map(|file_system| of_place(file_system, self.path())));
         let all = ListFilter { include_deleted: true, ..ListFilter::default() };
         match self.list(&all) {
             Ok(documents) => findings.extend(documents.iter().filter_map(of_document)),
@@ -76,6 +75,15 @@ impl Vault {
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         Ok(findings)
     }
+}
+
+fn of_place(file_system: file_systems::Remote, directory: &Path) -> Finding {
+    let directory = directory.display();
+    let detail = format!(
+        "{directory} is on {file_system}: saving is slow there, and only one program may have the vault open; move it to \
+         a local disk"
+    );
+    Finding { severity: Severity::Warning, code: "network_file_system", detail }
 }
 
 fn of_document(info: &crate::DocumentInfo) -> Option<Finding> {
@@ -100,20 +108,10 @@ impl Finding {
 }
 
 impl Inner {
-    fn wrong_hashes(&self) -> Result<Vec<Finding>, StorageError> {
-        let mut findings = Vec::new();
-        self.storage.read(|tx| {
-            tx.each_change(|row, hash, bytes| {
-                let detail = match Change::parse(bytes.into()) {
-                    Ok(change) if change.header.hash == hash => return,
-                    Ok(change) => format!("its bytes have the hash {}", change.header.hash),
-                    Err(error) => error.to_string(),
-                };
-                let detail = format!("change {hash} (row {row}) is damaged ({detail}): restore a backup");
-                findings.push(Finding::error("damaged_change", detail));
-            })
-        })?;
-        Ok(findings)
+    fn damaged_pages(&self, lines: Vec<String>) -> Vec<Finding> {
+        let file = self.storage.file().display();
+        let finding = |line| Finding::error("corrupt", format!("{file}: {line}; restore a backup"));
+        lines.into_iter().map(finding).collect()
     }
 
     /// A copy of the vault as it is now, before something that cannot be taken back.

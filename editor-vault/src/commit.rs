@@ -1,8 +1,8 @@
 //! What one edit becomes, and its way into the file.
 //!
 //! Sealed edits are the seeds they need and one change; each is one batch, whose id and hash are fixed in the
-//! transaction that stores it. The transaction checks what memory cannot know: that no other process has taken away
-//! what the change rests on.
+//! transaction that stores it. The transaction looks at what memory cannot know: where what the change rests on was
+//! taken away meanwhile, or its name and number, it is written anew.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,6 +14,7 @@ use crate::actors::Writing;
 use crate::deferred::Ticket;
 use crate::error::{EditError, StorageError};
 use crate::loaded::{Lineage, Loaded, State};
+use crate::recovery::follow;
 use crate::sources::random16;
 use crate::storage::{DocumentPlace, NewBatch, NewChange, Placed, Scope, Tx};
 use crate::vault::Inner;
@@ -33,12 +34,14 @@ struct LocalCommit {
     lineage: Arc<Lineage>,
     /// The stored generation that the document was loaded of.
     generation: i64,
+    unix_seconds: i64,
 }
 
 /// Where a commit moved its document.
 struct Advance {
     from: i64,
     to: i64,
+    is_rewritten: bool,
 }
 
 impl Inner {
@@ -82,7 +85,7 @@ impl Inner {
             }
         };
         loaded.weigh(state);
-        let commit = self.local_commit(loaded, state, sealed, writing);
+        let commit = self.local_commit(loaded, state, sealed, writing, now);
         let (lineage, writing, scope) = (commit.lineage.clone(), commit.writing.clone(), commit.scope());
         lineage.in_flight.fetch_add(1, Ordering::AcqRel);
         let (inner, loaded) = (self.clone(), loaded.clone());
@@ -98,7 +101,14 @@ impl Inner {
         );
     }
 
-    fn local_commit(&self, loaded: &Loaded, state: &mut State, sealed: Sealed, writing: Writing) -> LocalCommit {
+    fn local_commit(
+        &self,
+        loaded: &Loaded,
+        state: &mut State,
+        sealed: Sealed,
+        writing: Writing,
+        unix_seconds: i64,
+    ) -> LocalCommit {
         let batch = |change| (BatchId(random16(&*self.sources)), change);
         LocalCommit {
             space: loaded.space,
@@ -110,6 +120,7 @@ impl Inner {
             writing,
             lineage: state.lineage.clone(),
             generation: state.generation(),
+            unix_seconds,
         }
     }
 
@@ -124,6 +135,10 @@ impl Inner {
         let outcome = match outcome {
             Ok(advance) => {
                 lineage.advance(advance.from, advance.to);
+                if advance.is_rewritten {
+                    loaded.mark_stale();
+                    self.actors.forget();
+                }
                 Ok(())
             }
             Err(error) => {
@@ -157,17 +172,25 @@ impl LocalCommit {
             return Err(tx.unexpected("an edit before this one could not be saved"));
         }
         let place = self.place(tx)?;
-        if place.moved.generation != self.generation {
-            self.check_ground(tx, place.row)?;
-        }
         self.writing.store(tx, self.space)?;
+        let is_groundless = place.moved.generation != self.generation && self.is_groundless(tx, place.row)?;
         let from = place.moved.point;
         let mut end = End { row: from, bytes: 0 };
-        for (batch, change) in self.seeds.iter().chain(&self.changes) {
+        for (batch, change) in &self.seeds {
             save(tx, place.row, *batch, change, &mut end)?;
         }
+        let mut is_rewritten = false;
+        for (batch, change) in &self.changes {
+            if is_rewritten || is_groundless || save(tx, place.row, *batch, change, &mut end)? == Saved::Taken {
+                is_rewritten = true;
+                tx.add_stray(place.row, NewChange { change, position: None, device: None, batch: *batch })?;
+            }
+        }
         tx.set_edited(place.row, end.row, end.bytes, self.title.as_ref().map(|title| title.as_deref()))?;
-        Ok(Advance { from, to: end.row })
+        if is_rewritten {
+            follow(tx, place.row, self.unix_seconds)?;
+        }
+        Ok(Advance { from, to: end.row, is_rewritten })
     }
 
     /// The row of the document, made if it is not there.
@@ -181,14 +204,14 @@ impl LocalCommit {
         tx.ensure_document(&space, self.document, self.type_name.as_deref())
     }
 
-    /// Something was taken out of the document since it was loaded: it may be what the edit rests on.
-    fn check_ground(&self, tx: &Tx<'_>, document: i64) -> Result<(), StorageError> {
+    /// Something was taken out of the document since it was loaded: whether it is what the edit rests on.
+    fn is_groundless(&self, tx: &Tx<'_>, document: i64) -> Result<bool, StorageError> {
         for dep in self.changes.iter().flat_map(|(_, change)| &change.header.deps) {
-            if let Some(lost) = tx.is_excluded(document, dep)? {
-                return Err(tx.unexpected(format!("what the edit rests on was refused by the relay (change {lost})")));
+            if tx.is_excluded(document, dep)?.is_some() {
+                return Ok(true);
             }
         }
-        Ok(())
+        Ok(false)
     }
 }
 
@@ -198,19 +221,24 @@ struct End {
     bytes: usize,
 }
 
+/// What became of a change to be saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Saved {
+    Kept,
+    /// Nothing was stored: another change has its actor and number.
+    Taken,
+}
+
 /// Stores a change with its batch. A seed that another process stored meanwhile is the same seed.
-fn save(tx: &Tx<'_>, document: i64, batch: BatchId, change: &Change, end: &mut End) -> Result<(), StorageError> {
+fn save(tx: &Tx<'_>, document: i64, batch: BatchId, change: &Change, end: &mut End) -> Result<Saved, StorageError> {
     let new = NewChange { change, position: None, device: None, batch };
     match tx.add_own(document, new)? {
         Placed::New(row) => {
             tx.save_batch(batch, document, NewBatch::Change { row, hash: &change.header.hash })?;
             *end = End { row, bytes: end.bytes + change.bytes.len() };
-            Ok(())
+            Ok(Saved::Kept)
         }
-        Placed::Known(_) => Ok(()),
-        Placed::Taken { hash, .. } => Err(tx.unexpected(format!(
-            "actor {} has already written change {hash} with sequence number {}",
-            change.header.actor, change.header.seq
-        ))),
+        Placed::Known(_) => Ok(Saved::Kept),
+        Placed::Taken { .. } => Ok(Saved::Taken),
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::error::EditError;
-use crate::loaded::{Loaded, Window};
+use crate::loaded::{Loaded, State, Window};
 use crate::vault::Inner;
 
 /// How long deferred edits of a document are gathered before they become one change.
@@ -177,13 +177,14 @@ impl Inner {
     }
 
     /// While a commit of the document is on its way to the disk, more edits gather: a slow disk makes larger changes,
-    /// not a longer queue.
+    /// not a longer queue. They also do while a copy of a large document takes in what a relay sent.
     fn seal_when_possible(self: &Arc<Self>, loaded: &Arc<Loaded>) {
         let mut state = loaded.lock();
-        if state.lineage.in_flight.load(Ordering::Acquire) > 0 {
-            // The commit may end between the look and the putting off: then `wake` was early, and is repeated.
+        let has_to_wait = |state: &State| state.lineage.in_flight.load(Ordering::Acquire) > 0 || loaded.is_preparing();
+        if has_to_wait(&state) {
+            // It may end between the look and the putting off: then `wake` was early, and is repeated.
             self.sealer.put_off(loaded.clone());
-            if state.lineage.in_flight.load(Ordering::Acquire) == 0 {
+            if !has_to_wait(&state) {
                 self.sealer.wake();
             }
             return;

@@ -10,6 +10,7 @@ use sync_wire::{DocumentId, SpaceId};
 
 use crate::deferred::Ticket;
 pub use crate::document::history::{Blame, Revision, Version};
+pub(crate) use crate::document::undo::Noted;
 use crate::error::{EditError, ReadError};
 use crate::loaded::{Loaded, Look, State, Window};
 use crate::vault::{Inner, Vault};

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use file_systems::Remote;
+
 use document::Violation;
 use sync_core::client::Status;
 use sync_wire::{DocumentId, GoodbyeCode, SpaceId};
@@ -10,6 +12,18 @@ use sync_wire::{DocumentId, GoodbyeCode, SpaceId};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
+    /// Another process has the vault, and on its file system only one may.
+    #[error(
+        "another program has the vault {} open, and on {file_system} only one may: end that one, or move the vault to a \
+         local disk",
+        path.display()
+    )]
+    InUse {
+        /// The directory of the vault.
+        path: PathBuf,
+        /// What it is on.
+        file_system: Remote,
+    },
     /// The path is there and is not a directory.
     #[error("{path} is not a directory; a vault is a directory: give another path, or move that file away")]
     NotADirectory {
@@ -86,6 +100,7 @@ impl OpenError {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
+            Self::InUse { .. } => "in_use",
             Self::NotADirectory { .. } => "not_a_directory",
             Self::CreateDirectory { .. } => "create_directory",
             Self::ReadOnly { .. } => "read_only",

@@ -152,7 +152,8 @@ impl Inner {
             }
         };
         // Without a thread nothing is lost: the next connection tries again.
-        if let Ok(thread) = std::thread::Builder::new().name("vault-filler".into()).spawn(fill) {
+        let thread = std::thread::Builder::new().name("vault-filler".into()).stack_size(document::ROOMY_STACK_BYTES);
+        if let Ok(thread) = thread.spawn(fill) {
             work.is_running = true;
             work.thread = Some(thread);
         }
@@ -189,8 +190,11 @@ impl Inner {
     /// The changes inside the snapshot of a document; nothing if it cannot be taken apart.
     fn take_apart(&self, document: i64) -> Result<Option<Unfilled>, StorageError> {
         let Some(snapshot) = self.storage.read(|tx| tx.relay_snapshot(document))? else { return Ok(None) };
-        let changes = Document::load(&snapshot).map_err(|error| error.to_string());
-        let changes = changes.and_then(|document| document.changes().map_err(|error| error.to_string()));
+        let loaded = match Document::load(&snapshot) {
+            Ok(loaded) => loaded,
+            Err(error) => return self.give_up_snapshot(document, &snapshot, &error).map(|()| None),
+        };
+        let changes = loaded.changes().map_err(|error| error.to_string());
         let unfilled = |changes| Unfilled { document, changes, digest: snapshot.digest };
         Ok(changes
             .map(unfilled)
@@ -219,7 +223,7 @@ impl Inner {
             Ok::<_, StorageError>(is_rotated)
         })?;
         if is_rotated {
-            self.actors.forget();
+            self.recovered();
         }
         Ok(())
     }

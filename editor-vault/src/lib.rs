@@ -26,14 +26,17 @@ mod deferred; // edits that do not wait for the disk
 mod loaded; // documents in memory, by bytes
 mod actors; // whose name changes are written under
 mod remote; // what a relay sent, made durable
+mod recovery; // the one way back from what a relay refused or decided otherwise
+mod quarantine; // what was refused, for people
 mod fill; // changes out of snapshots, in the background
 mod sync; // talking to a relay
 mod login; // credentials beside the vault
 mod status; // where a document's edits stand
+mod explain; // why, for people
 mod list; // what is in the vault, without loading it
 mod watch; // who wants to know what changed
 mod delete; // tombstones and their taking back
-mod care; // backups, restore points, the doctor
+mod care; // backups, restore points, the doctor, verify
 mod storage; // every SQL statement
 mod bell; // waking the process that syncs
 mod sources; // time, randomness and this machine, as arguments
@@ -45,15 +48,20 @@ pub mod doctest;
 pub mod simulation; // the vault on one thread, for a simulated world
 
 pub use ::document::{Difference, Draft, Intent, Violation};
+pub use ::file_systems::Remote as RemoteFileSystem;
 pub use sync_core::client::{Link, Status as SyncStatus};
-pub use sync_wire::{Actor, ChangeHash, DeviceId, DocumentId, FateCode, LogPosition, Role, SpaceId, SpaceKind};
+pub use sync_wire::{
+    Actor, BatchId, ChangeHash, DeviceId, DocumentId, FateCode, LogPosition, Role, SpaceId, SpaceKind,
+};
 
-pub use crate::care::{Finding, Severity};
+pub use crate::care::{Finding, Rebuilt, Severity};
 pub use crate::deferred::Ticket;
 pub use crate::document::{Blame, Document, Revision, Version};
 pub use crate::error::{ConnectError, EditError, OpenError, ReadError, StorageError, SyncError};
+pub use crate::explain::{BatchTotals, ChangeTotals, ExplainedBatch, ExplainedSnapshot, Explanation, Lane, RelayView};
 pub use crate::list::{DocumentInfo, ListFilter};
 pub use crate::login::Login;
+pub use crate::quarantine::{Quarantine, QuarantineError, Quarantined, Refused};
 pub use crate::sources::{Sources, System};
 pub use crate::status::{DocumentState, DocumentStatus};
 pub use crate::sync::Connection;

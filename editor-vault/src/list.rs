@@ -10,7 +10,7 @@ use crate::document::Document;
 use crate::error::{ReadError, StorageError};
 use crate::loaded::Look;
 use crate::status::DocumentStatus;
-use crate::storage::ListRow;
+use crate::storage::{ListRow, Moved, Tx};
 use crate::vault::{Inner, Vault};
 
 /// Ids that are named when a title is ambiguous.
@@ -64,11 +64,8 @@ impl Vault {
             };
             rows.into_iter().map(info).collect::<Result<Vec<_>, StorageError>>()
         })?;
-        for (row, _) in &mut found {
-            if row.document.title_is_stale && row.document.type_name.is_some() {
-                row.document.title = inner.find_title(row);
-            }
-        }
+        let is_stale = |row: &ListRow| row.document.title_is_stale && row.document.type_name.is_some();
+        inner.find_titles(found.iter_mut().map(|(row, _)| row).filter(|row| is_stale(row)));
         Ok(found.into_iter().map(|(row, status)| DocumentInfo::new(row, status)).collect())
     }
 
@@ -106,16 +103,34 @@ impl DocumentInfo {
     }
 }
 
+/// A title, and where its document stood.
+struct Found {
+    row: i64,
+    at: Moved,
+    title: Option<String>,
+}
+
 impl Inner {
-    /// Loads a document whose title is not known, and keeps the title. One that cannot be put together has none.
-    fn find_title(&self, row: &ListRow) -> Option<String> {
+    /// Finds out titles that are not known, and keeps them.
+    fn find_titles<'r>(&self, rows: impl Iterator<Item = &'r mut ListRow>) {
+        let mut found = Vec::new();
+        document::on_roomy_stack(|| rows.for_each(|row| row.document.title = self.find_title(row, &mut found)));
+        if !found.is_empty() {
+            let keep = move |tx: &Tx<'_>| {
+                found.iter().try_for_each(|Found { row, at, title }| tx.refresh_title(*row, *at, title.as_deref()))
+            };
+            self.storage.submit::<_, StorageError>(keep, |_| ());
+        }
+    }
+
+    /// Loads a document whose title is not known. One that cannot be put together has none.
+    fn find_title(&self, row: &ListRow, found: &mut Vec<Found>) -> Option<String> {
         let schema = self.schemas.get(row.document.type_name.as_deref()?)?;
         let loaded = self.shelf.place(row.space, row.id);
         let mut state = loaded.lock();
         let title = schema.title(&loaded.current(self, &mut state, Look::File).ok()?.value());
         let stored = state.stored.as_ref().filter(|_| !loaded.has_unsaved())?;
-        let (document, at, kept) = (stored.row, stored.moved, title.clone());
-        self.storage.submit::<_, StorageError>(move |tx| tx.refresh_title(document, at, kept.as_deref()), |_| ());
+        found.push(Found { row: stored.row, at: stored.moved, title: title.clone() });
         title
     }
 }

@@ -5,6 +5,7 @@
 //! A document with unsaved edits is never dropped for room.
 
 mod arrival; // what was just stored, without reading it again
+mod gather; // the same for large documents, later and together
 mod load; // rows -> a document
 mod shelf; // which are in memory
 
@@ -15,6 +16,8 @@ use document::Document;
 use sync_wire::{DocumentId, SpaceId};
 
 pub(crate) use self::arrival::Arrival;
+pub(crate) use self::gather::Announced;
+use self::gather::Gathering;
 pub(crate) use self::shelf::Shelf;
 use crate::actors::Writing;
 use crate::deferred::Ticket;
@@ -36,6 +39,7 @@ pub(crate) struct Loaded {
     stale: AtomicBool,
     /// Edits that are not on disk: unsealed, or on their way.
     unsaved: AtomicUsize,
+    gathering: Gathering,
     bytes: AtomicUsize,
     /// Of all documents of the vault.
     bytes_of_all: Arc<AtomicUsize>,
@@ -102,11 +106,23 @@ impl Lineage {
     /// at the file.
     pub(crate) fn advance(&self, from: i64, to: i64) {
         let mut beyond = self.beyond.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut at = self.point.load(Ordering::Acquire);
+        let at = self.point.load(Ordering::Acquire);
         beyond.retain(|(_, to)| *to > at);
         if from >= at && beyond.len() < BEYOND_MAX {
             beyond.push((from, to));
         }
+        self.follow(at, &mut beyond);
+    }
+
+    /// Every row up to this one, the last of some commit, is in memory.
+    fn advance_to(&self, row: i64) {
+        let mut beyond = self.beyond.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = self.point.fetch_max(row, Ordering::AcqRel).max(row);
+        beyond.retain(|(_, to)| *to > at);
+        self.follow(at, &mut beyond);
+    }
+
+    fn follow(&self, mut at: i64, beyond: &mut Vec<(i64, i64)>) {
         while let Some(index) = beyond.iter().position(|(from, _)| *from == at) {
             let (from, to) = beyond.swap_remove(index);
             match self.point.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire) {
@@ -158,6 +174,7 @@ impl Loaded {
             state: Mutex::default(),
             stale: AtomicBool::new(false),
             unsaved: AtomicUsize::new(0),
+            gathering: Gathering::default(),
             bytes: AtomicUsize::new(0),
             bytes_of_all,
             used: AtomicU64::new(0),
@@ -243,13 +260,19 @@ impl Loaded {
             if !self.has_unsaved() {
                 return Ok(false);
             }
-            // Unsaved edits come first: look again when they are saved.
+            // Unsaved edits come first: look again when they are saved. What is new in the file need not fit beside
+            // what was taken out of it.
             self.mark_stale();
+            return Ok(true);
         }
         let point = state.lineage.point.load(Ordering::Acquire);
         if state.arriving.is_some_and(|row| state.lineage.reach(row) == found.moved.point) {
             // A copy is taking that in: an edit made now merges with it. What is in memory is older than the row.
             found.moved.point = point;
+        } else if found.moved.point > point && self.is_gathering() {
+            // As above; if that comes to nothing, the next look finds it.
+            found.moved.point = point;
+            self.mark_stale();
         } else if found.moved.point > point {
             load::apply_new_rows(inner, self, state)?;
             self.weigh(state);

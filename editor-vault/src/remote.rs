@@ -50,19 +50,26 @@ impl Inner {
     /// Lets a document that is in memory take in what was stored, as one batch, and hints its watchers. `arrival` is
     /// all that was stored, if that is known.
     fn take_in(self: &Arc<Self>, space: SpaceId, document: DocumentId, arrival: Option<&Arrival>) {
-        if let Some(loaded) = self.shelf.get(self.resolve(space), document)
-            && !arrival.is_some_and(|arrival| loaded.add_arrived(self, arrival))
-        {
-            let mut state = loaded.lock();
-            loaded.mark_stale();
-            // A document that is not loaded stays so; one that cannot be read says so to whoever reads it.
-            if Loaded::in_memory(&mut state).is_some()
-                && let Err(error) = loaded.current(self, &mut state, Look::File)
-            {
-                let error = error.to_string();
-                tracing::warn!(document.id = %document, error, "Document {document} cannot take in what came");
+        match self.shelf.get(self.resolve(space), document) {
+            Some(loaded) if !arrival.is_some_and(|arrival| loaded.add_arrived(self, arrival)) => {
+                self.look_at_file(&loaded);
             }
+            _ => self.hint(space, document),
         }
-        self.hint(space, document);
+    }
+
+    /// Lets a document that is in memory take in what the file has more, and hints its watchers.
+    pub(crate) fn look_at_file(&self, loaded: &Loaded) {
+        let mut state = loaded.lock();
+        loaded.mark_stale();
+        // A document that is not loaded stays so; one that cannot be read says so to whoever reads it.
+        if Loaded::in_memory(&mut state).is_some()
+            && let Err(error) = loaded.current(self, &mut state, Look::File)
+        {
+            let (document, error) = (loaded.id, error.to_string());
+            tracing::warn!(document.id = %document, error, "Document {document} cannot take in what came");
+        }
+        drop(state);
+        self.hint(loaded.space, loaded.id);
     }
 }

@@ -1,8 +1,10 @@
 //! Time, randomness and the identity of this machine: everything that a vault takes from outside but files.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use file_systems::Remote;
 
 /// Where a vault gets time, randomness and machine identity from. A simulator supplies its own.
 pub trait Sources: Send + Sync + fmt::Debug {
@@ -16,6 +18,11 @@ pub trait Sources: Send + Sync + fmt::Debug {
     fn boot_id(&self) -> Option<String>;
     /// A directory of the operating system's user state, outside any vault; nothing if there is none (no `HOME`).
     fn state_dir(&self) -> Option<PathBuf>;
+    /// The file system that a directory is on, if a write-ahead log is not safe there. Asks the system, unless a test
+    /// says otherwise.
+    fn remote_file_system(&self, directory: &Path) -> Option<Remote> {
+        file_systems::remote(directory)
+    }
 }
 
 /// The sources of an ordinary process.

@@ -5,30 +5,41 @@
 //! What the tables mean is told in `docs/file-format.md`.
 
 mod open; // refusing what is not ours, pragmas
+mod place; // the file system that it is on
 mod schema; // the tables
 mod tx; // statements with errors that name the file
 mod writer; // one at a time, group commit
 mod documents; // one row per document
 mod changes; // one row per change, verbatim
 mod batches; // the outbox and the fates
+mod recovery; // changes that give way to others
+mod quarantine; // what is only here
 mod edits; // what an edit of our own stores
 mod snapshots; // derived, for quick loading
 mod spaces; // spaces, cursors, grants, re-homing
 mod actors; // slots
 mod meta; // what the file knows of itself
 mod care; // backup and checks
+mod audit; // what rows must satisfy among themselves
+mod explain; // what the file says of one document
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use file_systems::Remote;
 use rusqlite::Connection;
 
 pub(crate) use self::actors::{ActorRow, Machine};
-pub(crate) use self::batches::{BatchState, Fated, NewBatch};
+pub(crate) use self::audit::StoredChange;
+pub(crate) use self::batches::{BatchState, Fated, NewBatch, Refusal};
 pub(crate) use self::changes::{Attribution, ChangeRow, NewChange, Placed};
 pub(crate) use self::documents::{DocumentPlace, DocumentRow, ListRow, Moved};
+pub(crate) use self::explain::{OpenBatch, SnapshotFacts};
 use self::open::Checkpoints;
 pub(crate) use self::open::{open, set_version};
+use self::place::Place;
+pub(crate) use self::quarantine::QuarantineRow;
+pub(crate) use self::recovery::{Member, PendingTombstone};
 pub(crate) use self::schema::VERSION_UNIT;
 pub(crate) use self::snapshots::{Origin, SnapshotRow};
 pub(crate) use self::spaces::{Resuming, SpaceRow};
@@ -50,11 +61,17 @@ pub(crate) struct Storage {
     writer: Writer,
     readers: Mutex<Vec<Connection>>,
     checkpoints: Checkpoints,
+    place: Place,
 }
 
 impl Storage {
     pub(crate) fn file(&self) -> &Path {
         &self.file
+    }
+
+    /// The file system that the file is on, if a write-ahead log is not safe there.
+    pub(crate) fn remote_file_system(&self) -> Option<Remote> {
+        self.place.remote()
     }
 
     /// Reads what is committed. Several statements may see different moments.
@@ -173,12 +190,12 @@ impl Storage {
         }
     }
 
-    fn new(file: PathBuf, connection: Connection, shell: Shell) -> Result<Self, StorageError> {
+    fn new(file: PathBuf, connection: Connection, shell: Shell, place: Place) -> Result<Self, StorageError> {
         let file: Arc<Path> = file.into();
         let bell = Bell::of(file.parent().unwrap_or(Path::new("")));
         let checkpoints = shell.checkpoints();
         let writer = Writer::start(file.clone(), connection, shell, bell.clone())?;
-        Ok(Self { file, bell, writer, readers: Mutex::default(), checkpoints })
+        Ok(Self { file, bell, writer, readers: Mutex::default(), checkpoints, place })
     }
 }
 

@@ -144,6 +144,13 @@ impl Sync {
         self.signals.wake.notify_one();
     }
 
+    /// A document has taken in what a relay sent: who waits for that looks again.
+    pub(crate) fn arrived(&self) {
+        // Who waits looks while it holds this, and so cannot have looked before and begin to wait afterwards.
+        drop(self.signals.report.lock().unwrap_or_else(PoisonError::into_inner));
+        self.signals.reported.notify_all();
+    }
+
     /// Ends the thread, if there is one, and waits for it.
     pub(crate) fn stop(&self) {
         let running = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -243,7 +250,7 @@ impl Vault {
                 }
                 Link::Connecting | Link::Online | Link::Waiting { .. } => {}
             }
-            let is_current = report.saves >= wanted && report.status.is_settled();
+            let is_current = report.saves >= wanted && report.status.is_settled() && !inner.shelf.is_gathering();
             if is_current && !inner.storage.read(|tx| tx.has_outbox()).unwrap_or(true) {
                 return Ok(());
             }

@@ -211,6 +211,13 @@ impl Vault {
         self.inner().storage.file()
     }
 
+    /// The file system that the vault is on, if a write-ahead log is not safe there (network, FUSE): it has a rollback
+    /// journal then, is slower, and only one program may have it open.
+    #[must_use]
+    pub fn remote_file_system(&self) -> Option<file_systems::Remote> {
+        self.inner().storage.remote_file_system()
+    }
+
     /// This installation; random, made with the vault.
     #[must_use]
     pub fn device(&self) -> DeviceId {

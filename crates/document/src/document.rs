@@ -5,6 +5,7 @@
 //! from the sealed part at any time, which is what rolls an edit back and what carries edits over to new heads.
 
 mod history;
+mod moves;
 mod preparation;
 mod rebase;
 mod seal;
@@ -31,7 +32,7 @@ use crate::{Change, flat, pointer, validate};
 pub use history::{Blame, Difference, PastChange};
 pub use preparation::Preparation;
 pub use seal::Sealed;
-pub use snapshot::Snapshot;
+pub use snapshot::{Snapshot, WalkedType};
 
 /// The actor of documents that nobody edits. Nothing is ever authored with it.
 const NOBODY: [u8; Actor::LEN] = [0; Actor::LEN];
@@ -165,6 +166,11 @@ impl Document {
     /// Takes a sealed part that has `changes` more, and carries unsealed edits over to it. Gives what was before.
     fn move_to(&mut self, mut next: AutoCommit, changes: &[Blob]) -> Self {
         let intents = rebase::carry_over(self, &mut next, changes);
+        self.become_sealed(next, intents)
+    }
+
+    /// Takes another sealed part, with these edits on it. Gives what was before.
+    fn become_sealed(&mut self, next: AutoCommit, intents: Vec<Intent>) -> Self {
         let author = self.author;
         let next = Self::of(next, self.type_name.take());
         let replaced = std::mem::replace(self, next);

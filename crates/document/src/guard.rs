@@ -16,6 +16,11 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Runs `call` where guarded calls need no stack of their own: for whoever makes many of them.
+pub fn on_roomy_stack<T>(call: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(STACK_BYTES + (2 << 20), ROOMY_STACK_BYTES, call)
+}
+
 /// Runs `call`; a panic comes back as its text. Whatever `call` was changing must be dropped then.
 pub(crate) fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, String> {
     // Mapping a stack for every call would take longer than most calls.

@@ -19,13 +19,15 @@ mod admit; // letting changes of others in
 mod reauthor; // changes written anew without what is excluded
 mod guard; // Automerge's panics stay in their call
 mod error; // what can go wrong
+#[cfg(feature = "forge")]
+pub mod forge; // changes as an attacker would write them, for tests
 pub mod limits; // every bound, in one table
 
 pub use change::Change;
-pub use document::{Applied, Blame, Difference, Document, PastChange, Preparation, Sealed, Snapshot};
+pub use document::{Applied, Blame, Difference, Document, PastChange, Preparation, Sealed, Snapshot, WalkedType};
 pub use draft::Draft;
 pub use error::{ApplyError, HistoryError, LoadError, SealError, Violation};
-pub use guard::{ROOMY_STACK_BYTES, quiet_panics};
+pub use guard::{ROOMY_STACK_BYTES, on_roomy_stack, quiet_panics};
 pub use header::{Header, HeaderError, canonical};
 pub use intent::Intent;
 pub use reauthor::{Excluded, ReauthorError, Reauthored, Replacement, reauthor};

@@ -9,6 +9,7 @@ mod operations;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
+use automerge::legacy::OpType;
 use automerge::{ActorId, ExpandedChange};
 use sync_wire::{Actor, Blob, ChangeHash};
 
@@ -44,6 +45,8 @@ pub struct Replacement {
     pub by: Option<ChangeHash>,
     /// How many of its operations could not be kept: they are about something that an excluded change made.
     pub lost: u64,
+    /// How many of those only took away what is gone anyway.
+    pub moot: u64,
 }
 
 /// Changes that cannot be written anew. Nothing was made.
@@ -134,7 +137,8 @@ pub fn reauthor(
         }
         let outcome = guarded(|| work.replace(change, origin))
             .unwrap_or_else(|detail| Err(ReauthorError::Unreadable { of: hash, detail }))?;
-        let replacement = Replacement { by: outcome.change.as_ref().map(Change::hash), lost: outcome.lost };
+        let by = outcome.change.as_ref().map(Change::hash);
+        let replacement = Replacement { by, lost: outcome.lost, moot: outcome.moot };
         result.replaced.insert(hash, replacement);
         result.changes.extend(outcome.change);
     }
@@ -209,6 +213,7 @@ struct Instead {
 struct Outcome {
     change: Option<Change>,
     lost: u64,
+    moot: u64,
 }
 
 impl<M: Fn(&ChangeHash) -> Option<u64>> Work<M> {
@@ -224,21 +229,23 @@ impl<M: Fn(&ChangeHash) -> Option<u64>> Work<M> {
             lost_before.insert(hash);
             self.rewriter.lose(hash, &expanded);
             self.made.insert(hash, Instead { deps, max_op: below, lost_before });
-            return Ok(Outcome { change: None, lost: count });
+            return Ok(Outcome { change: None, lost: count, moot: 0 });
         }
         let actor = derived_actor(&change.header.actor, &self.first);
+        let deletions = count_deletions(&expanded);
         expanded.operations = self.rewriter.rewrite(&expanded, &ActorId::from(actor.0), below + 1, &lost_before);
+        let moot = deletions - count_deletions(&expanded);
         let kept = expanded.operations.len() as u64;
         if kept == 0 && count > 0 {
             self.made.insert(hash, Instead { deps, max_op: below, lost_before });
-            return Ok(Outcome { change: None, lost: count });
+            return Ok(Outcome { change: None, lost: count, moot });
         }
         let seq = self.seqs.get(&actor).copied().unwrap_or(0) + 1;
         let new = write(expanded, actor, seq, below + 1, &deps).map_err(unreadable)?;
         let new = Change::parse(new).map_err(|error| ReauthorError::Refused { of: hash, error })?;
         self.seqs.insert(actor, seq);
         self.made.insert(hash, Instead { deps: vec![new.hash()], max_op: new.header.max_op(), lost_before });
-        Ok(Outcome { change: Some(new), lost: count - kept })
+        Ok(Outcome { change: Some(new), lost: count - kept, moot })
     }
 
     /// The dependencies of the replacement, the counter that it follows, and the lost changes before it.
@@ -256,6 +263,10 @@ impl<M: Fn(&ChangeHash) -> Option<u64>> Work<M> {
         }
         Ok((deps.into_iter().collect(), below, lost_before))
     }
+}
+
+fn count_deletions(change: &ExpandedChange) -> u64 {
+    change.operations.iter().filter(|op| op.action == OpType::Delete).count() as u64
 }
 
 fn write(

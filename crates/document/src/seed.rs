@@ -119,7 +119,7 @@ impl Seed {
         }
     }
 
-    fn from_message(message: &str) -> Option<Self> {
+    pub(crate) fn from_message(message: &str) -> Option<Self> {
         let (kind, subject) = message.strip_prefix("seed ")?.split_once(' ')?;
         let path = || (pointer::check(subject).is_ok() && !subject.is_empty()).then(|| subject.to_owned());
         match kind {

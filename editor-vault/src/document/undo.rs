@@ -12,6 +12,7 @@ use crate::Intent;
 use crate::document::Version;
 use crate::error::{EditError, ReadError};
 use crate::loaded::{Look, Window};
+use crate::storage::Tx;
 use crate::vault::Vault;
 
 /// Changes that are looked at for something that can still be taken back.
@@ -36,10 +37,10 @@ impl Direction {
 }
 
 /// An edit to be made, and what it says of itself.
-struct Noted<R> {
-    intents: Vec<Intent>,
-    note: String,
-    result: R,
+pub(crate) struct Noted<R> {
+    pub(crate) intents: Vec<Intent>,
+    pub(crate) note: String,
+    pub(crate) result: R,
 }
 
 impl Vault {
@@ -93,7 +94,8 @@ impl Document {
         self.edit_noted(|document, own| {
             let past = document.history().map_err(|error| self.unreadable(error))?;
             let is_well_known = self.vault.inner().well_known_type(self.id).is_some();
-            let stacks = Stacks::of(&past, own, if is_well_known { Beginning::Edit } else { Beginning::Making });
+            let beginning = if is_well_known { Beginning::Edit } else { Beginning::Making };
+            let stacks = Stacks::of(&past, own, beginning);
             let stack = match direction {
                 Direction::Undo => stacks.undo,
                 Direction::Redo => stacks.redo,
@@ -114,9 +116,9 @@ impl Document {
 
     /// Makes an edit of its own, apart from deferred ones, with a note. `plan` gets the changes of this vault, oldest
     /// first.
-    fn edit_noted<R>(
+    pub(crate) fn edit_noted<R>(
         &self,
-        plan: impl FnOnce(&::document::Document, &[ChangeHash]) -> Result<Noted<R>, EditError>,
+        plan: impl FnOnce(&::document::Document, &Own) -> Result<Noted<R>, EditError>,
     ) -> Result<R, EditError> {
         let (inner, loaded) = self.place()?;
         let deferred = loaded.lock().window.as_ref().map(|window| window.ticket.clone());
@@ -130,11 +132,15 @@ impl Document {
             if let Some(Window { ticket, writing }) = state.window.take() {
                 inner.commit_local(&loaded, &mut state, writing, ticket);
             }
-            let rows = match &state.stored {
-                Some(stored) => inner.storage.read(|tx| tx.attributions(stored.row))?,
-                None => Vec::new(),
+            let (rows, replaced) = match &state.stored {
+                Some(stored) => {
+                    let read = |tx: &Tx<'_>| Ok((tx.attributions(stored.row)?, tx.replacements(stored.row)?));
+                    inner.storage.read(read)?
+                }
+                None => Default::default(),
             };
-            let own: Vec<_> = rows.into_iter().filter(|row| row.is_own).map(|row| row.hash).collect();
+            let changes = rows.into_iter().filter(|row| row.is_own).map(|row| row.hash).collect();
+            let own = Own { changes, replaced: replaced.into_iter().collect() };
             let Noted { intents, note, result } = plan(loaded.current(inner, &mut state, Look::Memory)?, &own)?;
             draft(inner, &loaded, &mut state, |draft| intents.into_iter().try_for_each(|intent| draft.apply(intent)))?;
             let Some(Window { ticket, writing }) = state.window.take() else { return Ok(result) };
@@ -155,6 +161,26 @@ enum Beginning {
     Making,
 }
 
+/// The changes of this vault.
+#[derive(Debug, Default)]
+pub(crate) struct Own {
+    /// Oldest first.
+    changes: Vec<ChangeHash>,
+    /// Which goes on with which: notes name changes as they were when the note was made.
+    replaced: HashMap<ChangeHash, ChangeHash>,
+}
+
+impl Own {
+    /// The change that says now what this one said.
+    fn now(&self, mut hash: ChangeHash) -> ChangeHash {
+        // A replacement is made after what it replaces, so this ends.
+        while let Some(by) = self.replaced.get(&hash) {
+            hash = *by;
+        }
+        hash
+    }
+}
+
 /// What can be undone and redone, the next one last.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Stacks {
@@ -163,23 +189,24 @@ struct Stacks {
 }
 
 impl Stacks {
-    fn of(past: &[PastChange], own: &[ChangeHash], beginning: Beginning) -> Self {
+    fn of(past: &[PastChange], own: &Own, beginning: Beginning) -> Self {
         let seeds: HashSet<_> =
             past.iter().filter(|change| Seed::is_seed_actor(&change.actor)).map(|change| change.hash).collect();
         let is_making =
             |change: &PastChange| beginning == Beginning::Making && change.deps.iter().all(|dep| seeds.contains(dep));
         let by_hash: HashMap<_, _> = past.iter().map(|change| (change.hash, change)).collect();
         let mut stacks = Self::default();
-        let shown = own.iter().filter_map(|hash| by_hash.get(hash)).filter(|change| !seeds.contains(&change.hash));
+        let shown =
+            own.changes.iter().filter_map(|hash| by_hash.get(hash)).filter(|change| !seeds.contains(&change.hash));
         for change in shown.filter(|change| !is_making(change)) {
-            stacks.add(change);
+            stacks.add(change, own);
         }
         stacks
     }
 
-    fn add(&mut self, change: &PastChange) {
+    fn add(&mut self, change: &PastChange, own: &Own) {
         let note = change.message.as_deref().and_then(|note| note.split_once(' '));
-        match note.and_then(|(word, target)| Some((word, target.parse::<ChangeHash>().ok()?))) {
+        match note.and_then(|(word, target)| Some((word, own.now(target.parse().ok()?)))) {
             Some(("undo", target)) => {
                 self.undo.retain(|hash| *hash != target);
                 self.redo.push(change.hash);
@@ -216,7 +243,7 @@ mod tests {
             PastChange { hash: hash(number), actor: Actor([1; 16]), seq: number.into(), time: 0, message, deps, ops: 1 }
         };
         let past: Vec<_> = notes.iter().enumerate().map(change).collect();
-        let own: Vec<_> = past.iter().map(|change| change.hash).collect();
+        let own = Own { changes: past.iter().map(|change| change.hash).collect(), replaced: HashMap::new() };
         let hashes = |numbers: &[u8]| numbers.iter().copied().map(hash).collect();
         let expected = Stacks { undo: hashes(undo), redo: hashes(redo) };
         assert_eq!(Stacks::of(&past, &own, beginning), expected, "{notes:?}");

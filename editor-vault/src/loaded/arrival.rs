@@ -1,13 +1,13 @@
 //! What a relay sent goes into a loaded document as it went into the file, if nothing else came between.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 
 use document::{Document, Preparation};
 use sync_wire::Blob;
 
-use super::{Lineage, Loaded, State, Window};
-use crate::storage::{DocumentRow, Moved};
+use super::{Loaded, State, Window};
+use crate::storage::Moved;
 use crate::vault::Inner;
 
 /// How often a copy catches up with edits that were made meanwhile before the document waits for it.
@@ -39,21 +39,6 @@ impl Arrival {
 }
 
 impl Loaded {
-    /// Takes a document that was loaded to be checked and has just been stored, all of it. `false`: another is here
-    /// already, which must look at the file.
-    pub(crate) fn keep(&self, row: DocumentRow, document: Document) -> bool {
-        let mut state = self.lock();
-        if state.document.is_some() || state.window.is_some() {
-            return false;
-        }
-        let lineage = Lineage { point: AtomicI64::new(row.moved.point), ..Lineage::default() };
-        state.lineage = Arc::new(lineage);
-        (state.generation, state.held, state.type_name) = (row.moved.generation, None, row.type_name.clone());
-        (state.document, state.stored) = (Some(document), Some(row));
-        self.weigh(&state);
-        true
-    }
-
     /// Adds what was stored, if all that the file had before is in memory. `false`: look at the file, which tells more.
     ///
     /// Others read and edit meanwhile: a copy takes the changes in, and what was edited since, and takes the document's

@@ -1,12 +1,15 @@
 //! Rows to a document: the newest sound snapshot, then everything after it that can be applied, as one batch.
 //!
+//! A relay's snapshot is loaded here for the first time. If that fails it is given up (see `storage/snapshots.rs`), and
+//! the document cannot be read until its entries have come.
+//!
 //! Rows whose dependencies are not here yet (a bootstrap that is under way has yet to bring them) wait; a row that
 //! cannot be applied safely makes the document *held*, with all that it can show, and others go on.
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
-use document::{Change, Document, HeaderError};
+use document::{Change, Document, HeaderError, LoadError, Snapshot};
 use sync_wire::{Blob, ChangeHash};
 
 use super::{Loaded, State};
@@ -16,6 +19,8 @@ use crate::vault::Inner;
 
 /// Changes after the snapshot from which a new one is worth its making.
 const SNAPSHOT_AFTER_CHANGES: usize = 500;
+/// Why a document cannot be read for now.
+const COMES_AGAIN: &str = "its changes come again with the next connection to the relay";
 /// Changes that are left out one by one before the rest is given up.
 const CULPRITS_MAX: usize = 16;
 
@@ -36,6 +41,8 @@ pub(super) fn load(inner: &Inner, loaded: &Loaded, state: &mut State) -> Result<
     };
     let (base, rows) = read_rows(inner, loaded, row, state.type_name.as_deref())?;
     let mut document = base.document;
+    let corrected = base.origin.and_then(|origin| correct_type(inner, row, origin, &document));
+    state.type_name = corrected.or_else(|| state.type_name.take());
     let taken = take_in(&mut document, rows, base.through);
     if taken.applied > SNAPSHOT_AFTER_CHANGES && taken.held.is_none() && taken.is_complete {
         store_snapshot(inner, row, &document, taken.through);
@@ -65,6 +72,8 @@ pub(super) fn apply_new_rows(inner: &Inner, loaded: &Loaded, state: &mut State) 
 
 struct Base {
     document: Document,
+    /// Whose snapshot it was loaded from.
+    origin: Option<Origin>,
     through: i64,
 }
 
@@ -86,17 +95,61 @@ fn read_rows(
     };
     let (snapshots, rows) = read()?;
     let Some(first) = snapshots.first() else {
-        return Ok((Base { document: Document::new(type_name), through: 0 }, rows));
+        return Ok((Base { document: Document::new(type_name), origin: None, through: 0 }, rows));
     };
-    match Document::load(&first.snapshot) {
-        Ok(document) => Ok((Base { document, through: first.through.max(0) }, rows)),
-        Err(error) if !first.is_spare() => Err(unreadable(error.to_string())),
-        Err(error) => {
-            tracing::warn!(document.id = %loaded.id, error = %error, "A snapshot does not load; replaying all changes");
-            let (dropped, origin) = (row.row, first.origin);
-            inner.storage.write::<_, StorageError>(move |tx| tx.drop_spare_snapshot(dropped, origin))?;
-            read_rows(inner, loaded, row, type_name)
+    let (found, origin) = (row.row, first.origin);
+    if first.is_given_up() {
+        if !has_all_entries(inner, loaded)? {
+            return Err(unreadable(COMES_AGAIN.to_owned()));
         }
+    } else {
+        match Document::load(&first.snapshot) {
+            Ok(document) => {
+                return Ok((Base { document, origin: Some(origin), through: first.through.max(0) }, rows));
+            }
+            Err(error) if !first.is_spare() => {
+                inner.give_up_snapshot(found, &first.snapshot, &error)?;
+                return Err(unreadable(format!("{error}: {COMES_AGAIN}")));
+            }
+            Err(error) => {
+                tracing::warn!(document.id = %loaded.id, error = %error, "A snapshot does not load; replaying changes");
+            }
+        }
+    }
+    inner.storage.write::<_, StorageError>(move |tx| tx.drop_spare_snapshot(found, origin))?;
+    read_rows(inner, loaded, row, type_name)
+}
+
+/// Whether the entries came that were asked for instead of snapshots.
+fn has_all_entries(inner: &Inner, loaded: &Loaded) -> Result<bool, StorageError> {
+    inner.storage.read_at_once(|tx| match tx.space(loaded.space)? {
+        Some(space) if space.resuming.is_some_and(|resuming| resuming.bootstrap.is_none()) => {
+            Ok(!tx.log_is_coming_again(&space)?)
+        }
+        _ => Ok(false),
+    })
+}
+
+/// A relay's snapshot was only walked when it was stored; who forges one could name another type for the lists.
+fn correct_type(inner: &Inner, row: &DocumentRow, origin: Origin, document: &Document) -> Option<String> {
+    let found =
+        document.type_name().filter(|found| origin == Origin::Relay && row.type_name.as_ref() != Some(found))?;
+    let (document, kept) = (row.row, found.clone());
+    inner.storage.submit::<_, StorageError>(move |tx| tx.correct_type(document, &kept), |_| ());
+    Some(found)
+}
+
+impl Inner {
+    /// The entries of the document are asked for instead.
+    pub(crate) fn give_up_snapshot(
+        &self,
+        document: i64,
+        snapshot: &Snapshot,
+        error: &LoadError,
+    ) -> Result<(), StorageError> {
+        tracing::warn!(error = %error, "A snapshot of a relay does not load; its space is fetched again: {error}");
+        let digest = snapshot.digest;
+        self.storage.write(move |tx| tx.give_up_snapshot(document, &digest))
     }
 }
 

@@ -40,6 +40,12 @@ impl Shelf {
         Arc::new(Loaded::new(space, id, self.bytes.clone()))
     }
 
+    /// Whether some document has yet to take in what is in the file.
+    pub(crate) fn is_gathering(&self) -> bool {
+        let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        places.values().any(|place| place.is_gathering())
+    }
+
     /// Counts how often a document was wanted.
     pub(crate) fn uses(&self) -> u64 {
         self.clock.load(Ordering::Relaxed)

@@ -1,19 +1,22 @@
-//! Whole documents for a vault that is new to a space: one verified snapshot each, and the entries after it.
+//! Whole documents for a vault that is new to a space: one snapshot each, and the entries after it.
+//!
+//! A thousand snapshots are walked and stored in the time in which a hundred are loaded, so that is left to their first
+//! reader. One that then does not load is found in `loaded/load.rs`; either way the entries come instead.
 //!
 //! A document that came in parts is put together in memory; if the connection breaks, the relay begins that document
 //! anew. The point moves over complete documents only, in the transaction that stores them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use document::{Document, Snapshot};
+use document::{Document, LoadError, Snapshot, WalkedType};
 use sync_wire::{
     Bootstrap, BootstrapDocument, BootstrapPoint, ChangeHash, Cursor, DocumentId, LogPosition, SnapshotPart, SpaceId,
 };
 
 use super::RemoteError;
-use super::entries::{Parsed, Stores, parse, store};
-use crate::storage::{DocumentRow, Moved, Origin, Resuming, SnapshotRow, SpaceRow, Tx};
+use super::entries::{Parsed, parse, store};
+use crate::storage::{Origin, Resuming, SnapshotRow, SpaceRow, Tx};
 use crate::vault::Inner;
 
 /// Largest snapshot that is put together, in bytes; SQLite holds no larger value here.
@@ -35,26 +38,23 @@ struct Partial {
     bytes: Vec<u8>,
 }
 
-/// A document of a bootstrap, checked.
-struct Ready {
+/// A document of a bootstrap, as sent; `S` is a [`Snapshot`], or what is known of it when it was checked.
+struct Taken<S> {
     document: DocumentId,
-    snapshot: Option<Checked>,
+    snapshot: Option<S>,
     entries: Vec<(LogPosition, Parsed)>,
 }
 
-/// A snapshot that loads.
+/// A snapshot that may be stored.
 struct Checked {
     snapshot: Snapshot,
     type_name: Option<String>,
-    /// What it was loaded as, with the entries that came with it: whoever reads the document need not load it again.
-    /// None, if the entries are more than changes that apply.
-    whole: Option<Whole>,
 }
 
-/// All that the vault has of a document that is new to it.
-struct Whole {
-    document: Document,
-    title: Option<String>,
+/// A snapshot that may not, and why.
+struct Unsound {
+    document: DocumentId,
+    error: LoadError,
 }
 
 impl Inner {
@@ -65,10 +65,12 @@ impl Inner {
         assembly: &mut Assembly,
     ) -> Result<Cursor, RemoteError> {
         let Bootstrap { space: id, at, documents, done } = bootstrap;
-        let resuming = self.storage.read(|tx| tx.space(id))?.and_then(|space| space.resuming);
-        let resuming = resuming.ok_or_else(|| RemoteError::rejected(format!("space {id} was not granted")))?;
+        let space = self.storage.read(|tx| tx.space(id))?;
+        let space = space.and_then(|space| space.resuming.map(|resuming| (space.row, resuming)));
+        let (row, resuming) = space.ok_or_else(|| RemoteError::rejected(format!("space {id} was not granted")))?;
         let before = point(&resuming, at)?;
-        let (mut after, mut ready) = (before.and_then(|point| point.after), Vec::new());
+        let began = before.and_then(|point| point.after);
+        let (mut after, mut taken) = (began, Vec::with_capacity(documents.len()));
         for document in documents {
             if after.is_some_and(|after| document.document <= after) {
                 let detail = format!("document {} came again in a bootstrap", document.document);
@@ -77,31 +79,52 @@ impl Inner {
             if document.complete {
                 after = Some(document.document);
             }
-            ready.push(assembly.take(id, at, document)?.with_title(self));
+            taken.push(assembly.take(id, at, document)?);
         }
+        let last = taken.last().map(|last| last.document);
+        let known = self.storage.read(|tx| tx.documents_between(row, began, last))?;
+        let checked: Result<Vec<_>, Unsound> = taken.into_iter().map(|document| document.check(&known)).collect();
+        let ready = match checked {
+            Ok(ready) => ready,
+            Err(Unsound { document, error }) => return Err(self.ask_for_entries(id, document, &error)?),
+        };
         let reached = before.filter(|_| !done).map(|point| BootstrapPoint { after, ..point });
-        // Places before the commit: what another process writes afterwards makes them stale.
-        let place = |document: &Ready| self.shelf.place(self.resolve(id), document.document);
-        let places: Vec<_> = ready.iter().map(place).collect();
-        let (cursor, stored) = self.storage.write_remote(move |tx| {
+        let arrived: Vec<DocumentId> = ready.iter().map(|document| document.document).collect();
+        let cursor = self.storage.write_remote(move |tx| {
             let space = tx.space(id)?.ok_or_else(|| RemoteError::rejected(format!("space {id} is gone")))?;
             let now = space.resuming.ok_or_else(|| RemoteError::rejected(format!("space {id} has no cursor")))?;
-            let mut stored = Vec::with_capacity(ready.len());
+            if now != resuming {
+                // A snapshot failed to load meanwhile, and its space begins anew.
+                return Err(RemoteError::rejected(format!("space {id} does not go on with this bootstrap")));
+            }
             for document in ready {
-                stored.push(document.store(tx, &space)?);
+                document.store(tx, &space)?;
             }
             let cursor = Cursor { space: id, at: now.at, chain: now.chain, bootstrap: reached };
             tx.set_cursor(space.row, &cursor)?;
-            Ok::<_, RemoteError>((cursor, stored))
+            Ok::<_, RemoteError>(cursor)
         })?;
-        for (place, fresh) in places.iter().zip(stored) {
-            if fresh.is_some_and(|(row, document)| place.keep(row, document)) {
-                self.hint(id, place.id);
-            } else {
-                self.take_in(id, place.id, None);
-            }
+        self.recovered_if_names_are_gone();
+        for document in arrived {
+            self.take_in(id, document, None);
         }
         Ok(cursor)
+    }
+
+    /// A snapshot is not what it claims: the whole log of its space comes instead. The connection ends with what this
+    /// gives; the next one begins there.
+    fn ask_for_entries(
+        &self,
+        space: SpaceId,
+        document: DocumentId,
+        error: &LoadError,
+    ) -> Result<RemoteError, RemoteError> {
+        self.storage.write_remote(move |tx| match tx.space(space)? {
+            Some(found) => tx.begin_log_again(&found),
+            None => Ok(()),
+        })?;
+        let detail = format!("snapshot of document {document}: {error}; the entries of its space are fetched instead");
+        Ok(RemoteError::Rejected(detail))
     }
 }
 
@@ -109,19 +132,23 @@ impl Inner {
 fn point(resuming: &Resuming, at: LogPosition) -> Result<Option<BootstrapPoint>, RemoteError> {
     match resuming.bootstrap {
         Some(point) if resuming.at.epoch == at.epoch && point.at == at.position => Ok(Some(point)),
-        None if resuming.at.epoch == at.epoch => Ok(None),
+        None if resuming.at.epoch == at.epoch && resuming.at.position >= at.position => Ok(None),
         _ => Err(RemoteError::rejected(format!("a bootstrap up to {at} came that is not under way"))),
     }
 }
 
 impl Assembly {
-    fn take(&mut self, space: SpaceId, at: LogPosition, sent: BootstrapDocument) -> Result<Ready, RemoteError> {
-        let (document, is_complete) = (sent.document, sent.complete);
-        let whole = match sent.snapshot {
+    fn take(
+        &mut self,
+        space: SpaceId,
+        at: LogPosition,
+        sent: BootstrapDocument,
+    ) -> Result<Taken<Snapshot>, RemoteError> {
+        let document = sent.document;
+        let snapshot = match sent.snapshot {
             Some(part) => self.add(space, document, &part)?,
             None => None,
         };
-        let snapshot = whole.map(|snapshot| check(document, snapshot)).transpose()?;
         let positioned = |entry: sync_wire::PositionedEntry| {
             if entry.position > at.position || entry.entry.document != document {
                 let detail = format!("an entry at {} of document {document} is not part of it", entry.position);
@@ -130,13 +157,7 @@ impl Assembly {
             Ok((LogPosition { epoch: at.epoch, position: entry.position }, parse(entry.entry)?))
         };
         let entries = sent.entries.into_iter().map(positioned).collect::<Result<_, _>>()?;
-        let mut ready = Ready { document, snapshot, entries };
-        if is_complete {
-            ready.apply_entries();
-        } else if let Some(checked) = &mut ready.snapshot {
-            checked.whole = None; // to apply each part alone costs more than to load it once, with all of them
-        }
-        Ok(ready)
+        Ok(Taken { document, snapshot, entries })
     }
 
     /// Adds a part; gives the whole when it was the last.
@@ -187,57 +208,34 @@ impl Partial {
     }
 }
 
-/// Loads a snapshot behind the guard and compares what it claims.
-fn check(document: DocumentId, snapshot: Snapshot) -> Result<Checked, RemoteError> {
-    let loaded = Document::load(&snapshot);
-    let loaded = loaded.map_err(|error| RemoteError::rejected(format!("snapshot of document {document}: {error}")))?;
-    let type_name = loaded.type_name();
-    Ok(Checked { snapshot, type_name, whole: Some(Whole { document: loaded, title: None }) })
+impl Taken<Snapshot> {
+    /// Walks the snapshot; whoever reads the document first loads it. It is loaded here only where that cannot wait:
+    /// the vault has something of the document already, which stays as it is if the snapshot does not load; or only
+    /// the loaded document can tell its type, and lists are to be right at once.
+    fn check(self, known: &HashSet<DocumentId>) -> Result<Taken<Checked>, Unsound> {
+        let Self { document, snapshot, entries } = self;
+        let check = |snapshot: Snapshot| {
+            let type_name = match snapshot.walk()? {
+                WalkedType::Root(type_name) if !known.contains(&document) => Some(type_name),
+                WalkedType::Root(_) | WalkedType::Unknown => Document::load(&snapshot)?.type_name(),
+            };
+            Ok::<_, LoadError>(Checked { snapshot, type_name })
+        };
+        let snapshot = snapshot.map(check).transpose().map_err(|error| Unsound { document, error })?;
+        Ok(Taken { document, snapshot, entries })
+    }
 }
 
-impl Ready {
-    /// Adds the entries to what the snapshot was loaded as, if they are nothing but changes that apply.
-    fn apply_entries(&mut self) {
-        let Some(checked) = &mut self.snapshot else { return };
-        let changes: Option<Vec<_>> =
-            self.entries.iter().map(|(_, parsed)| parsed.change.as_ref().map(|change| change.bytes.clone())).collect();
-        let applies = |whole: &mut Whole| match &changes {
-            Some(changes) => changes.is_empty() || whole.document.apply(changes).is_ok(),
-            None => false,
-        };
-        checked.whole = checked.whole.take().and_then(|mut whole| applies(&mut whole).then_some(whole));
-    }
-
-    /// Finds out what people call it while it is at hand.
-    fn with_title(mut self, inner: &Inner) -> Self {
-        if let Some(Checked { type_name: Some(type_name), whole: Some(whole), .. }) = &mut self.snapshot {
-            let schema = inner.schemas.get(type_name);
-            whole.title = schema.and_then(|schema| schema.title(&whole.document.value()));
+impl Taken<Checked> {
+    fn store(self, tx: &Tx<'_>, space: &SpaceRow) -> Result<(), RemoteError> {
+        if let Some(Checked { snapshot, type_name }) = self.snapshot {
+            let bytes = snapshot.bytes.len();
+            let row = tx.renew_document(space, self.document, type_name.as_deref(), bytes)?;
+            tx.put_snapshot(row, &SnapshotRow { origin: Origin::Relay, through: 0, snapshot })?;
         }
-        self
-    }
-
-    /// Gives the document with its row, if this is all that the vault has of it.
-    fn store(self, tx: &Tx<'_>, space: &SpaceRow) -> Result<Option<(DocumentRow, Document)>, RemoteError> {
-        let mut new = None;
-        if let Some(Checked { snapshot, type_name, whole }) = self.snapshot {
-            let place = tx.ensure_document(space, self.document, type_name.as_deref())?;
-            let stored = SnapshotRow { origin: Origin::Relay, through: 0, snapshot };
-            tx.put_snapshot(place.row, &stored)?;
-            tx.drop_local_snapshot(place.row)?;
-            tx.add_bytes(place.row, stored.snapshot.bytes.len())?;
-            tx.begin_generation(place.row)?;
-            new = whole.filter(|_| place.moved == Moved::default()).map(|whole| (place.row, whole));
-        }
-        let mut is_plain = true;
         for (at, parsed) in &self.entries {
-            // Loaded documents are read anew.
-            let stored = store(parsed, tx, space, *at)?;
-            is_plain &= matches!(stored.effect, Stores::Change { .. } | Stores::Nothing);
+            store(parsed, tx, space, *at)?; // loaded documents are read anew
         }
-        let Some((row, Whole { document, title })) = new.filter(|_| is_plain) else { return Ok(None) };
-        tx.set_title(row, Some(title.as_deref()))?;
-        let row = tx.document(space.space, self.document)?;
-        Ok(row.filter(|row| row.held.is_none()).map(|row| (row, document)))
+        Ok(())
     }
 }

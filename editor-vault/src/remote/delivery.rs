@@ -9,7 +9,7 @@ use sync_wire::{Chain, Cursor, Deliver, DocumentId, Entry, LogPosition, Position
 
 use super::RemoteError;
 use super::entries::{Parsed, Stored, Stores, parse, store};
-use crate::loaded::Arrival;
+use crate::loaded::{Announced, Arrival};
 use crate::storage::{Resuming, SpaceRow, Tx};
 use crate::vault::Inner;
 
@@ -40,13 +40,14 @@ impl Inner {
         if planted::is(Bug::ResumePointOutsideTransaction) {
             return self.commit_remote_in_two(delivery);
         }
+        let announced = self.announce(space, delivery.entries.iter().map(|parsed| parsed.entry.document));
         let outcome = self.storage.write_remote(move |tx| {
             let (found, known) = delivery.find(tx)?;
             let outcome = delivery.store(tx, &found, delivery.verify(&known)?)?;
             tx.set_cursor(found.row, &outcome.cursor)?;
             Ok::<_, RemoteError>(outcome)
         })?;
-        Ok(self.arrived(outcome))
+        Ok(self.arrived(outcome, &announced))
     }
 
     /// Planted: who ends between the two never asks for the entries again.
@@ -58,16 +59,19 @@ impl Inner {
             Ok::<_, RemoteError>((delivery, found, cursor))
         })?;
         let outcome = self.storage.write_remote(move |tx| delivery.store(tx, &found, cursor))?;
-        Ok(self.arrived(outcome))
+        Ok(self.arrived(outcome, &Announced::default()))
     }
 
-    fn arrived(self: &Arc<Self>, outcome: Outcome) -> Cursor {
+    fn arrived(self: &Arc<Self>, outcome: Outcome, announced: &Announced) -> Cursor {
         let Outcome { cursor, is_rotated, arrivals } = outcome;
         if is_rotated {
-            self.actors.forget();
+            self.recovered();
         }
         for (document, arrival) in arrivals {
-            self.take_in(cursor.space, document, Some(&arrival));
+            match announced.get(document) {
+                Some(loaded) => loaded.gather(self),
+                None => self.take_in(cursor.space, document, Some(&arrival)),
+            }
         }
         cursor
     }

@@ -5,7 +5,7 @@ use sync_wire::log::{EntryKind, marker_hash};
 use sync_wire::{Entry, FateCode, LogPosition};
 
 use super::RemoteError;
-use super::fates::quarantine_from;
+use crate::recovery::{Because, recover};
 use crate::storage::{DocumentPlace, NewChange, Placed, SpaceRow, Tx};
 
 /// An entry whose bytes are its hash's.
@@ -117,13 +117,13 @@ fn place(tx: &Tx<'_>, document: i64, entry: &Entry, change: &Change, at: LogPosi
             Ok(Stores::Change { row })
         }
         Placed::Taken { row, hash } => {
-            // The log has decided between two changes of one name and number: ours gives way, and is kept.
+            // The log has decided between two changes of one name and number: ours gives way, and gets another name.
             let detail = format!("another change with its actor and number was accepted before it: {}", entry.hash);
-            if !quarantine_from(tx, document, row, FateCode::EQUIVOCATION, Some(&hash), &detail)? {
+            let because = Because { code: FateCode::EQUIVOCATION, detail: &detail, unix_seconds: None };
+            if !recover(tx, document, row, &because)? {
                 let detail = format!("change {} and change {hash} have one actor and number", entry.hash);
                 return Err(RemoteError::Rejected(detail));
             }
-            tx.forget_actors()?;
             place(tx, document, entry, change, at).map(|_| Stores::OwnName)
         }
     }

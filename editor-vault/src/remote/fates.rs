@@ -1,37 +1,33 @@
-//! What became of our batches. Every fate is kept, and so is every byte.
+//! What became of our batches. Every fate is kept, and so is every byte. Next: `recovery`, which deals with refusals.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
-use document::Header;
 use sync_core::client::{Fate, Verdict};
-use sync_wire::{Ack, ChangeHash, Content, Cursor, FateCode};
+use sync_wire::{Ack, Content, Cursor, FateCode};
 
 use super::RemoteError;
 use crate::error::StorageError;
-use crate::storage::{BatchState, Fated, Tx};
+use crate::recovery::{Because, recover};
+use crate::storage::{BatchState, Fated, Refusal, Tx};
 use crate::vault::Inner;
 
 /// Unlike any version: what was parked by it is pushed again with the next grant.
 const NO_VERSION: u64 = u64::MAX;
 
 impl Inner {
-    /// Makes fates durable. A refused batch goes into quarantine with everything that rests on it, and its document is
-    /// rebuilt from the rest.
+    /// Makes fates durable. A refused change leaves its document in the same transaction, and what rests on it is
+    /// written anew.
     pub(crate) fn record_fates(self: &Arc<Self>, fates: &[Fate]) -> Result<(), RemoteError> {
-        let stored = fates.to_vec();
-        let is_shortened = self.storage.write_remote(move |tx| {
-            let mut is_shortened = false;
+        let (stored, now) = (fates.to_vec(), self.sources.unix_seconds());
+        let is_recovered = self.storage.write_remote(move |tx| {
+            let mut is_recovered = false;
             for fate in &stored {
-                is_shortened |= record(tx, fate)?;
+                is_recovered |= record(tx, fate, now)?;
             }
-            if is_shortened {
-                tx.forget_actors()?;
-            }
-            Ok::<_, RemoteError>(is_shortened)
+            Ok::<_, RemoteError>(is_recovered)
         })?;
-        if is_shortened {
-            self.actors.forget();
+        if is_recovered {
+            self.recovered();
         }
         for fate in fates {
             match &fate.verdict {
@@ -65,11 +61,11 @@ impl Inner {
 }
 
 /// `true`: changes were taken out of their document.
-fn record(tx: &Tx<'_>, fate: &Fate) -> Result<bool, StorageError> {
+fn record(tx: &Tx<'_>, fate: &Fate, now: i64) -> Result<bool, StorageError> {
     let Some(batch) = tx.batch(fate.batch)? else {
         return Err(tx.unexpected(format!("a fate came for batch {}, which is not here", fate.batch)));
     };
-    if matches!(batch.state, BatchState::Accepted | BatchState::Quarantined) {
+    if batch.state.is_final() {
         return Ok(false); // settled by the log or by an earlier fate
     }
     match &fate.verdict {
@@ -80,7 +76,10 @@ fn record(tx: &Tx<'_>, fate: &Fate) -> Result<bool, StorageError> {
         Verdict::Refused { code: FateCode::NO_SUCH_SPACE, detail, .. } => {
             park(tx, &batch, FateCode::NO_SUCH_SPACE, NO_VERSION, detail)?;
         }
-        Verdict::Refused { culprit, code, detail } => return refuse(tx, &batch, *code, culprit.as_ref(), detail),
+        Verdict::Refused { culprit, code, detail } => {
+            let refusal = Refusal { code: *code, culprit: culprit.as_ref(), detail, unix_seconds: Some(now) };
+            return refuse(tx, &batch, &refusal);
+        }
     }
     Ok(false)
 }
@@ -93,69 +92,16 @@ fn park(tx: &Tx<'_>, batch: &Fated, code: FateCode, judged_by: u64, detail: &str
     tx.park(batch.row, code, judged_by, detail)
 }
 
-fn refuse(
-    tx: &Tx<'_>,
-    batch: &Fated,
-    code: FateCode,
-    culprit: Option<&ChangeHash>,
-    detail: &str,
-) -> Result<bool, StorageError> {
-    match (&batch.content, batch.change) {
-        (Content::Changes(_), Some(change)) => {
-            quarantine_from(tx, batch.document, change, code, culprit, detail)?;
-            Ok(true)
-        }
-        (Content::Tombstone(_), _) => {
-            tx.set_deleted(batch.document, false)?;
-            tx.quarantine(batch.row, code, culprit, detail)?;
-            Ok(false)
-        }
-        (Content::Changes(_) | Content::Restore, _) => {
-            tx.quarantine(batch.row, code, culprit, detail)?;
-            Ok(false)
-        }
+fn refuse(tx: &Tx<'_>, batch: &Fated, refusal: &Refusal<'_>) -> Result<bool, StorageError> {
+    debug_assert!(batch.state != BatchState::Accepted, "a final fate is not changed");
+    if let (Content::Changes(_), Some(change)) = (&batch.content, batch.change) {
+        // Every batch of ours holds one change, so it is the culprit, whatever else the relay may name.
+        let because = Because { code: refusal.code, detail: refusal.detail, unix_seconds: refusal.unix_seconds };
+        return recover(tx, batch.document, change, &because);
     }
-}
-
-/// Takes a change of an unsettled batch out of its document, and every later unsettled batch that rests on it. `false`:
-/// the change is in no unsettled batch of this vault.
-pub(super) fn quarantine_from(
-    tx: &Tx<'_>,
-    document: i64,
-    change: i64,
-    code: FateCode,
-    culprit: Option<&ChangeHash>,
-    detail: &str,
-) -> Result<bool, StorageError> {
-    let Some(first) = tx.unsettled_batch_of(change)? else { return Ok(false) };
-    let mut lost = HashSet::from([first.hash(tx)?]);
-    tx.quarantine(first.row, code, culprit, detail)?;
-    tx.exclude(change)?;
-    let companion = format!("it rests on a refused change: {detail}");
-    for later in tx.lane_after(document, first.row)? {
-        let header = later.header(tx)?;
-        let (Some(header), Some(row)) = (header, later.change) else { continue };
-        if header.deps.iter().any(|dep| lost.contains(dep)) {
-            lost.insert(header.hash);
-            tx.quarantine(later.row, FateCode::WITH, culprit, &companion)?;
-            tx.exclude(row)?;
-        }
+    if matches!(batch.content, Content::Tombstone(_)) {
+        tx.set_deleted(batch.document, false)?;
     }
-    tx.drop_local_snapshot(document)?;
-    tx.begin_generation(document)?;
-    Ok(true)
-}
-
-impl Fated {
-    /// The header of its change, if it has one.
-    fn header(&self, tx: &Tx<'_>) -> Result<Option<Header>, StorageError> {
-        let Content::Changes(changes) = &self.content else { return Ok(None) };
-        let Some(bytes) = changes.first() else { return Ok(None) };
-        Header::parse(bytes).map(Some).map_err(|error| tx.unexpected(format!("a stored change is damaged: {error}")))
-    }
-
-    fn hash(&self, tx: &Tx<'_>) -> Result<ChangeHash, StorageError> {
-        let header = self.header(tx)?;
-        header.map(|header| header.hash).ok_or_else(|| tx.unexpected("a batch of changes has none"))
-    }
+    tx.quarantine(batch.row, refusal, None)?;
+    Ok(false)
 }

@@ -19,7 +19,42 @@ pub(crate) enum BatchState {
     Stored = 1,
     Accepted = 2,
     Parked = 3,
+    /// Something that it says is nowhere but here.
     Quarantined = 4,
+    /// Another batch says what it says, or it only took away what is gone.
+    Replaced = 5,
+    /// A person has thrown it away.
+    Discarded = 6,
+}
+
+impl BatchState {
+    pub(super) fn of(stored: i64) -> Self {
+        match stored {
+            1 => Self::Stored,
+            2 => Self::Accepted,
+            3 => Self::Parked,
+            4 => Self::Quarantined,
+            5 => Self::Replaced,
+            6 => Self::Discarded,
+            _ => Self::Pending,
+        }
+    }
+
+    /// Whether no fate changes it any more.
+    pub(crate) const fn is_final(self) -> bool {
+        matches!(self, Self::Accepted | Self::Quarantined | Self::Replaced | Self::Discarded)
+    }
+}
+
+/// Why a batch cannot become part of the log as it is.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Refusal<'a> {
+    pub(crate) code: FateCode,
+    /// The change to blame.
+    pub(crate) culprit: Option<&'a ChangeHash>,
+    pub(crate) detail: &'a str,
+    /// When that was found out, if there was a clock.
+    pub(crate) unix_seconds: Option<i64>,
 }
 
 /// What a batch to be saved does.
@@ -117,7 +152,7 @@ impl Tx<'_> {
         for hash in hashes {
             let Some(change) = self.change_by_hash(found.row, hash)? else { return Ok(Vec::new()) };
             let batch = self.one(
-                &format!("{SELECT_OUTBOX} WHERE b.change = ?1 AND b.state <> 4 LIMIT 1"),
+                &format!("{SELECT_OUTBOX} WHERE b.change = ?1 AND b.state IN (0, 1, 2, 3) LIMIT 1"),
                 [change],
                 read_outbox,
             )?;
@@ -141,20 +176,6 @@ impl Tx<'_> {
 
     pub(crate) fn batch(&self, id: BatchId) -> Result<Option<Fated>, StorageError> {
         self.one(&format!("{SELECT_FATED} WHERE b.batch = ?1"), [&id.0], read_fated)
-    }
-
-    /// The batches of a lane that have no final fate and were saved after one of them.
-    pub(crate) fn lane_after(&self, document: i64, batch: i64) -> Result<Vec<Fated>, StorageError> {
-        self.all(
-            &format!("{SELECT_FATED} WHERE b.document = ?1 AND b.id > ?2 AND b.state IN (0, 1, 3) ORDER BY b.id"),
-            [document, batch],
-            read_fated,
-        )
-    }
-
-    /// The batch without a final fate that holds a change.
-    pub(crate) fn unsettled_batch_of(&self, change: i64) -> Result<Option<Fated>, StorageError> {
-        self.one(&format!("{SELECT_FATED} WHERE b.change = ?1 AND b.state IN (0, 1, 3)"), [change], read_fated)
     }
 
     pub(crate) fn accept(&self, batch: i64, at: LogPosition) -> Result<(), StorageError> {
@@ -188,16 +209,40 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// `replaced`: the batch that goes on with part of it.
     pub(crate) fn quarantine(
         &self,
         batch: i64,
-        code: FateCode,
-        culprit: Option<&ChangeHash>,
-        detail: &str,
+        refusal: &Refusal<'_>,
+        replaced: Option<i64>,
+    ) -> Result<(), StorageError> {
+        self.settle_refused(batch, BatchState::Quarantined, refusal, replaced)
+    }
+
+    /// `by`: the batch that says the same; none if nothing is left to say.
+    pub(crate) fn replace(&self, batch: i64, refusal: &Refusal<'_>, by: Option<i64>) -> Result<(), StorageError> {
+        self.settle_refused(batch, BatchState::Replaced, refusal, by)
+    }
+
+    fn settle_refused(
+        &self,
+        batch: i64,
+        state: BatchState,
+        refusal: &Refusal<'_>,
+        replaced: Option<i64>,
     ) -> Result<(), StorageError> {
         self.execute(
-            "UPDATE batches SET state = 4, code = ?2, culprit = ?3, detail = ?4 WHERE id = ?1",
-            params![batch, code.0, blob(culprit.map(ChangeHash::as_bytes)), detail],
+            "UPDATE batches SET state = ?2, code = ?3, culprit = ?4, detail = ?5, decided = ?6, replaced = ?7
+             WHERE id = ?1",
+            params![
+                batch,
+                state as i64,
+                refusal.code.0,
+                blob(refusal.culprit.map(ChangeHash::as_bytes)),
+                refusal.detail,
+                refusal.unix_seconds,
+                replaced,
+            ],
         )?;
         Ok(())
     }
@@ -285,7 +330,7 @@ const OUTBOX: &str = "
                       WHERE p.document = b.document AND p.state IN (0, 1, 3) AND p.state = 3 AND p.id < b.id)
     ORDER BY b.id";
 
-const SELECT_FATED: &str = "
+pub(super) const SELECT_FATED: &str = "
     SELECT b.id, b.document, b.change, b.state, b.kind, b.hashes, c.bytes
     FROM batches b LEFT JOIN changes c ON c.id = b.change";
 
@@ -299,24 +344,18 @@ fn read_outbox(row: &Row<'_>) -> rusqlite::Result<OutboxBatch> {
     })
 }
 
-fn read_fated(row: &Row<'_>) -> rusqlite::Result<Fated> {
+pub(super) fn read_fated(row: &Row<'_>) -> rusqlite::Result<Fated> {
     Ok(Fated {
         row: row.get(0)?,
         document: row.get(1)?,
         change: row.get(2)?,
-        state: match row.get::<_, i64>(3)? {
-            1 => BatchState::Stored,
-            2 => BatchState::Accepted,
-            3 => BatchState::Parked,
-            4 => BatchState::Quarantined,
-            _ => BatchState::Pending,
-        },
+        state: BatchState::of(row.get(3)?),
         content: read_content(row, 4)?,
     })
 }
 
 /// Kind, hashes and bytes, in three columns.
-fn read_content(row: &Row<'_>, first: usize) -> rusqlite::Result<Content> {
+pub(super) fn read_content(row: &Row<'_>, first: usize) -> rusqlite::Result<Content> {
     Ok(match row.get::<_, i64>(first)? {
         TOMBSTONE => Content::Tombstone(split(&row.get::<_, Vec<u8>>(first + 1)?)),
         RESTORE => Content::Restore,

@@ -1,4 +1,4 @@
-//! One row per change, verbatim: its bytes are never altered and never removed.
+//! One row per change, verbatim: its bytes are never altered, and removed only of refused ones that a person discards.
 
 use document::Change;
 use rusqlite::params;
@@ -188,13 +188,5 @@ impl Tx<'_> {
             params![document, hash.0],
             |row| row.get(0),
         )
-    }
-
-    /// Hash and bytes of every change of every document, for the doctor.
-    pub(crate) fn each_change(&self, mut look: impl FnMut(i64, ChangeHash, Vec<u8>)) -> Result<(), StorageError> {
-        self.some("SELECT id, hash, bytes FROM changes", [], |row| {
-            look(row.get(0)?, ChangeHash(row.get(1)?), row.get(2)?);
-            Ok(super::tx::Enough::No)
-        })
     }
 }

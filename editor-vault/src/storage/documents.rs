@@ -1,5 +1,7 @@
 //! One row per document: what can be known of it without loading it.
 
+use std::collections::HashSet;
+
 use rusqlite::params;
 use sync_wire::{DocumentId, SpaceId};
 
@@ -92,20 +94,61 @@ impl Tx<'_> {
         }
     }
 
+    /// The row of a document that a snapshot brings anew: every process loads it anew, and nothing that this vault
+    /// derived from its rows counts any more.
+    pub(crate) fn renew_document(
+        &self,
+        space: &SpaceRow,
+        id: DocumentId,
+        type_name: Option<&str>,
+        bytes: usize,
+    ) -> Result<i64, StorageError> {
+        // Generation 1: whoever looked before it was here has generation 0 in memory.
+        let new = self.one(
+            "INSERT INTO documents (space, document, type, bytes, generation) VALUES (?1, ?2, ?3, ?4, 1)
+             ON CONFLICT DO NOTHING RETURNING id",
+            params![space.row, id.0, type_name, i64::try_from(bytes).unwrap_or(i64::MAX)],
+            |row| row.get(0),
+        )?;
+        if let Some(row) = new {
+            return Ok(row);
+        }
+        let place = self.ensure_document(space, id, type_name)?;
+        self.drop_local_snapshot(place.row)?;
+        self.move_point(place.row, place.moved.point, bytes)?;
+        self.begin_generation(place.row)?;
+        Ok(place.row)
+    }
+
+    /// Which documents of a space the vault has after one and up to another.
+    pub(crate) fn documents_between(
+        &self,
+        space: i64,
+        after: Option<DocumentId>,
+        last: Option<DocumentId>,
+    ) -> Result<HashSet<DocumentId>, StorageError> {
+        let (Some(last), after) = (last, after.map_or(Vec::new(), |id| id.0.to_vec())) else {
+            return Ok(HashSet::new());
+        };
+        let found = self.all(
+            "SELECT document FROM documents WHERE space = ?1 AND document > ?2 AND document <= ?3",
+            params![space, after, last.0], // the empty blob sorts before every id
+            |row| Ok(DocumentId(row.get(0)?)),
+        )?;
+        Ok(found.into_iter().collect())
+    }
+
+    /// A snapshot that was only walked says another type now that it is loaded.
+    pub(crate) fn correct_type(&self, document: i64, type_name: &str) -> Result<(), StorageError> {
+        self.execute("UPDATE documents SET type = ?2, title_is_stale = 1 WHERE id = ?1", params![document, type_name])?;
+        Ok(())
+    }
+
     /// The type becomes known with the document's root seed.
     pub(crate) fn set_type(&self, document: i64, type_name: Option<&str>) -> Result<(), StorageError> {
         self.execute(
             "UPDATE documents SET type = ?2 WHERE id = ?1 AND type IS NULL AND ?2 IS NOT NULL",
             params![document, type_name],
-        )?;
-        Ok(())
-    }
-
-    /// `None`: it must be found out when somebody asks.
-    pub(crate) fn set_title(&self, document: i64, title: Option<Option<&str>>) -> Result<(), StorageError> {
-        self.execute(
-            "UPDATE documents SET title = CASE WHEN ?2 THEN ?3 ELSE title END, title_is_stale = NOT ?2 WHERE id = ?1",
-            params![document, title.is_some(), title.flatten()],
         )?;
         Ok(())
     }
@@ -135,12 +178,6 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// A snapshot brought so many bytes.
-    pub(crate) fn add_bytes(&self, document: i64, bytes: usize) -> Result<(), StorageError> {
-        let point = self.point(document)?;
-        self.move_point(document, point, bytes)
-    }
-
     pub(super) fn move_point(&self, document: i64, point: i64, bytes: usize) -> Result<(), StorageError> {
         self.execute(
             // Whoever knows the title says so afterwards; after a change of others it must be found out again.
@@ -150,14 +187,19 @@ impl Tx<'_> {
         Ok(())
     }
 
-    pub(crate) fn point(&self, document: i64) -> Result<i64, StorageError> {
-        let point = self.one("SELECT point FROM documents WHERE id = ?1", [document], |row| row.get(0))?;
-        point.ok_or_else(|| self.unexpected(format!("no document row {document}")))
-    }
-
     pub(crate) fn generation(&self, document: i64) -> Result<i64, StorageError> {
         let found = self.one("SELECT generation FROM documents WHERE id = ?1", [document], |row| row.get(0))?;
         found.ok_or_else(|| self.unexpected(format!("no document row {document}")))
+    }
+
+    /// The space of a document.
+    pub(super) fn space_of(&self, document: i64) -> Result<Option<SpaceRow>, StorageError> {
+        let space = self.one(
+            "SELECT s.space FROM documents d JOIN spaces s ON s.id = d.space WHERE d.id = ?1",
+            [document],
+            |row| Ok(SpaceId(row.get(0)?)),
+        )?;
+        space.map_or(Ok(None), |space| self.space(space))
     }
 
     /// Documents in the order of their ids.

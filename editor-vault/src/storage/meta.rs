@@ -50,11 +50,11 @@ impl Tx<'_> {
         self.set_meta(LOGIN, digest)
     }
 
-    fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
+    pub(super) fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, StorageError> {
         self.one("SELECT value FROM meta WHERE key = ?1", [key], |row| row.get(0))
     }
 
-    fn set_meta(&self, key: &str, value: &[u8]) -> Result<(), StorageError> {
+    pub(super) fn set_meta(&self, key: &str, value: &[u8]) -> Result<(), StorageError> {
         self.execute(
             "INSERT INTO meta (key, value) VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
             params![key, value],

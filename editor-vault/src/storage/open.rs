@@ -6,7 +6,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use super::schema::{APPLICATION_ID, CREATE, MAJOR, VERSION, VERSION_UNIT};
+use super::place::Place;
+use super::schema::{APPLICATION_ID, CREATE, MAJOR, MIGRATIONS, VERSION, VERSION_UNIT};
 use super::tx::fault;
 use super::writer::{Flush, Shell};
 use super::{Storage, Tx};
@@ -41,18 +42,25 @@ pub(crate) fn open(directory: &Path, sources: &dyn Sources, shell: Shell) -> Res
     make_directory(directory)?;
     let file = directory.join("vault.sqlite");
     make_file(&file)?;
+    let place = Place::take(directory, sources)?;
     let checkpoints = shell.checkpoints();
     // Kept until the next is open: the first connection to a file reads all of the log beside it.
     let is_something = file.metadata().is_ok_and(|metadata| metadata.len() > 0);
     let probed = is_something.then(|| probe(&file, checkpoints)).transpose()?;
     let refused = |error: rusqlite::Error| refusal(&file, &error);
     let connection = connect(&file, OpenFlags::SQLITE_OPEN_READ_WRITE, checkpoints).map_err(refused)?;
-    prepare(&connection, &file, checkpoints)?;
-    drop(probed);
+    if place.remote().is_some() {
+        // Leaving a write-ahead log that is there already takes the file alone.
+        drop(probed);
+        prepare(&connection, &file, checkpoints, Journal::Rollback)?;
+    } else {
+        prepare(&connection, &file, checkpoints, Journal::WriteAhead)?;
+        drop(probed);
+    }
     if initialise(&connection, &file, sources)? == Found::Nothing {
         shell.committed(Flush::Now);
     }
-    Ok(Storage::new(file, connection, shell)?)
+    Ok(Storage::new(file, connection, shell, place)?)
 }
 
 /// A connection that only reads.
@@ -163,18 +171,30 @@ fn number(connection: &Connection, pragma: &str) -> rusqlite::Result<u32> {
     connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0)).map(i32::cast_unsigned)
 }
 
-fn prepare(connection: &Connection, file: &Path, checkpoints: Checkpoints) -> Result<(), OpenError> {
+/// What makes commits atomic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Journal {
+    /// A write-ahead log: readers and the writer do not wait for each other.
+    WriteAhead,
+    /// A rollback journal, where a write-ahead log is not safe.
+    Rollback,
+}
+
+fn prepare(connection: &Connection, file: &Path, checkpoints: Checkpoints, journal: Journal) -> Result<(), OpenError> {
     let refused = |error: rusqlite::Error| refusal(file, &error);
     // Both only count in a new file.
     connection.pragma_update(None, "page_size", 4096).map_err(refused)?;
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(refused)?;
     connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(refused)?;
+    let wanted = if journal == Journal::WriteAhead { "WAL" } else { "DELETE" };
     let mode: String =
-        connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0)).map_err(refused)?;
+        connection.pragma_update_and_check(None, "journal_mode", wanted, |row| row.get(0)).map_err(refused)?;
     pragmas(connection, checkpoints).map_err(refused)?;
     if !mode.eq_ignore_ascii_case("wal") {
         // Some network file systems cannot share memory. Slower, and as durable.
-        tracing::warn!(vault.file = %file.display(), journal_mode = %mode, "The file system offers no WAL");
+        if journal == Journal::WriteAhead {
+            tracing::warn!(vault.file = %file.display(), journal_mode = %mode, "The file system offers no WAL");
+        }
         let fallback = "PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA;";
         connection.execute_batch(fallback).map_err(refused)?;
     }
@@ -243,33 +263,42 @@ enum Found {
     Vault,
 }
 
-/// Makes the tables of a new file; several processes may try at once.
+/// Makes the tables of a new file, or adds what an older minor lacks; several processes may try at once.
 fn initialise(connection: &Connection, file: &Path, sources: &dyn Sources) -> Result<Found, OpenError> {
     let refused = |error: rusqlite::Error| refusal(file, &error);
-    if number(connection, "user_version").map_err(refused)? != 0 {
+    if number(connection, "user_version").map_err(refused)? >= VERSION {
         return Ok(Found::Vault);
     }
     connection.execute_batch("BEGIN IMMEDIATE").map_err(refused)?;
-    let make = || -> Result<Found, OpenError> {
-        if number(connection, "user_version").map_err(refused)? != 0 {
-            return Ok(Found::Vault);
-        }
-        connection.execute_batch(CREATE).map_err(refused)?;
-        let tx = Tx::new(connection, file);
-        tx.set_device(&random16(sources))?;
-        tx.set_incarnation(&random16(sources))?;
-        tx.create_local_space(&random16(sources))?;
-        connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(refused)?;
-        connection.pragma_update(None, "user_version", VERSION).map_err(refused)?;
-        Ok(Found::Nothing)
-    };
-    match make() {
+    match bring_up(connection, file, sources) {
         Ok(found) => connection.execute_batch("COMMIT").map_err(refused).map(|()| found),
         Err(error) => {
             drop(connection.execute_batch("ROLLBACK"));
             Err(error)
         }
     }
+}
+
+/// Inside a transaction: everything that the file lacks of this build's version.
+fn bring_up(connection: &Connection, file: &Path, sources: &dyn Sources) -> Result<Found, OpenError> {
+    let refused = |error: rusqlite::Error| refusal(file, &error);
+    let version = number(connection, "user_version").map_err(refused)?;
+    if version >= VERSION {
+        return Ok(Found::Vault);
+    }
+    if version == 0 {
+        connection.execute_batch(CREATE).map_err(refused)?;
+        let tx = Tx::new(connection, file);
+        tx.set_device(&random16(sources))?;
+        tx.set_incarnation(&random16(sources))?;
+        tx.create_local_space(&random16(sources))?;
+        connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(refused)?;
+    }
+    for step in MIGRATIONS.iter().skip(version as usize % VERSION_UNIT as usize) {
+        connection.execute_batch(step).map_err(refused)?;
+    }
+    connection.pragma_update(None, "user_version", VERSION).map_err(refused)?;
+    Ok(if version == 0 { Found::Nothing } else { Found::Vault })
 }
 
 fn refusal(file: &Path, error: &rusqlite::Error) -> OpenError {
@@ -288,4 +317,55 @@ fn refusal(file: &Path, error: &rusqlite::Error) -> OpenError {
 pub(crate) fn set_version(file: &Path, version: u32) -> Result<(), StorageError> {
     let set = || Connection::open(file)?.pragma_update(None, "user_version", version);
     set().map_err(|error| fault(file, &error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sources::System;
+
+    /// A vault as the first minor made it.
+    fn first_minor(file: &Path) {
+        let connection = Connection::open(file).unwrap();
+        connection.execute_batch(CREATE).unwrap();
+        let tx = Tx::new(&connection, file);
+        tx.set_device(&[7; 16]).unwrap();
+        tx.set_incarnation(&[8; 16]).unwrap();
+        tx.create_local_space(&[9; 16]).unwrap();
+        connection
+            .execute_batch(
+                "INSERT INTO documents (id, space, document) VALUES (1, 1, zeroblob(16));
+                 INSERT INTO batches (batch, document, kind, hashes, state) VALUES (zeroblob(16), 1, 3, x'', 4);",
+            )
+            .unwrap();
+        connection.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        connection.pragma_update(None, "user_version", MAJOR * VERSION_UNIT).unwrap();
+    }
+
+    #[test]
+    fn a_vault_of_an_older_minor_gets_what_it_lacks_and_keeps_what_it_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("vault.sqlite");
+        first_minor(&file);
+        for _ in 0..2 {
+            let storage = open(dir.path(), &System::default(), Shell::Threads).unwrap();
+            assert_eq!(storage.read(|tx| tx.device()).unwrap().0, [7; 16]);
+            let quarantined = storage.read(|tx| tx.quarantine_rows()).unwrap();
+            assert_eq!((quarantined.len(), quarantined[0].unix_seconds), (1, None));
+            storage.close();
+        }
+        let version = number(&Connection::open(&file).unwrap(), "user_version").unwrap();
+        assert_eq!(version, VERSION);
+    }
+
+    #[test]
+    fn a_vault_of_a_newer_minor_is_used_as_it_is() {
+        let dir = tempfile::tempdir().unwrap();
+        drop(open(dir.path(), &System::default(), Shell::Threads).unwrap());
+        let file = dir.path().join("vault.sqlite");
+        set_version(&file, VERSION + 1).unwrap();
+        drop(open(dir.path(), &System::default(), Shell::Threads).unwrap());
+        let version = number(&Connection::open(&file).unwrap(), "user_version").unwrap();
+        assert_eq!(version, VERSION + 1);
+    }
 }

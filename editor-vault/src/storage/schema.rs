@@ -10,9 +10,19 @@ pub(crate) const VERSION_UNIT: u32 = 1000;
 /// The newest major that this build reads.
 pub(crate) const MAJOR: u32 = 1;
 /// What this build writes.
-pub(crate) const VERSION: u32 = MAJOR * VERSION_UNIT;
+pub(crate) const VERSION: u32 = MAJOR * VERSION_UNIT + MIGRATIONS.len() as u32;
 
-/// Makes an empty vault.
+/// What each minor added to the one before it. Only additions, so that programs of the older minor, which may have the
+/// file open at the same time, read and write on. A new file takes the same steps.
+pub(crate) const MIGRATIONS: [&str; 1] = [
+    // 1.001: what replaces a batch, how often its content was written anew, and when its fate came.
+    "ALTER TABLE batches ADD COLUMN replaced INTEGER REFERENCES batches (id);
+     ALTER TABLE batches ADD COLUMN rewritten INTEGER NOT NULL DEFAULT 0;
+     ALTER TABLE batches ADD COLUMN decided INTEGER;
+     CREATE INDEX batches_excluded ON batches (document, culprit) WHERE culprit IS NOT NULL;",
+];
+
+/// Makes an empty vault of the first minor.
 ///
 /// Everything hangs on `spaces.id`, so that the first login re-homes a vault by changing one row: the space gets the
 /// account's id, keeps its local one as alias, and no byte of a change moves.

@@ -8,6 +8,7 @@ mod history;
 mod keymap;
 mod login;
 mod places;
+mod quarantine;
 mod run;
 mod settings;
 mod usage;

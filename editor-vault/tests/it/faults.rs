@@ -152,7 +152,7 @@ fn a_full_disk_fails_the_edit_and_loses_nothing() {
     drop((note, vault));
     let vault = house.open("a");
     assert_eq!(vault.document(vault.home(), id).unwrap().text("/body").unwrap(), Some(large));
-    assert!(vault.doctor().unwrap().is_empty());
+    assert_eq!(vault.verify().unwrap(), []);
 }
 
 fn incompressible(bytes: usize) -> String {
@@ -167,7 +167,7 @@ fn incompressible(bytes: usize) -> String {
 }
 
 #[test]
-fn a_damaged_change_is_found_by_the_doctor_and_holds_only_its_document() {
+fn a_damaged_change_is_found_by_verify_and_holds_only_its_document() {
     let house = House::new();
     let (good, bad) = {
         let vault = house.open("a");
@@ -181,7 +181,7 @@ fn a_damaged_change_is_found_by_the_doctor_and_holds_only_its_document() {
     connection.execute(damage, []).unwrap();
     drop(connection);
     let vault = house.open("a");
-    let findings = vault.doctor().unwrap();
+    let findings = vault.verify().unwrap();
     assert!(findings.iter().any(|finding| finding.code == "damaged_change"), "{findings:?}");
     let good = vault.document(vault.home(), good).unwrap();
     good.edit(|draft| draft.replace_text("/body", "y")).unwrap();

@@ -50,7 +50,7 @@ fn a_cold_device_ends_up_with_every_change_of_the_log() {
     drop(connection);
     let desktop = house.open("desktop");
     assert_eq!(value(&desktop), before);
-    assert!(desktop.doctor().unwrap().is_empty());
+    assert_eq!(desktop.verify().unwrap(), []);
     let note = desktop.find("long").unwrap();
     note.edit(|draft| draft.splice("/body", 0, 4, "head")).unwrap();
     assert_eq!(note.history().unwrap().len(), 603);

@@ -3,14 +3,18 @@
 mod deferred; // edits that do not wait
 mod faults; // what is broken outside
 mod filling; // changes out of snapshots
+mod gathering; // into a large document while it is open
 mod history; // what documents were, and taking back
 mod house; // vaults in directories of their own
 mod inline; // on one thread, as a simulated world runs it
+mod late; // snapshots loaded by their first reader
 mod killed; // processes that end without warning
 mod listing; // what is in a vault
 mod login; // from a local space to an account
 mod memory; // what stays loaded
 mod processes; // several at once
+mod recovery; // what a relay refuses, and vaults that were copied
 mod relay; // a relay in a few lines
 mod saving; // durable edits
 mod syncing; // through that relay
+mod verifying; // the thorough look, derived data made again, explanations

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use futures_util::{SinkExt, StreamExt};
+use sha2::Digest as _;
 use sync_wire::log::{EntryIdentity, EntryKind, Receipt, marker_hash};
 use sync_wire::*;
 use tokio::net::{TcpListener, TcpStream};
@@ -155,6 +156,29 @@ impl Relay {
     pub(crate) fn make_snapshot(&self, space: SpaceId, document: DocumentId) {
         self.shared.state.lock().unwrap().make_snapshot(space, document);
     }
+
+    /// A snapshot gets another letter: digest, checksum, sizes and heads are right, and it does not load.
+    pub(crate) fn spoil_snapshot(&self, space: SpaceId, document: DocumentId) {
+        self.alter_snapshot(space, document, |snapshot| {
+            let mut bytes = snapshot.bytes.to_vec();
+            let letters = bytes.windows(4).position(|window| window == b"xxxx").unwrap();
+            bytes[letters] = b'y';
+            let hash = sha2::Sha256::digest(&bytes[8..]);
+            bytes[4..8].copy_from_slice(&hash[..4]);
+            snapshot.digest = blake3::hash(&bytes).into();
+            snapshot.bytes = bytes.into();
+        });
+    }
+
+    pub(crate) fn forge_digest(&self, space: SpaceId, document: DocumentId) {
+        self.alter_snapshot(space, document, |snapshot| snapshot.digest = [0; 32]);
+    }
+
+    fn alter_snapshot(&self, space: SpaceId, document: DocumentId, alter: impl FnOnce(&mut document::Snapshot)) {
+        let mut state = self.shared.state.lock().unwrap();
+        let space = state.spaces.get_mut(&space).unwrap();
+        alter(&mut space.snapshots.get_mut(&document).unwrap().1);
+    }
 }
 
 impl State {
@@ -191,6 +215,16 @@ impl Space {
 
     fn end(&self) -> LogPosition {
         LogPosition { epoch: EPOCH, position: Position(self.entries.len() as u64) }
+    }
+
+    /// Whether the log has another change with the actor and number of one of these.
+    fn has_another(&self, push: &Push) -> bool {
+        let Content::Changes(changes) = &push.content else { return false };
+        let name = |bytes: &Blob| document::Header::parse(bytes).map(|header| (header.actor, header.seq, header.hash));
+        let new: Vec<_> = changes.iter().filter_map(|bytes| name(bytes).ok()).collect();
+        let old = self.entries.iter().filter(|entry| entry.document == push.document);
+        old.filter_map(|entry| name(entry.bytes.as_ref()?).ok())
+            .any(|old| new.iter().any(|new| (new.0, new.1) == (old.0, old.1) && new.2 != old.2))
     }
 
     fn take(&mut self, id: SpaceId, device: DeviceId, push: &Push) {
@@ -337,7 +371,11 @@ impl Session {
             let (code, detail) = (FateCode::NO_SUCH_SPACE, "no such space".to_owned());
             return RelayFrame::Refuse(Refuse { space, document, batch, culprit: None, code, detail });
         }
-        match (state.judge)(push) {
+        let answer = match (state.judge)(push) {
+            Answer::Take if state.spaces[&space].has_another(push) => Answer::Refuse(FateCode::EQUIVOCATION),
+            answer => answer,
+        };
+        match answer {
             Answer::Take => {
                 let log = state.spaces.get_mut(&space).unwrap();
                 log.take(space, self.device.unwrap(), push);

@@ -29,7 +29,7 @@ fn settings(vault: &Vault) -> serde_json::Value {
 }
 
 /// Waits until `is_so`, looking again at every hint.
-fn until(vault: &Vault, is_so: impl Fn() -> bool) {
+pub(crate) fn until(vault: &Vault, is_so: impl Fn() -> bool) {
     let watch = vault.watch();
     for _ in 0..200 {
         if is_so() {
@@ -59,7 +59,7 @@ fn offline_edits_of_two_devices_converge() {
         for info in vault.list(&ListFilter::default()).unwrap() {
             assert_eq!((info.status.state, info.status.pending_batches), (DocumentState::Synced, 0));
         }
-        assert!(vault.doctor().unwrap().is_empty());
+        assert!(vault.verify().unwrap().is_empty());
     }
 }
 
@@ -122,7 +122,7 @@ fn a_deletion_reaches_the_other_device_and_so_does_its_restoring() {
 }
 
 #[test]
-fn a_refused_batch_goes_into_quarantine_with_what_rests_on_it_and_the_document_goes_on() {
+fn what_a_relay_refuses_goes_into_quarantine_and_the_document_goes_on() {
     let (house, relay) = (House::new(), Relay::start(&["alice"]));
     let vault = house.open("a");
     put(&vault, "/base/first", 1);
@@ -148,10 +148,15 @@ fn a_refused_batch_goes_into_quarantine_with_what_rests_on_it_and_the_document_g
     drop((note, document, vault));
     assert_eq!(
         count(&file, "SELECT count(*) FROM changes WHERE excluded = 1 AND length(bytes) > 0"),
-        3,
+        4,
         "kept for ever"
     );
     assert_eq!(count(&file, "SELECT count(*) FROM batches WHERE state = 4"), 3);
+    assert_eq!(
+        count(&file, "SELECT count(*) FROM batches WHERE state = 5"),
+        1,
+        "the third was refused when written anew"
+    );
 }
 
 fn is_seed(push: &Push) -> bool {
@@ -251,7 +256,7 @@ fn a_change_that_cannot_be_applied_holds_its_document_and_no_other() {
 }
 
 /// A change that passes every rule of its header and types into a text that is not in the document.
-fn dangling(head: sync_wire::ChangeHash) -> document::Change {
+pub(crate) fn dangling(head: sync_wire::ChangeHash) -> document::Change {
     let mut made = document::Document::new(None);
     let mut type_a = || {
         let actor = sync_wire::Actor([3; 16]);

@@ -5,6 +5,7 @@ mod world; // a relay and its devices, for one test
 
 mod access; // who may do what, and what the others see
 mod bridges; // files that follow their vaults
+mod copies; // vaults that were copied or put back
 mod crowds; // more connections than file descriptors
 mod demo; // the story that newcomers see
 mod faults; // a relay that dies, a network that loses

@@ -4,9 +4,12 @@
 //! [`Preparation::apply`] takes its time, wherever the caller likes, and [`Document::adopt`] puts the copy in the
 //! document's place. What was sealed meanwhile is handed to the copy first, which then has to catch up.
 
+use std::collections::{BTreeSet, HashMap};
+
 use automerge::AutoCommit;
 use sync_wire::{Blob, ChangeHash};
 
+use super::moves::{self, Moves};
 use super::{Applied, Document};
 use crate::admit;
 use crate::error::ApplyError;
@@ -21,6 +24,10 @@ pub struct Preparation {
     applied: Vec<Blob>,
     /// What the document sealed since.
     own: Vec<Blob>,
+    /// Texts with unsealed edits, whose positions have to be known in `next`.
+    wanted: BTreeSet<String>,
+    /// Where their characters are in `next`; known once it has caught up.
+    moves: HashMap<String, Moves>,
 }
 
 impl std::fmt::Debug for Preparation {
@@ -38,7 +45,8 @@ impl Document {
     pub fn prepare(&mut self) -> Result<Preparation, ApplyError> {
         let next = self.sealed_part()?;
         self.sealed_since = Some(Vec::new());
-        Ok(Preparation { next, known: self.heads.clone(), applied: Vec::new(), own: Vec::new() })
+        let (applied, own, wanted, moves) = (Vec::new(), Vec::new(), BTreeSet::new(), HashMap::new());
+        Ok(Preparation { next, known: self.heads.clone(), applied, own, wanted, moves })
     }
 
     /// Becomes what was prepared; unsealed edits are carried over, as by [`Document::apply`]. Gives what was before,
@@ -47,7 +55,35 @@ impl Document {
     /// # Errors
     /// The preparation, if edits were sealed since it was made: it has to [catch up](Preparation::catch_up) first.
     /// None, if the document took changes of others in by another way, so that the preparation is of no use.
-    pub fn adopt(&mut self, mut preparation: Preparation) -> Result<Self, Option<Box<Preparation>>> {
+    pub fn adopt(&mut self, preparation: Preparation) -> Result<Self, Option<Box<Preparation>>> {
+        let ready = self.ready(preparation)?;
+        Ok(self.move_to(ready.next, &ready.applied))
+    }
+
+    /// As [`Document::adopt`], and takes no longer for a large text than for a small one: where the positions of
+    /// unsealed edits went is found out by the preparation while it catches up.
+    ///
+    /// # Errors
+    /// As [`Document::adopt`]; the preparation also if it does not know yet where unsealed edits went.
+    pub fn adopt_caught_up(&mut self, preparation: Preparation) -> Result<Self, Option<Box<Preparation>>> {
+        let mut ready = self.ready(preparation)?;
+        let wanted = moves::texts(&self.pending);
+        if !wanted.iter().all(|path| ready.moves.contains_key(path)) {
+            ready.wanted.extend(wanted);
+            return Err(Some(Box::new(ready)));
+        }
+        let intents = moves::carry(std::mem::take(&mut self.pending), &ready.moves);
+        Ok(self.become_sealed(ready.next, intents))
+    }
+
+    /// Whether [`Document::adopt_caught_up`] can carry all unsealed edits over. Sealed, they merge by themselves.
+    #[must_use]
+    pub fn can_carry_unsealed(&self) -> bool {
+        moves::can_carry(&self.pending)
+    }
+
+    /// The preparation, if nothing was sealed since it was made.
+    fn ready(&mut self, mut preparation: Preparation) -> Result<Preparation, Option<Box<Preparation>>> {
         let Some(sealed) = self.sealed_since.as_mut() else { return Err(None) };
         preparation.own.append(sealed);
         if !preparation.own.is_empty() {
@@ -57,7 +93,7 @@ impl Document {
         if preparation.known != self.heads || self.broken {
             return Err(None);
         }
-        Ok(self.move_to(preparation.next, &preparation.applied))
+        Ok(preparation)
     }
 }
 
@@ -65,26 +101,31 @@ impl Preparation {
     /// Adds changes of others, as [`Document::apply`] does.
     ///
     /// # Errors
-    /// [`ApplyError`]; it is as it was.
+    /// [`ApplyError`]: it is of no use any more if they have their dependencies. [`Document::apply`] finds out whom to
+    /// blame.
     pub fn apply(&mut self, changes: &[Blob]) -> Result<Applied, ApplyError> {
         let new = self.admit(changes)?;
         self.applied.extend_from_slice(changes);
         Ok(Applied { new })
     }
 
-    /// Adds what the document sealed since this was made.
+    /// Adds what the document sealed since this was made, and finds out where the texts moved that are being edited.
     ///
     /// # Errors
     /// [`ApplyError`]: it is of no use any more.
     pub fn catch_up(&mut self) -> Result<(), ApplyError> {
         let own = std::mem::take(&mut self.own);
-        self.admit(&own).map(drop)
+        self.admit(&own)?;
+        self.moves = moves::between(&mut self.next, &self.known, &self.wanted)?;
+        Ok(())
     }
 
+    /// Nothing is kept to begin anew from: to copy the document once more takes as long as to change it.
     fn admit(&mut self, changes: &[Blob]) -> Result<usize, ApplyError> {
         let fresh = admit::candidates(&self.next, changes)?;
         if !fresh.is_empty() {
-            self.next = admit::admit(self.next.clone(), &fresh, || Ok(self.next.clone()))?;
+            self.moves.clear();
+            self.next = admit::admit(std::mem::take(&mut self.next), &fresh, || Err(ApplyError::Broken))?;
         }
         Ok(fresh.len())
     }

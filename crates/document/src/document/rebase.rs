@@ -32,7 +32,7 @@ pub(super) fn carry_over(document: &mut Document, next: &mut AutoCommit, changes
 }
 
 /// Paths that only text edits touch. Where the same edits also put or remove, order matters and nothing is moved.
-fn text_paths(pending: &[Intent]) -> HashSet<String> {
+pub(super) fn text_paths(pending: &[Intent]) -> HashSet<String> {
     let is_text = |intent: &&Intent| matches!(intent, Intent::Splice { .. } | Intent::ReplaceText { .. });
     let related = |left: &str, right: &str| {
         let under = |outer: &str, inner: &str| {
@@ -101,7 +101,7 @@ fn leads_to(from: &str, steps: &[Intent], to: &str) -> bool {
 }
 
 /// Puts each text's splices where its first edit stood.
-fn substitute(pending: Vec<Intent>, mut splices: BTreeMap<String, Vec<Intent>>) -> Vec<Intent> {
+pub(super) fn substitute(pending: Vec<Intent>, mut splices: BTreeMap<String, Vec<Intent>>) -> Vec<Intent> {
     let moved: HashSet<String> = splices.keys().cloned().collect();
     let mut carried = Vec::with_capacity(pending.len());
     for intent in pending {

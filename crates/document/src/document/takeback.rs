@@ -39,6 +39,19 @@ impl Document {
         Ok(steps(&now, &wanted))
     }
 
+    /// The intents that lead from what the document was at `heads` to what it is now, unsealed edits included.
+    ///
+    /// # Errors
+    /// As [`Document::intents_to`].
+    pub fn intents_from(&self, heads: &[ChangeHash]) -> Result<Vec<Intent>, HistoryError> {
+        if !self.flat {
+            return Err(HistoryError::NotFlat);
+        }
+        let before = self.look_back(|copy| Ok(Leaves::read(copy, Some(&known_heads(copy, heads)?))))??;
+        let now = guarded(|| Leaves::read(&self.working.auto, None)).map_err(HistoryError::Unreadable)?;
+        Ok(steps(&before, &now.visible()))
+    }
+
     /// The intents that take back what these changes did to leaves that nobody has changed since.
     ///
     /// In a text, the characters that they inserted go, as far as they are still there, and those that they deleted

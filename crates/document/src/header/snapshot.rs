@@ -1,42 +1,91 @@
 //! Walks a document chunk before Automerge loads it: every column inflated with a cap and counted without expanding.
 
+use std::borrow::Cow;
 use std::io::Read as _;
+
+use sync_wire::{Actor, ChangeHash};
 
 use super::{Column, Fault, HeaderError, Reader, at_most, chunk_type, open_chunk, walk_column};
 use crate::limits::{DOCUMENT_OPS_MAX, SNAPSHOT_INFLATED_BYTES_MAX};
+use crate::seed::Seed;
 
 const TYPE_DOCUMENT: u8 = 0;
 /// Set in a column's number if its bytes are deflated.
 const DEFLATED: u32 = 8;
 /// Automerge writes fewer; this bounds the table.
 const COLUMNS_MAX: u64 = 64;
+/// In the table of changes: who wrote each.
+const CHANGE_ACTOR: u32 = 0x01;
+/// In the table of changes: the note of each.
+const CHANGE_MESSAGE: u32 = 0x35;
+
+/// What a document chunk says of itself, read without loading it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outline {
+    /// As stored; whoever compares them sorts them.
+    pub(crate) heads: Vec<ChangeHash>,
+    /// How many changes it holds.
+    pub(crate) changes: u64,
+    /// The types of its root seeds: mostly one.
+    pub(crate) root_types: Vec<String>,
+}
 
 /// Checks that `bytes` are one document chunk whose checksum holds and whose columns stay within
 /// [`SNAPSHOT_INFLATED_BYTES_MAX`] and [`DOCUMENT_OPS_MAX`] when they are expanded.
-pub(crate) fn inspect_document_chunk(bytes: &[u8]) -> Result<(), HeaderError> {
+pub(crate) fn inspect_document_chunk(bytes: &[u8]) -> Result<Outline, HeaderError> {
     inspect(bytes).map_err(HeaderError)
 }
 
-fn inspect(bytes: &[u8]) -> Result<(), Fault> {
+fn inspect(bytes: &[u8]) -> Result<Outline, Fault> {
     let kind = chunk_type(bytes)?;
     if kind != TYPE_DOCUMENT {
         return Err(Fault::ChunkType(kind));
     }
     let (_, mut reader) = open_chunk(bytes)?;
+    let seeds = read_seed_actors(&mut reader)?;
+    let mut outline = Outline { heads: read_heads(&mut reader)?, changes: 0, root_types: Vec::new() };
+    let (changes, operations) = (read_table(&mut reader)?, read_table(&mut reader)?);
+    let mut room = SNAPSHOT_INFLATED_BYTES_MAX as u64;
+    for (spec, length) in changes {
+        let column = Inflated::take(&mut reader, spec, length, &mut room)?;
+        let values = column.count()?;
+        match column.spec {
+            CHANGE_ACTOR => outline.changes = values,
+            CHANGE_MESSAGE => column.each_text(|note| {
+                let Some(root @ Seed::Root { .. }) = Seed::from_message(note) else { return };
+                // Anybody may write such a note; the name of a seed is its own.
+                if seeds.contains(&root.actor())
+                    && let Seed::Root { type_name } = root
+                {
+                    outline.root_types.push(type_name);
+                }
+            })?,
+            _ => {}
+        }
+    }
+    for (spec, length) in operations {
+        Inflated::take(&mut reader, spec, length, &mut room)?.count()?;
+    }
+    outline.root_types.sort_unstable();
+    outline.root_types.dedup();
+    Ok(outline)
+}
+
+/// The actors that are those of seeds.
+fn read_seed_actors(reader: &mut Reader<'_>) -> Result<Vec<Actor>, Fault> {
+    let mut seeds = Vec::new();
     for _ in 0..reader.uleb("actors")? {
         let length = reader.uleb("actor")?;
-        reader.take(length_of(length), "actor")?;
+        let actor = Actor::from_slice(reader.take(length_of(length), "actor")?);
+        seeds.extend(actor.filter(Seed::is_seed_actor));
     }
-    let heads = reader.uleb("heads")?;
-    reader.take(length_of(heads.saturating_mul(32)), "heads")?;
-    let tables = [read_table(&mut reader)?, read_table(&mut reader)?];
-    let mut room = SNAPSHOT_INFLATED_BYTES_MAX as u64;
-    for (spec, length) in tables.iter().flatten() {
-        let column = reader.take(length_of(*length), "columns")?;
-        let inflated = inspect_column(*spec, column, room)?;
-        room -= inflated;
-    }
-    Ok(())
+    Ok(seeds)
+}
+
+fn read_heads(reader: &mut Reader<'_>) -> Result<Vec<ChangeHash>, Fault> {
+    let count = reader.uleb("heads")?;
+    let bytes = reader.take(length_of(count.saturating_mul(32)), "heads")?;
+    Ok(bytes.as_chunks().0.iter().map(|hash| ChangeHash(*hash)).collect())
 }
 
 /// A length that cannot be met is left to `take` to refuse.
@@ -56,26 +105,53 @@ fn read_table(reader: &mut Reader<'_>) -> Result<Vec<(u32, u64)>, Fault> {
     Ok(table)
 }
 
-/// Gives the inflated size.
-fn inspect_column(spec: u32, bytes: &[u8], room: u64) -> Result<u64, Fault> {
-    let limit = SNAPSHOT_INFLATED_BYTES_MAX as u64;
-    if spec & DEFLATED == 0 {
-        let length = bytes.len() as u64;
-        at_most("the inflated size in bytes", length + limit - room, limit)?;
-        count(spec, bytes)?;
-        return Ok(length);
+/// A column as Automerge will expand it.
+struct Inflated<'a> {
+    /// Its number, as if it were not deflated.
+    spec: u32,
+    bytes: Cow<'a, [u8]>,
+}
+
+impl<'a> Inflated<'a> {
+    /// Takes the next column, and what it needs from the room for all of them.
+    fn take(reader: &mut Reader<'a>, spec: u32, length: u64, room: &mut u64) -> Result<Self, Fault> {
+        let stored = reader.take(length_of(length), "columns")?;
+        let bytes = if spec & DEFLATED == 0 { Cow::Borrowed(stored) } else { Cow::Owned(inflate(stored, *room)?) };
+        let (length, limit) = (bytes.len() as u64, SNAPSHOT_INFLATED_BYTES_MAX as u64);
+        at_most("the inflated size in bytes", length + limit - *room, limit)?;
+        *room -= length;
+        Ok(Self { spec: spec & !DEFLATED, bytes })
     }
+
+    fn count(&self) -> Result<u64, Fault> {
+        walk_column(Column::of(self.spec), &self.bytes, "document", DOCUMENT_OPS_MAX, |_, _| Ok(()))
+    }
+
+    /// Calls `look` with each text of a column of texts, once per run. The column was counted before.
+    fn each_text(&self, mut look: impl FnMut(&str)) -> Result<(), Fault> {
+        let mut reader = Reader::new(&self.bytes);
+        while !reader.is_empty() {
+            let run = reader.sleb("document")?;
+            if run == 0 {
+                reader.uleb("document")?;
+                continue;
+            }
+            for _ in 0..if run > 0 { 1 } else { run.unsigned_abs() } {
+                let length = reader.uleb("document")?;
+                let text = reader.take(length_of(length), "document")?;
+                std::str::from_utf8(text).ok().map(&mut look);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Inflates at most one byte more than there is room for.
+fn inflate(bytes: &[u8], room: u64) -> Result<Vec<u8>, Fault> {
     let mut inflated = Vec::new();
     flate2::bufread::DeflateDecoder::new(bytes)
         .take(room + 1)
         .read_to_end(&mut inflated)
         .map_err(|_| Fault::Deflate)?;
-    let length = inflated.len() as u64;
-    at_most("the inflated size in bytes", length + limit - room, limit)?;
-    count(spec, &inflated)?;
-    Ok(length)
-}
-
-fn count(spec: u32, bytes: &[u8]) -> Result<(), Fault> {
-    walk_column(Column::of(spec), bytes, "document", DOCUMENT_OPS_MAX, |_, _| Ok(())).map(drop)
+    Ok(inflated)
 }

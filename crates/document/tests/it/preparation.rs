@@ -95,3 +95,40 @@ fn a_preparation_refuses_what_a_document_refuses() {
     adopt(&mut laptop.document, preparation);
     assert_eq!(body(&laptop.document), "here is some text");
 }
+
+#[test]
+fn unsealed_edits_go_where_the_copy_found_their_text() {
+    let (mut laptop, mut desktop, remote) = diverged();
+    let mut preparation = laptop.document.prepare().unwrap();
+    preparation.apply(&remote).unwrap();
+    laptop.document.edit(laptop.actor, |draft| draft.splice("/body", 5, 4, "words")).unwrap();
+    laptop.document.edit(laptop.actor, |draft| draft.put("/done", true.into())).unwrap();
+    let mut behind = laptop.document.adopt_caught_up(preparation).unwrap_err().expect("it does not know where");
+    assert_eq!(body(&laptop.document), "some words", "nothing happened");
+    behind.catch_up().unwrap();
+    laptop.document.edit(laptop.actor, |draft| draft.splice("/body", 10, 0, "!")).unwrap();
+    laptop.document.adopt_caught_up(*behind).unwrap();
+    assert_eq!(body(&laptop.document), "here is some words!");
+    laptop.edit(|draft| draft.put("/more", 1.into()));
+    laptop.receive(&desktop.log);
+    desktop.receive(&laptop.log);
+    assert_eq!(desktop.document.value(), laptop.document.value());
+    assert_eq!(body(&desktop.document), "here is some words!");
+}
+
+#[test]
+fn a_copy_that_found_the_text_and_fell_behind_finds_it_again() {
+    let (mut laptop, _, remote) = diverged();
+    let mut preparation = laptop.document.prepare().unwrap();
+    preparation.apply(&remote).unwrap();
+    laptop.document.edit(laptop.actor, |draft| draft.splice("/body", 0, 0, "a ")).unwrap();
+    let mut behind = laptop.document.adopt_caught_up(preparation).unwrap_err().expect("it does not know where");
+    laptop.edit(|draft| draft.splice("/body", 2, 4, "long"));
+    behind.catch_up().unwrap();
+    laptop.document.edit(laptop.actor, |draft| draft.splice("/body", 7, 4, "words")).unwrap();
+    let mut behind = laptop.document.adopt_caught_up(*behind).unwrap_err().expect("something was sealed");
+    behind.catch_up().unwrap();
+    laptop.document.adopt_caught_up(*behind).unwrap();
+    let text = body(&laptop.document);
+    assert!(text.contains("here is ") && text.contains("long words"), "{text}");
+}

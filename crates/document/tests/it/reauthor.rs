@@ -250,9 +250,24 @@ fn operations_inside_a_lost_object_are_lost_with_it() {
     let later = parsed(Forged::new(2, 1, 3, &[lost.hash()], ops));
     let all = [base.clone(), lost.clone(), later.clone()];
     let mended = mend(Excluded::Lost(&[lost]), std::slice::from_ref(&later), &all).unwrap();
-    assert_eq!(mended.replaced[&later.hash()].lost, 2);
+    let replacement = mended.replaced[&later.hash()];
+    assert_eq!((replacement.lost, replacement.moot), (2, 0));
     assert_eq!(document_of([&base].into_iter().chain(&mended.changes)).value(), json!({ "a": 1, "b": 2 }));
     assert_eq!(mended.changes[0].header.deps, [base.hash()]);
+}
+
+/// Nobody misses a deletion of what is not there.
+#[test]
+fn taking_away_what_is_lost_is_moot() {
+    let mut laptop = Replica::new(1);
+    laptop.edit(|draft| draft.splice("/text", 0, 0, "kept "));
+    let refused = laptop.edit(|draft| draft.splice("/text", 5, 0, "lost"));
+    let later = laptop.edit(|draft| draft.splice("/text", 4, 5, "!"));
+    let all: Vec<Change> = laptop.log.iter().map(|bytes| Change::parse(bytes.clone()).unwrap()).collect();
+    let mended = mend(Excluded::Lost(&refused.changes), &later.changes, &all).unwrap();
+    let replacement = mended.replaced[&later.changes[0].hash()];
+    assert_eq!((replacement.lost, replacement.moot), (4, 4), "the space before it was there");
+    assert!(replacement.by.is_some());
 }
 
 #[test]

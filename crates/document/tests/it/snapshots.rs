@@ -1,10 +1,10 @@
 //! Snapshots are believed only after they were walked, loaded and compared.
 
-use document::{Document, LoadError, Snapshot, limits};
+use document::{Document, LoadError, Seed, Snapshot, WalkedType, limits};
 use serde_json::json;
 use sync_wire::{Blob, ChangeHash};
 
-use crate::forge::{actor, chunk, uleb};
+use crate::forge::{Forged, actor, chunk, put, uleb};
 
 fn snapshot() -> Snapshot {
     let mut document = Document::new(Some("note"));
@@ -64,6 +64,34 @@ fn a_snapshot_with_false_claims_is_refused() {
     assert!(matches!(Document::load(&trailing), Err(LoadError::Refused(_))));
     let change = forged(crate::forge::Data::run_of(1).chunk());
     assert!(matches!(Document::load(&change), Err(LoadError::Refused(_))), "a change is not a snapshot");
+}
+
+#[test]
+fn a_walk_finds_false_claims_without_loading() {
+    let sound = snapshot();
+    let digest = Snapshot { digest: [0; 32], ..sound.clone() };
+    assert_eq!(digest.walk(), Err(LoadError::Digest));
+    let heads = Snapshot { heads: vec![ChangeHash([1; 32])], ..sound.clone() };
+    assert_eq!(heads.walk(), Err(LoadError::OtherContent));
+    let changes = Snapshot { changes: 31, ..sound.clone() };
+    assert_eq!(changes.walk(), Err(LoadError::OtherContent));
+    assert!(matches!(forged(sound.bytes[..sound.bytes.len() - 1].to_vec()).walk(), Err(LoadError::Refused(_))));
+}
+
+#[test]
+fn a_walk_names_the_type_if_exactly_one_root_seed_does() {
+    assert_eq!(snapshot().walk(), Ok(WalkedType::Root("note".to_owned())));
+    let walked = |changes: &[Blob]| {
+        let mut document = Document::new(None);
+        document.apply(changes).unwrap();
+        document.snapshot().unwrap().walk().unwrap()
+    };
+    let [note, other] = ["note", "snippet"].map(|name| Seed::Root { type_name: name.to_owned() }.change().bytes);
+    assert_eq!(walked(std::slice::from_ref(&other)), WalkedType::Root("snippet".to_owned()));
+    assert_eq!(walked(&[note, other]), WalkedType::Unknown, "only the merged document tells which");
+    let pretended =
+        Forged { message: Some("seed root note".to_owned()), ..Forged::new(1, 1, 1, &[], vec![put("/a", 1)]) };
+    assert_eq!(walked(&[pretended.blob()]), WalkedType::Unknown, "anybody may write such a note");
 }
 
 #[test]

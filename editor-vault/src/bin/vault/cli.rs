@@ -31,6 +31,11 @@ written into the file, comments and layout as they were. Edits made while no bri
 are merged when it starts again. A file that is no JSON is left alone until it is; a deleted file deletes
 nothing. If there is a login, the bridge also syncs, as `vault sync --watch` does.";
 
+const QUARANTINE_HELP: &str = "\
+An edit that the relay refuses for good leaves its document and comes here. Edits that
+rest on it are made anew without it, and come here only if that cannot be done. Nothing
+leaves by itself. EDIT is the beginning of an id, at least 4 characters.";
+
 /// Documents that are always at hand: settings, keymaps and notes that work offline and sync by themselves.
 #[derive(Debug, Parser)]
 #[command(name = "vault", version = VERSION.as_str(), after_help = AFTER_HELP, max_term_width = 100)]
@@ -113,18 +118,65 @@ pub(crate) enum Command {
     Sync(SyncArguments),
     /// Show where the vault stands.
     Status,
+    /// Look at edits that the relay refused, and say what becomes of them.
+    #[command(after_help = QUARANTINE_HELP)]
+    Quarantine {
+        #[command(subcommand)]
+        command: QuarantineCommand,
+    },
     /// Copy the vault into a new file, and check the copy.
     Backup {
         /// The new file.
         file: PathBuf,
     },
-    /// Look for damage.
+    /// Look for what is wrong and for what waits for a person, without reading what documents say.
     Doctor,
+    /// Read and check everything: every change, document and snapshot.
+    Verify(VerifyArguments),
+    /// Say why a document is in the state it is in.
+    Explain {
+        /// Name or id of the document; `settings` and `keymap` are names too.
+        name: String,
+    },
     /// Print completions for a shell.
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuarantineCommand {
+    /// List them, by document.
+    List,
+    /// Show one: why it was refused, and the values that it changed, before and after.
+    Show(QuarantinedArgument),
+    /// Make it again, as a new edit of the document as it is now.
+    Resubmit(QuarantinedArgument),
+    /// Copy what its author had into a new document. It stays here.
+    Copy {
+        #[command(flatten)]
+        edit: QuarantinedArgument,
+        /// Name of the new document.
+        #[arg(long)]
+        name: Option<String>,
+    },
+    /// Write it into a new file: the reason, the values, the bytes. It stays here.
+    Export {
+        #[command(flatten)]
+        edit: QuarantinedArgument,
+        /// The new file.
+        file: PathBuf,
+    },
+    /// Throw it away, with its bytes.
+    Discard(QuarantinedArgument),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct QuarantinedArgument {
+    /// The beginning of its id, at least 4 characters.
+    #[arg(value_name = "EDIT")]
+    pub(crate) id: String,
 }
 
 /// What has a file format of its own.
@@ -306,6 +358,13 @@ pub(crate) struct LoginArguments {
     /// The token itself. Others on this machine may see it in the list of processes.
     #[arg(long)]
     pub(crate) token: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArguments {
+    /// First drop what is derived from changes (snapshots, titles) and make it again; never a change.
+    #[arg(long)]
+    pub(crate) rebuild: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,13 +1,15 @@
 //! One file per command, or per small family of commands.
 
 pub(crate) mod bridge;
-pub(crate) mod care; // init, backup, doctor
+pub(crate) mod care; // init, backup, doctor, verify
 pub(crate) mod completions;
 pub(crate) mod document; // new, edit, show, list, delete
+pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod history; // log, diff, blame, restore, undo, redo
 pub(crate) mod import;
 pub(crate) mod login; // login, logout
+pub(crate) mod quarantine;
 pub(crate) mod settings; // get, set, unset
 pub(crate) mod status; // status, spaces
 pub(crate) mod sync;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use editor_vault::{ConnectError, EditError, OpenError, ReadError, StorageError, SyncError};
+use editor_vault::{ConnectError, EditError, OpenError, QuarantineError, ReadError, StorageError, SyncError};
 
 /// Exit codes, as `vault --help` lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +95,17 @@ impl From<EditError> for Failure {
             EditError::Violations(violations) => Self::violations("the document", violations),
             EditError::Held { .. } => Self::new(Exit::NeedsPerson, error.code(), error),
             _ => Self::failed(error.code(), error),
+        }
+    }
+}
+
+impl From<QuarantineError> for Failure {
+    fn from(error: QuarantineError) -> Self {
+        match error {
+            QuarantineError::Edit(error) => error.into(),
+            QuarantineError::Read(error) => error.into(),
+            QuarantineError::File { path, source } => Self::file("write", &path, &source),
+            error => Self::failed(error.code(), error),
         }
     }
 }

@@ -14,7 +14,9 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use crate::cli::{Cli, Command};
-use crate::commands::{bridge, care, completions, document, export, history, import, login, settings, status, sync};
+use crate::commands::{
+    bridge, care, completions, document, explain, export, history, import, login, quarantine, settings, status, sync,
+};
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -62,8 +64,11 @@ fn in_vault(command: &Command, vault: &editor_vault::Vault, output: &mut Output)
         Command::Logout => login::logout(vault, output),
         Command::Sync(arguments) => sync::run(vault, arguments, output),
         Command::Status => status::status(vault, output),
+        Command::Quarantine { command } => quarantine::run(vault, command, output),
         Command::Backup { file } => care::backup(vault, file, output),
         Command::Doctor => care::doctor(vault, output),
+        Command::Verify(arguments) => care::verify(vault, arguments, output),
+        Command::Explain { name } => explain::run(vault, name, output),
         Command::Init | Command::Completions { .. } => unreachable!("dispatched before a vault is opened"),
     }
 }

@@ -42,6 +42,15 @@ impl Sight {
         copy(file, &self.directory.path().join(name))
     }
 
+    /// Puts what a device left in the place of a vault that nobody has open: to the machine it is the same vault.
+    pub(crate) fn put_back(&self, copy: &str, name: &str) {
+        let (from, to) = (self.directory.path().join(copy), self.directory.path().join(name));
+        for file in ["vault.sqlite", "vault.sqlite-wal"] {
+            std::fs::copy(from.join(file), to.join(file)).unwrap();
+        }
+        drop(std::fs::remove_file(to.join("vault.sqlite-shm")));
+    }
+
     /// From now on a device ends here at every commit.
     pub(crate) fn copy_at_each_commit(&self, file: &Path) {
         *self.seen.copied.lock().unwrap() = Some((file.to_path_buf(), 0));

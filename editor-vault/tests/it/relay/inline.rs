@@ -6,7 +6,7 @@ use editor_vault::simulation::{InlineSync, Step};
 use sync_core::client::{Effect, Input};
 
 use super::{
-    RelayFrame, Session, Shared, State, decode_device_frame, decode_relay_frame, encode_device_frame,
+    Answer, Push, RelayFrame, Session, Shared, State, decode_device_frame, decode_relay_frame, encode_device_frame,
     encode_relay_frame,
 };
 
@@ -30,6 +30,18 @@ impl InlineRelay {
 
     pub(crate) fn state(&self) -> std::sync::MutexGuard<'_, State> {
         self.shared.state.lock().unwrap()
+    }
+
+    /// Answers pushes from now on.
+    pub(crate) fn judge(&self, judge: impl Fn(&Push) -> Answer + Send + 'static) {
+        self.state().judge = Box::new(judge);
+    }
+
+    /// How many entries the log of an account's personal space has.
+    pub(crate) fn entries(&self, token: &str) -> usize {
+        let account = self.shared.account(token);
+        let state = self.state();
+        state.spaces.values().filter(|space| space.members.contains(&account)).map(|space| space.entries.len()).sum()
     }
 
     /// Feeds an input and lets device and relay talk until both are silent. `before` hears every effect.

@@ -51,7 +51,7 @@ fn one_vault(chance: &mut Chance, tally: &mut Tally, end: u64) -> Result<()> {
     program.wait_until_it_wrote();
     ledger.add(&program.kill()?)?;
     commands.check(&device)?;
-    device.ok(&["doctor"])?;
+    device.ok(&["verify"])?;
     tally.checked += ledger.acks + commands.acknowledged();
     Ok(())
 }

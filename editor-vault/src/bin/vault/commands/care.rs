@@ -1,10 +1,11 @@
-//! `vault init`, `vault backup`, `vault doctor`: the vault as a whole.
+//! `vault init`, `vault backup`, `vault doctor`, `vault verify`: the vault as a whole.
 
 use std::path::Path;
 
-use editor_vault::{Severity, Vault};
+use editor_vault::{Finding, Rebuilt, Severity, Vault};
 use serde_json::json;
 
+use crate::cli::VerifyArguments;
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 
@@ -31,19 +32,34 @@ pub(crate) fn backup(vault: &Vault, file: &Path, output: &mut Output) -> Result<
     output.result(format_args!("copied the vault into {} ({bytes} bytes) and checked the copy", file.display()), &json)
 }
 
-/// Lists what is wrong. Damage fails; what somebody should look at needs a person.
+/// Lists what a quick look finds. Damage fails; what somebody should look at needs a person.
 pub(crate) fn doctor(vault: &Vault, output: &mut Output) -> Result<(), Failure> {
-    let findings = vault.doctor()?;
+    report(&vault.doctor()?, None, output)
+}
+
+/// Reads and checks everything, after making derived data again if that is asked for.
+pub(crate) fn verify(vault: &Vault, arguments: &VerifyArguments, output: &mut Output) -> Result<(), Failure> {
+    let rebuilt = if arguments.rebuild { Some(vault.rebuild()?) } else { None };
+    report(&vault.verify()?, rebuilt, output)
+}
+
+fn report(findings: &[Finding], rebuilt: Option<Rebuilt>, output: &mut Output) -> Result<(), Failure> {
     let json = findings.iter().map(|finding| {
         json!({ "severity": severity_name(finding.severity), "code": finding.code, "detail": finding.detail })
     });
-    let json = json!({ "findings": json.collect::<Vec<_>>() });
-    let lines: Vec<String> = findings
-        .iter()
-        .map(|finding| format!("{}[{}]: {}", severity_name(finding.severity), finding.code, finding.detail))
-        .collect();
-    let text = if lines.is_empty() { "nothing is wrong".to_owned() } else { lines.join("\n") };
-    output.result(text, &json)?;
+    let mut json = json!({ "findings": json.collect::<Vec<_>>() });
+    let mut lines: Vec<String> = Vec::new();
+    if let Some(Rebuilt { snapshots_dropped, documents, .. }) = rebuilt {
+        json["rebuilt"] = json!({ "snapshots_dropped": snapshots_dropped, "documents": documents });
+        lines.push(format!("dropped {snapshots_dropped} snapshots and put {documents} documents together anew"));
+    }
+    let shown =
+        |finding: &Finding| format!("{}[{}]: {}", severity_name(finding.severity), finding.code, finding.detail);
+    lines.extend(findings.iter().map(shown));
+    if findings.is_empty() {
+        lines.push("nothing is wrong".to_owned());
+    }
+    output.result(lines.join("\n"), &json)?;
     match findings.iter().map(|finding| finding.severity).max() {
         Some(Severity::Error) => {
             Err(Failure::failed("damaged", "the vault is damaged as listed: restore a backup, or follow the remedies"))

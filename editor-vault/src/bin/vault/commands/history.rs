@@ -50,7 +50,12 @@ pub(crate) fn diff(vault: &Vault, arguments: &DiffArguments, output: &mut Output
     if differences.is_empty() {
         return output.result("no differences", &json);
     }
-    output.result(differences.iter().flat_map(lines).collect::<Vec<_>>().join("\n"), &json)
+    output.result(difference_lines(&differences), &json)
+}
+
+/// Differences for people.
+pub(super) fn difference_lines(differences: &[Difference]) -> String {
+    differences.iter().flat_map(lines).collect::<Vec<_>>().join("\n")
 }
 
 /// The path, then what went and what came; of a text only the lines between what both begin and end with.

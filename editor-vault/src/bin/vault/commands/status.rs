@@ -18,9 +18,11 @@ pub(crate) fn status(vault: &Vault, output: &mut Output) -> Result<(), Failure> 
     let pending: u64 = documents.iter().map(|info| info.status.pending_batches).sum();
     let present = documents.iter().filter(|info| !info.deleted).count();
     let waiting = waiting_for_a_person(&documents);
+    let file_system = vault.remote_file_system();
     let json = json!({
         "vault": vault.path().display().to_string(), "device": vault.device().to_string(),
         "home": vault.home().to_string(), "relay": relay, "documents": present, "pending_batches": pending,
+        "network_file_system": file_system.map(|remote| remote.name()),
         "needs_person": waiting.iter().map(|info| needs_json(info)).collect::<Vec<_>>(),
     });
     let mut lines = vec![
@@ -30,6 +32,9 @@ pub(crate) fn status(vault: &Vault, output: &mut Output) -> Result<(), Failure> 
         format!("documents  {present}"),
         format!("pending    {pending} batches to send"),
     ];
+    lines.extend(
+        file_system.map(|remote| format!("disk       {remote}: slow, one program at a time; see `vault doctor`")),
+    );
     lines.extend(waiting.iter().map(|info| format!("attention  {}: {}", called(info), needs(&info.status))));
     output.result(lines.join("\n"), &json)?;
     nobody_is_needed(&waiting)

@@ -1,39 +1,52 @@
-//! Makes changes by hand: honest ones, and those that no Automerge would write.
+//! Makes changes by hand: honest ones, and those that no Automerge would write. For tests of this crate and of others:
+//! nothing that ships enables the feature `forge`. What cannot be made panics.
+
+pub mod poison; // changes that once broke documents
 
 use std::num::NonZeroU64;
 
 use automerge::legacy::{Key, ObjectId, Op, OpType};
 use automerge::{ActorId, ExpandedChange, ScalarValue};
-use document::Header;
+use crate::Header;
 use sha2::{Digest as _, Sha256};
 use sync_wire::{Actor, Blob, ChangeHash};
 
-pub(crate) fn actor(number: u8) -> Actor {
+/// The actor of which every byte is `number`.
+pub fn actor(number: u8) -> Actor {
     Actor([number; 16])
 }
 
-pub(crate) fn actor_id(number: u8) -> ActorId {
+/// As [`actor`], for Automerge.
+pub fn actor_id(number: u8) -> ActorId {
     ActorId::from(actor(number).0)
 }
 
 /// A change written out field by field.
-pub(crate) struct Forged {
-    pub(crate) actor: Vec<u8>,
-    pub(crate) seq: u64,
-    pub(crate) start_op: u64,
-    pub(crate) deps: Vec<ChangeHash>,
-    pub(crate) ops: Vec<Op>,
-    pub(crate) message: Option<String>,
-    pub(crate) extra: Vec<u8>,
+#[derive(Debug)]
+pub struct Forged {
+    pub actor: Vec<u8>,
+    pub seq: u64,
+    pub start_op: u64,
+    pub deps: Vec<ChangeHash>,
+    pub ops: Vec<Op>,
+    pub message: Option<String>,
+    pub extra: Vec<u8>,
 }
 
 impl Forged {
-    pub(crate) fn new(actor: u8, seq: u64, start_op: u64, deps: &[ChangeHash], ops: Vec<Op>) -> Self {
-        let actor = vec![actor; 16];
+    /// A change of the actor of which every byte is `actor`.
+    pub fn new(actor: u8, seq: u64, start_op: u64, deps: &[ChangeHash], ops: Vec<Op>) -> Self {
+        Self::by(self::actor(actor), seq, start_op, deps, ops)
+    }
+
+    /// A change of this actor.
+    pub fn by(actor: Actor, seq: u64, start_op: u64, deps: &[ChangeHash], ops: Vec<Op>) -> Self {
+        let actor = actor.0.to_vec();
         Self { actor, seq, start_op, deps: deps.to_vec(), ops, message: None, extra: Vec::new() }
     }
 
-    pub(crate) fn bytes(self) -> Vec<u8> {
+    /// Its chunk.
+    pub fn bytes(self) -> Vec<u8> {
         let change: automerge::Change = ExpandedChange {
             operations: self.ops,
             actor_id: ActorId::from(self.actor),
@@ -50,12 +63,14 @@ impl Forged {
         change.raw_bytes().to_vec()
     }
 
-    pub(crate) fn blob(self) -> Blob {
+    /// Its chunk.
+    pub fn blob(self) -> Blob {
         self.bytes().into()
     }
 }
 
-pub(crate) fn put(key: &str, value: impl Into<ScalarValue>) -> Op {
+/// Puts a value at a key of the root that was not there.
+pub fn put(key: &str, value: impl Into<ScalarValue>) -> Op {
     Op {
         action: OpType::Put(value.into()),
         obj: ObjectId::Root,
@@ -65,11 +80,13 @@ pub(crate) fn put(key: &str, value: impl Into<ScalarValue>) -> Op {
     }
 }
 
-pub(crate) fn hash(bytes: &[u8]) -> ChangeHash {
+/// The hash of a change.
+pub fn hash(bytes: &[u8]) -> ChangeHash {
     Header::parse(bytes).expect("the forged change has a sound header").hash
 }
 
-pub(crate) fn uleb(out: &mut Vec<u8>, mut number: u64) {
+/// Appends a number as unsigned LEB128.
+pub fn uleb(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push(number as u8 | 0x80);
         number >>= 7;
@@ -77,7 +94,8 @@ pub(crate) fn uleb(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-pub(crate) fn sleb(out: &mut Vec<u8>, mut number: i64) {
+/// Appends a number as signed LEB128.
+pub fn sleb(out: &mut Vec<u8>, mut number: i64) {
     loop {
         let byte = (number & 0x7f) as u8;
         number >>= 7;
@@ -90,7 +108,7 @@ pub(crate) fn sleb(out: &mut Vec<u8>, mut number: i64) {
 }
 
 /// A chunk with the right checksum.
-pub(crate) fn chunk(kind: u8, data: &[u8]) -> Vec<u8> {
+pub fn chunk(kind: u8, data: &[u8]) -> Vec<u8> {
     let mut body = vec![kind];
     uleb(&mut body, data.len() as u64);
     body.extend(data);
@@ -99,21 +117,22 @@ pub(crate) fn chunk(kind: u8, data: &[u8]) -> Vec<u8> {
 }
 
 /// The data of a type 1 chunk, with every field free.
-pub(crate) struct Data {
-    pub(crate) deps: Vec<[u8; 32]>,
-    pub(crate) actor: Vec<u8>,
-    pub(crate) seq: u64,
-    pub(crate) start_op: u64,
-    pub(crate) time: i64,
-    pub(crate) message: Vec<u8>,
-    pub(crate) other_actors: Vec<Vec<u8>>,
-    pub(crate) columns: Vec<(u64, Vec<u8>)>,
-    pub(crate) extra: Vec<u8>,
+#[derive(Debug)]
+pub struct Data {
+    pub deps: Vec<[u8; 32]>,
+    pub actor: Vec<u8>,
+    pub seq: u64,
+    pub start_op: u64,
+    pub time: i64,
+    pub message: Vec<u8>,
+    pub other_actors: Vec<Vec<u8>>,
+    pub columns: Vec<(u64, Vec<u8>)>,
+    pub extra: Vec<u8>,
 }
 
 impl Data {
     /// One `put` of null on the key `a`, repeated `ops` times in one run.
-    pub(crate) fn run_of(ops: u64) -> Self {
+    pub fn run_of(ops: u64) -> Self {
         let run = |value: &[u8]| {
             let mut column = Vec::new();
             if ops == 1 {
@@ -132,7 +151,8 @@ impl Data {
         Self { deps, actor, seq: 1, start_op: 1, time: 0, message, other_actors, columns, extra }
     }
 
-    pub(crate) fn encode(&self) -> Vec<u8> {
+    /// The data.
+    pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         uleb(&mut out, self.deps.len() as u64);
         self.deps.iter().for_each(|dep| out.extend(dep));
@@ -158,13 +178,14 @@ impl Data {
         out
     }
 
-    pub(crate) fn chunk(&self) -> Vec<u8> {
+    /// The chunk.
+    pub fn chunk(&self) -> Vec<u8> {
         chunk(1, &self.encode())
     }
 }
 
 /// The type 2 form of a type 1 chunk, with the same checksum.
-pub(crate) fn deflated(type_1: &[u8], data: &[u8]) -> Vec<u8> {
+pub fn deflated(type_1: &[u8], data: &[u8]) -> Vec<u8> {
     use std::io::Write as _;
     let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
     encoder.write_all(data).expect("writing to memory");

@@ -1,0 +1,188 @@
+//! The poison corpus: changes that make Automerge panic, or spoil a document silently. The letters are those of the study
+//! that found them. Whoever is given one has to refuse it with its code, and goes on.
+
+use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
+use automerge::{ActorId, ObjType};
+use sync_wire::{Actor, Blob, ChangeHash, FateCode};
+
+use super::{Data, Forged, chunk, deflated, hash, put};
+use crate::limits;
+
+/// An operation that is in no document.
+const OUTSIDE: u64 = 9_999;
+
+/// What an attacker builds on: a document with a text of two letters at `t` and a number at `k`.
+#[derive(Debug, Clone)]
+pub struct Ground {
+    /// Whose first change the document is.
+    pub author: Actor,
+    /// Who attacks.
+    pub attacker: Actor,
+    /// The document's heads.
+    pub heads: Vec<ChangeHash>,
+    /// Its newest operation.
+    pub max_op: u64,
+}
+
+/// A change that nobody may take in, or several of which one is.
+#[derive(Debug, Clone, Copy)]
+pub struct Poison {
+    /// Its letter.
+    pub id: &'static str,
+    /// How it is refused.
+    pub code: FateCode,
+    /// The changes, in order.
+    pub make: fn(&Ground) -> Vec<Blob>,
+}
+
+/// All of it.
+pub const CORPUS: &[Poison] = &[
+    Poison::new("A", FateCode::DANGEROUS, |g| vec![g.change(5, 100, vec![put("x", 1)])]),
+    Poison::new("A2", FateCode::DANGEROUS, |g| vec![g.change(1, 5, vec![put("x", 1)]), g.change(2, 6, vec![put("y", 1)])]),
+    Poison::new("B", FateCode::DANGEROUS, repeated_counters),
+    Poison::new("W", FateCode::DANGEROUS, |g| vec![g.change(1, 3, vec![put("x", 1), put("y", 1)])]),
+    Poison::new("O", FateCode::DANGEROUS, |g| vec![g.change(1, 1, vec![])]),
+    Poison::new("O4", FateCode::DANGEROUS, |g| vec![g.change(1, 1000, vec![])]),
+    Poison::new("C", FateCode::UNDECODABLE, |g| vec![g.change(1, u64::from(u32::MAX), vec![put("x", 1)])]),
+    Poison::new("C2", FateCode::UNDECODABLE, |g| vec![g.change(1, u64::from(u32::MAX) - 2, vec![put("x", 1)])]),
+    Poison::new("C3", FateCode::UNDECODABLE, |g| vec![g.change(1, limits::OP_COUNTER_MAX + 1, vec![put("x", 1)])]),
+    Poison::new("S", FateCode::DANGEROUS, |g| {
+        vec![g.change(1, 6 + g.max_op + limits::START_OP_SLACK, vec![put("x", 1)])]
+    }),
+    Poison::new("D", FateCode::DANGEROUS, |g| {
+        g.attack(vec![g.in_text(OpType::Put("q".into()), Key::Seq(ElementId::Id(g.outside())), true)])
+    }),
+    Poison::new("E", FateCode::DANGEROUS, |g| g.attack(vec![Op { obj: ObjectId::Id(g.outside()), ..put("x", 1) }])),
+    // Debug builds of Automerge panic.
+    Poison::new("E2", FateCode::DANGEROUS, |g| g.attack(vec![Op { key: Key::head(), insert: true, ..put("", 1) }])),
+    Poison::new("E3", FateCode::DANGEROUS, |g| {
+        g.attack(vec![g.in_text(OpType::Put(1.into()), Key::Map("x".into()), false)])
+    }),
+    Poison::new("F", FateCode::DANGEROUS, |g| g.attack(vec![over("k", OpType::Put(2.into()), g.outside())])),
+    Poison::new("F2", FateCode::DANGEROUS, |g| g.attack(vec![over("k", OpType::Delete, g.outside())])),
+    Poison::new("F3", FateCode::DANGEROUS, |g| g.attack(vec![over("zz", OpType::Put(2.into()), g.text())])),
+    Poison::new("F4", FateCode::DANGEROUS, |g| g.attack(vec![over("zz", OpType::Delete, g.text())])),
+    Poison::new("G", FateCode::EQUIVOCATION, |g| vec![g.change(1, 5, vec![put("x", 1)]), g.change(1, 5, vec![put("x", 2)])]),
+    Poison::new("H", FateCode::UNDECODABLE, flipped),
+    Poison::new("I", FateCode::UNDECODABLE, |_| vec![bomb()]),
+    Poison::new("J", FateCode::UNDECODABLE, |_| vec![Data::run_of(1_000_000).chunk().into()]),
+    Poison::new("K", FateCode::DANGEROUS, |g| g.attack(g.nested(5_000))),
+    Poison::new("K2", FateCode::DANGEROUS, |g| g.attack(g.nested(limits::OBJECT_DEPTH_MAX + 1))),
+    Poison::new("M", FateCode::MISSING, orphan),
+    Poison::new("N", FateCode::UNDECODABLE, |g| vec![with_actor(g, 1 << 20)]),
+    Poison::new("N0", FateCode::UNDECODABLE, |g| vec![with_actor(g, 0)]),
+    Poison::new("V4", FateCode::DANGEROUS, |g| g.attack(vec![g.in_text(OpType::MarkEnd(false), Key::head(), true)])),
+];
+
+impl Poison {
+    const fn new(id: &'static str, code: FateCode, make: fn(&Ground) -> Vec<Blob>) -> Self {
+        Self { id, code, make }
+    }
+
+    /// The one with this letter.
+    ///
+    /// # Panics
+    /// If there is none.
+    #[must_use]
+    pub fn of(id: &str) -> Self {
+        *CORPUS.iter().find(|poison| poison.id == id).unwrap_or_else(|| panic!("there is no poison {id}"))
+    }
+}
+
+impl Ground {
+    /// A document to attack, and the change that makes it.
+    #[must_use]
+    pub fn make(author: Actor, attacker: Actor) -> (Self, Blob) {
+        let mut ground = Self { author, attacker, heads: Vec::new(), max_op: 4 };
+        let make = Op { action: OpType::Make(ObjType::Text), obj: ObjectId::Root, ..put("t", 0) };
+        let second = Key::Seq(ElementId::Id(ground.operation(2)));
+        let letter = |after| ground.in_text(OpType::Put("h".into()), after, true);
+        let ops = vec![make, letter(Key::head()), letter(second), put("k", 1)];
+        let base = Forged::by(author, 1, 1, &[], ops).blob();
+        ground.heads = vec![hash(&base)];
+        (ground, base)
+    }
+
+    /// The attacker's first change, on top of the document.
+    #[must_use]
+    pub fn attack(&self, ops: Vec<Op>) -> Vec<Blob> {
+        vec![self.change(1, self.max_op + 1, ops)]
+    }
+
+    /// The operation that made the text.
+    #[must_use]
+    pub fn text(&self) -> OpId {
+        self.operation(1)
+    }
+
+    /// The operation that put the number.
+    #[must_use]
+    pub fn key(&self) -> OpId {
+        self.operation(4)
+    }
+
+    /// An operation inside the text.
+    #[must_use]
+    pub fn in_text(&self, action: OpType, key: Key, insert: bool) -> Op {
+        Op { action, obj: ObjectId::Id(self.text()), key, pred: vec![].into(), insert }
+    }
+
+    /// Maps in maps.
+    #[must_use]
+    pub fn nested(&self, levels: usize) -> Vec<Op> {
+        let made = |level: u64| ObjectId::Id(OpId::new(self.max_op + level, &ActorId::from(self.attacker.0)));
+        let obj = |level| if level == 0 { ObjectId::Root } else { made(level) };
+        (0..levels as u64)
+            .map(|level| Op { action: OpType::Make(ObjType::Map), obj: obj(level), ..put("a", 0) })
+            .collect()
+    }
+
+    fn change(&self, seq: u64, start_op: u64, ops: Vec<Op>) -> Blob {
+        Forged::by(self.attacker, seq, start_op, &self.heads, ops).blob()
+    }
+
+    fn operation(&self, counter: u64) -> OpId {
+        OpId::new(counter, &ActorId::from(self.author.0))
+    }
+
+    fn outside(&self) -> OpId {
+        self.operation(OUTSIDE)
+    }
+}
+
+/// Overwrites what `pred` is said to have put at a key.
+#[must_use]
+pub fn over(key: &str, action: OpType, pred: OpId) -> Op {
+    Op { action, pred: vec![pred].into(), ..put(key, 2) }
+}
+
+fn repeated_counters(ground: &Ground) -> Vec<Blob> {
+    let first = ground.change(1, ground.max_op + 1, vec![put("x", 1)]);
+    let deps = [hash(&first)];
+    let second = Forged::by(ground.attacker, 2, ground.max_op + 1, &deps, vec![put("y", 2)]);
+    vec![first, second.blob()]
+}
+
+fn flipped(ground: &Ground) -> Vec<Blob> {
+    let mut bytes = ground.attack(vec![put("x", 1)])[0].to_vec();
+    bytes[4] ^= 0xff;
+    vec![bytes.into()]
+}
+
+fn orphan(ground: &Ground) -> Vec<Blob> {
+    let orphan = Forged::by(ground.attacker, 1, 100, &[ChangeHash([7; 32])], vec![put("x", 1)]).blob();
+    vec![orphan]
+}
+
+fn with_actor(ground: &Ground, length: usize) -> Blob {
+    let mut forged = Forged::by(ground.attacker, 1, 5, &ground.heads, vec![put("x", 1)]);
+    forged.actor = vec![1; length];
+    forged.blob()
+}
+
+fn bomb() -> Blob {
+    let mut bomb = Data::run_of(1);
+    bomb.extra = vec![0; limits::CHANGE_INFLATED_BYTES_MAX + 1];
+    let data = bomb.encode();
+    deflated(&chunk(1, &data), &data).into()
+}

@@ -1,0 +1,344 @@
+//! The one way back (PROTOCOL §6): a change that cannot become part of the log, or that the log has decided against,
+//! leaves its document, and everything pending that rests on it is written anew without it.
+//!
+//! All of it is one transaction, a pure function of what the file holds: whoever holds the same changes makes the same
+//! bytes and the same batches, and what was done already is found and not done again. Decision 0010 tells the states.
+
+mod ground; // the document without them
+mod plan; // what becomes of what
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use document::Change;
+use sync_wire::{BatchId, ChangeHash, DocumentId, FateCode};
+
+use self::plan::Plan;
+use crate::error::StorageError;
+use crate::storage::{BatchState, Member, NewBatch, PendingTombstone, Refusal, Tx};
+use crate::vault::Inner;
+
+/// Recoveries after which an edit of our own must have found its ground.
+const ROUNDS_MAX: usize = 32;
+
+/// Why a change has to go.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Because<'a> {
+    pub(crate) code: FateCode,
+    pub(crate) detail: &'a str,
+    /// When that was found out, if there was a clock.
+    pub(crate) unix_seconds: Option<i64>,
+}
+
+impl Because<'_> {
+    /// Whether only the name is lost under which something was said.
+    fn is_renaming(&self) -> bool {
+        self.code == FateCode::EQUIVOCATION
+    }
+}
+
+/// A change, and everything that rests on it and has to go with it.
+struct Closure {
+    culprit: Member,
+    /// To be dealt with now; in an order in which they were stored.
+    later: Vec<Member>,
+    /// Dealt with when the culprit was.
+    handled: Vec<Member>,
+}
+
+/// Takes a change out of its document and writes anew what rests on it. `false`: it is settled, and the log itself
+/// would have to be mended.
+pub(crate) fn recover(tx: &Tx<'_>, document: i64, change: i64, because: &Because<'_>) -> Result<bool, StorageError> {
+    let Some(culprit) = tx.member(change)? else { return Ok(false) };
+    let is_settled = culprit.batch.is_none_or(|batch| batch.state == BatchState::Accepted);
+    // What came inside a snapshot cannot be taken out of it.
+    if is_settled && (!because.is_renaming() || culprit.row <= 0) {
+        return Ok(false);
+    }
+    let others = if is_settled { tx.living(document)? } else { tx.unsettled(document)? };
+    let handled = tx.blamed(document, &culprit.change.hash())?;
+    let closure = Closure::of(culprit, handled, others);
+    let plan = plan::make(tx, document, &closure, because)?;
+    carry_out(tx, document, &closure, plan.as_ref(), because)?;
+    Ok(true)
+}
+
+/// Deals with changes of our own that were stored as strays, because what they rest on has gone meanwhile or their name
+/// and number were taken: they follow what they rest on.
+pub(crate) fn follow(tx: &Tx<'_>, document: i64, unix_seconds: i64) -> Result<(), StorageError> {
+    for _ in 0..ROUNDS_MAX {
+        let Some((change, code, detail)) = next_stray(tx, document)? else { return Ok(()) };
+        let because = Because { code, detail: &detail, unix_seconds: Some(unix_seconds) };
+        if !recover(tx, document, change, &because)? {
+            break;
+        }
+    }
+    Err(tx.unexpected("what the edit rests on was refused by the relay, and the edit could not be written anew"))
+}
+
+/// The change to blame for the first stray.
+fn next_stray(tx: &Tx<'_>, document: i64) -> Result<Option<(i64, FateCode, String)>, StorageError> {
+    for member in tx.unsettled(document)? {
+        for dep in &member.change.header.deps {
+            if let Some(blame) = tx.blame(document, dep)? {
+                return Ok(Some((blame.change, blame.code, blame.detail)));
+            }
+        }
+        if member.is_excluded {
+            let detail = "another change with its actor and number was stored before it".to_owned();
+            return Ok(Some((member.row, FateCode::EQUIVOCATION, detail)));
+        }
+    }
+    Ok(None)
+}
+
+impl Inner {
+    /// Something was written anew, or somebody else writes under our names: new names, and a look at the outbox.
+    pub(crate) fn recovered(&self) {
+        self.actors.forget();
+        self.sync.saved();
+    }
+
+    /// As [`Self::recovered`], if the file says so.
+    pub(crate) fn recovered_if_names_are_gone(&self) {
+        if self.actors.are_gone(&self.storage) {
+            self.recovered();
+        }
+    }
+}
+
+impl Closure {
+    fn of(culprit: Member, mut handled: Vec<Member>, others: Vec<Member>) -> Self {
+        let first = culprit.change.hash();
+        handled.retain(|member| member.change.hash() != first);
+        let mut inside: HashSet<ChangeHash> = handled.iter().map(|member| member.change.hash()).collect();
+        inside.insert(first);
+        let (mut later, mut rest) = (Vec::new(), others);
+        rest.retain(|member| !inside.contains(&member.change.hash()));
+        loop {
+            let before = later.len();
+            // Mostly they stand in causal order, so that the first round finds all.
+            let rests =
+                |member: &Member, inside: &HashSet<_>| member.change.header.deps.iter().any(|dep| inside.contains(dep));
+            let mut left = Vec::with_capacity(rest.len());
+            for member in rest {
+                if rests(&member, &inside) {
+                    inside.insert(member.change.hash());
+                    later.push(member);
+                } else {
+                    left.push(member);
+                }
+            }
+            rest = left;
+            if later.len() == before {
+                return Self { culprit, later, handled };
+            }
+        }
+    }
+
+    fn members(&self) -> impl Iterator<Item = &Member> {
+        std::iter::once(&self.culprit).chain(&self.handled).chain(&self.later)
+    }
+
+    fn hashes(&self) -> HashSet<ChangeHash> {
+        self.members().map(|member| member.change.hash()).collect()
+    }
+
+    /// How often the content of these was written anew.
+    fn rewritten(&self) -> u32 {
+        self.members().filter_map(|member| member.batch).map(|batch| batch.rewritten).max().unwrap_or(0)
+    }
+}
+
+/// Stores what was planned. Without a plan everything goes into quarantine.
+fn carry_out(
+    tx: &Tx<'_>,
+    document: i64,
+    closure: &Closure,
+    plan: Option<&Plan>,
+    because: &Because<'_>,
+) -> Result<(), StorageError> {
+    for member in std::iter::once(&closure.culprit).chain(&closure.later) {
+        tx.exclude(member.row)?;
+    }
+    let id = tx.document_id(document)?;
+    let mut batches = HashMap::new();
+    for change in plan.iter().flat_map(|plan| &plan.made) {
+        let hash = change.hash();
+        let batch = match tx.excluded_batch(document, &hash)? {
+            // Written anew before, and gone since: whoever rests on it follows it.
+            Some(batch) => batch,
+            None => tx.add_replacement(document, batch_of(id, &hash), change, closure.rewritten() + 1)?,
+        };
+        batches.insert(hash, batch);
+    }
+    settle(tx, closure, plan, &batches, because)?;
+    reseal_tombstones(tx, document, id, closure, plan)?;
+    tx.forget_actors()?;
+    tx.drop_local_snapshot(document)?;
+    tx.begin_generation(document)
+}
+
+/// Gives the batches of the closure their last state.
+fn settle(
+    tx: &Tx<'_>,
+    closure: &Closure,
+    plan: Option<&Plan>,
+    batches: &HashMap<ChangeHash, i64>,
+    because: &Because<'_>,
+) -> Result<(), StorageError> {
+    let culprit = closure.culprit.change.hash();
+    let own = Refusal {
+        code: because.code,
+        culprit: Some(&culprit),
+        detail: because.detail,
+        unix_seconds: because.unix_seconds,
+    };
+    let detail = format!("it rests on change {}, which was not accepted: {}", culprit.short(), because.detail);
+    let with = Refusal { code: FateCode::WITH, detail: &detail, ..own };
+    for member in std::iter::once(&closure.culprit).chain(&closure.later) {
+        let hash = member.change.hash();
+        let refusal = if hash == culprit { &own } else { &with };
+        let Some(batch) = member.batch.filter(|batch| !batch.state.is_final() || batch.state == BatchState::Accepted)
+        else {
+            continue;
+        };
+        let fate = plan.and_then(|plan| plan.fates.get(&hash));
+        let by = fate.and_then(|fate| fate.by).and_then(|by| batches.get(&by).copied());
+        match fate {
+            Some(fate) if fate.is_complete => tx.replace(batch.row, refusal, by)?,
+            _ => tx.quarantine(batch.row, refusal, by)?,
+        }
+    }
+    Ok(())
+}
+
+/// A deletion that names heads which are no more names those in their places.
+fn reseal_tombstones(
+    tx: &Tx<'_>,
+    document: i64,
+    id: DocumentId,
+    closure: &Closure,
+    plan: Option<&Plan>,
+) -> Result<(), StorageError> {
+    let gone: BTreeMap<ChangeHash, &Change> =
+        closure.members().map(|member| (member.change.hash(), &member.change)).collect();
+    for PendingTombstone { row, id: sealed, heads } in tx.pending_tombstones(document)? {
+        if !heads.iter().any(|head| gone.contains_key(head)) {
+            continue;
+        }
+        let heads = present(heads, &gone, plan);
+        let mut hasher = blake3::Hasher::new_derive_key("symphony-vault 1 deletion named anew");
+        hasher.update(&sealed.0).update(&id.0);
+        for head in &heads {
+            hasher.update(&head.0);
+        }
+        let by = tx.save_batch(first16(&hasher), document, NewBatch::Tombstone { heads: &heads })?;
+        let refusal =
+            Refusal { code: FateCode::WITH, culprit: None, detail: "its heads have others", unix_seconds: None };
+        tx.replace(row, &refusal, Some(by))?;
+    }
+    Ok(())
+}
+
+/// What stands in the place of these heads: replacements, or below what has none.
+fn present(mut heads: Vec<ChangeHash>, gone: &BTreeMap<ChangeHash, &Change>, plan: Option<&Plan>) -> Vec<ChangeHash> {
+    let (mut present, mut seen) = (Vec::new(), HashSet::new());
+    while let Some(head) = heads.pop() {
+        let by = plan.and_then(|plan| plan.fates.get(&head)).and_then(|fate| fate.by);
+        match (by, gone.get(&head)) {
+            (Some(by), _) => present.push(by),
+            (None, None) => present.push(head),
+            (None, Some(change)) if seen.insert(head) => heads.extend(&change.header.deps),
+            (None, Some(_)) => {}
+        }
+    }
+    present.sort_unstable();
+    present.dedup();
+    present
+}
+
+/// The batch of a replacement is as derived as its bytes: another holder seals the same.
+fn batch_of(document: DocumentId, change: &ChangeHash) -> BatchId {
+    let mut hasher = blake3::Hasher::new_derive_key("symphony-vault 1 batch of a replacement");
+    hasher.update(&document.0).update(&change.0);
+    first16(&hasher)
+}
+
+fn first16(hasher: &blake3::Hasher) -> BatchId {
+    let mut id = [0; 16];
+    id.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    BatchId(id)
+}
+
+#[cfg(test)]
+mod tests {
+    use document::Document;
+    use sync_wire::{Actor, Blob, DeviceId, LogPosition, Position};
+
+    use super::*;
+    use crate::sources::System;
+    use crate::storage::{NewChange, Shell, open};
+
+    /// Edits `path` under a name, and gives what that made.
+    fn edit(document: &mut Document, actor: u8, path: &str, value: i64) -> Vec<Change> {
+        let put = document.edit::<_, document::Violation>(Actor([actor; 16]), |draft| draft.put(path, value.into()));
+        put.unwrap();
+        let sealed = document.seal(1_700_000_000).unwrap().unwrap();
+        sealed.seeds.into_iter().chain(sealed.changes).collect()
+    }
+
+    fn value(changes: impl IntoIterator<Item = Blob>) -> serde_json::Value {
+        let mut document = Document::new(None);
+        document.apply(&changes.into_iter().collect::<Vec<_>>()).unwrap();
+        document.value()
+    }
+
+    /// The log decides against a change that it had acknowledged, and that others had built upon.
+    #[test]
+    fn an_acknowledged_change_that_loses_its_name_keeps_its_content_and_so_does_what_rests_on_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = open(dir.path(), &System::default(), Shell::Threads).unwrap();
+        let mut ours = Document::new(Some("settings"));
+        let first = edit(&mut ours, 1, "/base/a", 1);
+        let mut other = ours.clone();
+        let loser = edit(&mut ours, 1, "/base/b", 2);
+        let upon = edit(&mut ours, 2, "/base/c", 3);
+        let winner = edit(&mut other, 1, "/base/d", 4);
+        let is_rewritten = storage.write(move |tx| {
+            let space = tx.home()?;
+            let document = tx.ensure_document(&space, DocumentId([5; 16]), Some("settings"))?.row;
+            let store = |change: &Change, is_own: bool| {
+                let batch = BatchId(change.hash().0[..16].try_into().unwrap());
+                let new = NewChange { change, position: Some(Position(1)), device: Some(DeviceId([1; 16])), batch };
+                let crate::storage::Placed::New(row) = tx.place(document, new)? else { panic!("it was there") };
+                if is_own {
+                    let saved = tx.save_batch(batch, document, NewBatch::Change { row, hash: &change.header.hash })?;
+                    tx.accept(saved, LogPosition { epoch: sync_wire::Epoch([1; 8]), position: Position(1) })?;
+                }
+                Ok::<_, StorageError>(row)
+            };
+            for change in &first {
+                store(change, true)?;
+            }
+            let row = store(&loser[0], true)?;
+            store(&upon[0], false)?;
+            let before = value(tx.changes_after(document, 0)?.into_iter().map(|row| row.bytes));
+            let because = Because { code: FateCode::EQUIVOCATION, detail: "lost", unix_seconds: None };
+            assert!(recover(tx, document, row, &because)?);
+            let after = value(tx.changes_after(document, 0)?.into_iter().map(|row| row.bytes));
+            assert_eq!(before, after);
+            assert_eq!(tx.unsettled(document)?.len(), 2, "both are offered again");
+            store(&winner[0], false)?;
+            let all = value(tx.changes_after(document, 0)?.into_iter().map(|row| row.bytes));
+            assert_eq!(all["base"], serde_json::json!({"a": 1, "b": 2, "c": 3, "d": 4}));
+            // Once more changes nothing: the loser's batch has its last state.
+            let count = tx.changes_after(document, 0)?.len();
+            assert!(recover(tx, document, row, &because)?);
+            assert_eq!(tx.changes_after(document, 0)?.len(), count);
+            let not_ours = Because { code: FateCode::DANGEROUS, ..because };
+            let last = tx.changes_after(document, 0)?.last().unwrap().row;
+            recover(tx, document, last, &not_ours)
+        });
+        assert!(!is_rewritten.unwrap(), "what the log holds is not taken out of it for another reason");
+    }
+}

@@ -1,0 +1,89 @@
+//! The document as it is without a closure: what its replacements have to fit on.
+
+use std::collections::{HashMap, HashSet};
+
+use document::{Change, Document};
+use sync_wire::{Actor, Blob, ChangeHash};
+
+use crate::error::StorageError;
+use crate::storage::{Origin, Tx};
+
+/// What stays of a document.
+pub(super) struct Ground {
+    document: Document,
+    max_ops: HashMap<ChangeHash, u64>,
+    /// Who has which number.
+    numbers: HashMap<(Actor, u64), ChangeHash>,
+}
+
+impl Ground {
+    /// Reads everything but `gone`. An error of the second kind says why the rest cannot be put together.
+    pub(super) fn read(
+        tx: &Tx<'_>,
+        document: i64,
+        gone: &HashSet<ChangeHash>,
+    ) -> Result<Result<Self, String>, StorageError> {
+        let snapshot =
+            tx.snapshots(document)?.into_iter().find(|stored| stored.origin == Origin::Relay && !stored.is_given_up());
+        let after = snapshot.as_ref().map_or(i64::MIN, |stored| stored.through);
+        let rows = tx.changes_after(document, after)?;
+        let put_together = || -> Result<Self, String> {
+            let base = match snapshot {
+                Some(stored) => Document::load(&stored.snapshot).map_err(|error| error.to_string())?,
+                None => Document::new(None),
+            };
+            let inside = base.changes().map_err(|error| error.to_string())?;
+            let mut ground = Self { document: base, max_ops: HashMap::new(), numbers: HashMap::new() };
+            inside.iter().for_each(|change| ground.note(change));
+            let rows = rows.into_iter().map(|row| Change::parse(row.bytes).map_err(|error| error.to_string()));
+            let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
+            rows.retain(|change| !gone.contains(&change.hash()));
+            ground.add(rows)?;
+            Ok(ground)
+        };
+        Ok(put_together())
+    }
+
+    /// Adds what rests on what is there; the rest waits for what is yet to come.
+    fn add(&mut self, mut waiting: Vec<Change>) -> Result<(), String> {
+        let mut ready: Vec<Blob> = Vec::with_capacity(waiting.len());
+        loop {
+            let before = waiting.len();
+            let mut left = Vec::new();
+            for change in waiting {
+                if change.header.deps.iter().all(|dep| self.max_ops.contains_key(dep)) {
+                    self.note(&change);
+                    ready.push(change.bytes);
+                } else {
+                    left.push(change);
+                }
+            }
+            waiting = left;
+            if waiting.is_empty() || waiting.len() == before {
+                break;
+            }
+        }
+        self.document.apply(&ready).map(drop).map_err(|error| error.to_string())
+    }
+
+    fn note(&mut self, change: &Change) {
+        self.max_ops.insert(change.hash(), change.header.max_op());
+        self.numbers.insert((change.header.actor, change.header.seq), change.hash());
+    }
+
+    pub(super) fn max_op(&self, hash: &ChangeHash) -> Option<u64> {
+        self.max_ops.get(hash).copied()
+    }
+
+    /// Whether another change has the actor and number of this one.
+    pub(super) fn is_taken(&self, change: &Change) -> bool {
+        let number = (change.header.actor, change.header.seq);
+        self.numbers.get(&number).is_some_and(|hash| *hash != change.hash())
+    }
+
+    /// Whether the document can take these, behind the guard.
+    pub(super) fn check(&self, changes: &[&Change]) -> Result<(), String> {
+        let bytes: Vec<Blob> = changes.iter().map(|change| change.bytes.clone()).collect();
+        self.document.check(&bytes).map_err(|error| error.to_string())
+    }
+}

@@ -1,0 +1,319 @@
+//! Edits that a relay refuses, and vaults that were copied or restored: nothing lost, nothing doubled, nobody asked.
+
+mod quarantine; // what people do with what was refused
+
+use std::cell::Cell;
+
+use editor_vault::simulation::InlineSync;
+use editor_vault::{Connection, Document, DocumentState, FateCode, Link, Vault};
+use sync_core::client::Input;
+use sync_wire::{Content, Push};
+
+use crate::house::count;
+use crate::inline::sight::Sight;
+use crate::relay::Answer;
+use crate::relay::inline::{InlineRelay, Line};
+
+pub(crate) fn line(vault: &Vault) -> Line {
+    Line::new(InlineSync::new(vault, &Connection::new("http://relay").token("alice")))
+}
+
+/// Talks until nothing is left to say: what was written anew is sent as well.
+pub(crate) fn settle(relay: &InlineRelay, vault: &Vault, line: &mut Line) {
+    let mut input = if line.sync().status().link == Link::Off { Input::Start } else { Input::Saved };
+    for _ in 0..20 {
+        relay.talk(line, "alice", input, &mut |_| ());
+        while vault.run_due() > 0 {}
+        if !line.sync().has_unseen_saves() {
+            return;
+        }
+        input = Input::Saved;
+    }
+    panic!("it never came to rest");
+}
+
+pub(crate) fn settings(vault: &Vault) -> Document {
+    vault.well_known("settings").unwrap()
+}
+
+pub(crate) fn put(vault: &Vault, key: &str, value: i64) {
+    settings(vault).edit(|draft| draft.put(&format!("/base/{key}"), value.into())).unwrap();
+}
+
+pub(crate) fn base(vault: &Vault) -> serde_json::Value {
+    settings(vault).value().unwrap()["base"].clone()
+}
+
+const TEXT: &str = "/base/workbench.note";
+
+fn write(vault: &Vault, letter: &str) {
+    settings(vault).edit(|draft| draft.splice(TEXT, 0, 0, letter)).unwrap();
+}
+
+/// The letters of the text, in the order of the alphabet.
+fn letters(vault: &Vault) -> String {
+    let mut letters: Vec<char> = settings(vault).text(TEXT).unwrap().unwrap_or_default().chars().collect();
+    letters.sort_unstable();
+    letters.into_iter().collect()
+}
+
+fn is_seed(push: &Push) -> bool {
+    let Content::Changes(changes) = &push.content else { return false };
+    document::Header::parse(&changes[0]).is_ok_and(|header| document::Seed::of(&header).is_some())
+}
+
+/// A judge that refuses the first change that comes, seeds apart, and every other time that same one.
+pub(crate) fn refuse_first(code: FateCode) -> impl Fn(&Push) -> Answer + Send + 'static {
+    let refused = Cell::new(None);
+    move |push| {
+        if is_seed(push) {
+            return Answer::Take;
+        }
+        let first = refused.take().unwrap_or_else(|| push.content.clone());
+        let is_it = push.content == first;
+        refused.set(Some(first));
+        if is_it { Answer::Refuse(code) } else { Answer::Take }
+    }
+}
+
+/// A connected vault with `first` in the log.
+fn begun(seed: u64) -> (Sight, InlineRelay, Vault, Line) {
+    let (sight, relay) = (Sight::new(seed), InlineRelay::new(&["alice"]));
+    let vault = sight.open("laptop");
+    let mut line = line(&vault);
+    put(&vault, "first", 1);
+    settle(&relay, &vault, &mut line);
+    (sight, relay, vault, line)
+}
+
+/// Batches of a closed vault by state.
+fn states(file: &std::path::Path) -> Vec<i64> {
+    (0..=6).map(|state| count(file, &format!("SELECT count(*) FROM batches WHERE state = {state}"))).collect()
+}
+
+#[test]
+fn what_rests_on_a_refused_edit_is_kept_without_it() {
+    let (sight, relay, vault, mut line) = begun(1);
+    relay.judge(refuse_first(FateCode::DANGEROUS));
+    put(&vault, "bad", 2);
+    put(&vault, "good", 3);
+    write(&vault, "a");
+    let watch = vault.watch();
+    settle(&relay, &vault, &mut line);
+    assert!(watch.next(std::time::Duration::ZERO).is_some());
+    assert_eq!(base(&vault), serde_json::json!({"first": 1, "good": 3, "workbench.note": "a"}));
+    let status = settings(&vault).status().unwrap();
+    assert!(matches!(status.state, DocumentState::Quarantined { code: FateCode::DANGEROUS, .. }), "{status:?}");
+    assert_eq!(status.pending_batches, 0);
+    let desktop = sight.open("desktop");
+    settle(&relay, &desktop, &mut self::line(&desktop));
+    assert_eq!(base(&desktop), base(&vault));
+    put(&vault, "bad", 4);
+    settle(&relay, &vault, &mut line);
+    assert_eq!(base(&vault)["bad"], 4, "the document goes on");
+    let file = vault.file().to_path_buf();
+    drop((line, vault));
+    let vault = sight.open("laptop");
+    assert_eq!(base(&vault)["good"], 3);
+    assert!(vault.doctor().unwrap().iter().all(|finding| finding.code == "quarantined"));
+    drop(vault);
+    assert_eq!(states(&file)[4..], [1, 2, 0]);
+}
+
+#[test]
+fn undo_knows_edits_that_were_written_anew() {
+    let (_sight, relay, vault, mut line) = begun(2);
+    relay.judge(refuse_first(FateCode::DANGEROUS));
+    put(&vault, "bad", 2);
+    put(&vault, "good", 3);
+    put(&vault, "better", 4);
+    settings(&vault).undo().unwrap();
+    settle(&relay, &vault, &mut line);
+    assert_eq!(base(&vault), serde_json::json!({"first": 1, "good": 3}));
+    settings(&vault).undo().unwrap();
+    assert_eq!(base(&vault), serde_json::json!({"first": 1}), "and not the one that was undone");
+    settings(&vault).redo().unwrap();
+    settings(&vault).redo().unwrap();
+    assert_eq!(base(&vault), serde_json::json!({"first": 1, "good": 3, "better": 4}));
+    settle(&relay, &vault, &mut line);
+    assert_eq!(settings(&vault).status().unwrap().pending_batches, 0);
+}
+
+#[test]
+fn a_deletion_names_what_was_written_anew() {
+    let (sight, relay, vault, mut line) = begun(3);
+    let note = vault.create("note", Some("n"), None).unwrap();
+    settle(&relay, &vault, &mut line);
+    relay.judge(refuse_first(FateCode::DANGEROUS));
+    note.edit(|draft| draft.splice("/body", 0, 0, "bad")).unwrap();
+    note.edit(|draft| draft.put("/name", "m".into())).unwrap();
+    vault.delete(&note).unwrap();
+    settle(&relay, &vault, &mut line);
+    let status = note.status().unwrap();
+    assert!(status.deleted && status.pending_batches == 0, "{status:?}");
+    let desktop = sight.open("desktop");
+    settle(&relay, &desktop, &mut self::line(&desktop));
+    let theirs = desktop.document(note.space(), note.id()).unwrap();
+    assert!(theirs.status().unwrap().deleted);
+    assert_eq!(theirs.get("/name").unwrap(), Some("m".into()));
+}
+
+#[test]
+fn an_edit_that_was_on_its_way_follows_what_it_rests_on() {
+    let (_sight, relay, vault, mut line) = begun(4);
+    relay.judge(refuse_first(FateCode::DANGEROUS));
+    put(&vault, "bad", 2);
+    write(&vault, "a");
+    let document = settings(&vault);
+    let (_, ticket) = document.edit_deferred(|draft| draft.splice(TEXT, 0, 0, "b")).unwrap();
+    relay.talk(&mut line, "alice", Input::Saved, &mut |_| ());
+    vault.flush().unwrap();
+    assert!(ticket.is_saved());
+    let (_, second) = document.edit_deferred(|draft| draft.splice(TEXT, 0, 0, "c")).unwrap();
+    vault.flush().unwrap();
+    assert!(second.is_saved());
+    settle(&relay, &vault, &mut line);
+    assert_eq!(letters(&vault), "abc");
+    assert_eq!(base(&vault).get("bad"), None);
+    assert_eq!(vault.quarantine().list().unwrap().len(), 1);
+}
+
+#[test]
+fn a_device_may_end_at_any_commit_of_a_recovery() {
+    let (sight, relay, vault, mut line) = begun(5);
+    relay.judge(refuse_first(FateCode::DANGEROUS));
+    put(&vault, "bad", 2);
+    for letter in ["a", "b", "c"] {
+        write(&vault, letter);
+    }
+    sight.copy_at_each_commit(vault.file());
+    settle(&relay, &vault, &mut line);
+    let copies = sight.copies();
+    assert!(copies.len() >= 3, "{} ends", copies.len());
+    let entries = relay.entries("alice");
+    for copy in copies {
+        let again = sight.open(&copy);
+        settle(&relay, &again, &mut self::line(&again));
+        assert_eq!((letters(&again), relay.entries("alice")), ("abc".into(), entries), "{copy}");
+        assert_eq!(again.quarantine().list().unwrap().len(), 1, "{copy}");
+        assert_eq!(settings(&again).status().unwrap().pending_batches, 0, "{copy}");
+    }
+}
+
+#[test]
+fn two_holders_of_the_same_edits_write_the_same_bytes() {
+    let (sight, relay, vault, mut line) = begun(6);
+    relay.judge(refuse_first(FateCode::DANGEROUS));
+    put(&vault, "bad", 2);
+    write(&vault, "a");
+    sight.copy(vault.file(), "clone");
+    let clone = sight.open("clone");
+    write(&vault, "b");
+    write(&clone, "c");
+    let mut theirs = self::line(&clone);
+    for _ in 0..2 {
+        settle(&relay, &vault, &mut line);
+        settle(&relay, &clone, &mut theirs);
+    }
+    assert_eq!((letters(&vault), letters(&clone)), ("abc".into(), "abc".into()));
+    assert_eq!(base(&vault), base(&clone));
+    for vault in [&vault, &clone] {
+        assert_eq!(settings(vault).status().unwrap().pending_batches, 0);
+        assert_eq!(vault.quarantine().list().unwrap().len(), 1, "the refused edit, and nothing with it");
+    }
+}
+
+#[test]
+fn edits_beyond_what_is_worth_writing_anew_are_quarantined_with_the_refused_one() {
+    let (_sight, relay, vault, mut line) = begun(7);
+    relay.judge(|push| if is_seed(push) { Answer::Take } else { Answer::Refuse(FateCode::DANGEROUS) });
+    for number in 0..12 {
+        put(&vault, "again", number);
+    }
+    settle(&relay, &vault, &mut line);
+    assert_eq!(base(&vault), serde_json::json!({"first": 1}));
+    let codes: Vec<_> = vault.quarantine().list().unwrap().iter().map(|edit| edit.code).collect();
+    let refused = codes.iter().filter(|code| **code == FateCode::DANGEROUS).count();
+    let with = codes.iter().filter(|code| **code == FateCode::WITH).count();
+    assert_eq!((refused, with), (9, 3));
+    relay.judge(|_| Answer::Take);
+    put(&vault, "again", 99);
+    settle(&relay, &vault, &mut line);
+    assert_eq!(base(&vault)["again"], 99);
+}
+
+/// A vault that is put back to what it was, on a machine that does not notice.
+#[test]
+fn a_vault_restored_from_an_older_copy_loses_and_doubles_nothing() {
+    let (sight, relay, vault, mut line) = begun(8);
+    write(&vault, "a");
+    settle(&relay, &vault, &mut line);
+    let file = sight.copy(vault.file(), "older");
+    for letter in ["b", "c"] {
+        write(&vault, letter);
+        settle(&relay, &vault, &mut line);
+    }
+    drop((line, vault, file));
+    sight.put_back("older", "laptop");
+    let vault = sight.open("laptop");
+    for letter in ["d", "e"] {
+        write(&vault, letter);
+    }
+    settings(&vault).edit_deferred(|draft| draft.splice(TEXT, 0, 0, "f")).unwrap();
+    let mut line = self::line(&vault);
+    settle(&relay, &vault, &mut line);
+    vault.flush().unwrap();
+    write(&vault, "g");
+    settle(&relay, &vault, &mut line);
+    let desktop = sight.open("desktop");
+    settle(&relay, &desktop, &mut self::line(&desktop));
+    assert_eq!((letters(&vault), letters(&desktop)), ("abcdefg".into(), "abcdefg".into()));
+    assert_eq!(settings(&vault).status().unwrap().state, DocumentState::Synced);
+    assert!(vault.quarantine().list().unwrap().is_empty());
+    let file = vault.file().to_path_buf();
+    drop((line, vault));
+    let states = states(&file);
+    assert_eq!((states[0], states[1], states[3], states[4], states[6]), (0, 0, 0, 0, 0));
+    assert!(states[5] >= 2, "{states:?}");
+}
+
+/// One directory, two files that take turns in it: neither the file nor the machine tells them apart.
+#[test]
+fn two_copies_of_a_vault_that_take_each_other_for_themselves_lose_and_double_nothing() {
+    let (sight, relay, vault, line) = begun(9);
+    write(&vault, "a"); // pending in both
+    sight.copy(vault.file(), "one-0");
+    sight.copy(vault.file(), "two-0");
+    drop((line, vault));
+    let mut number = 0;
+    let mut turn = |which: &str, text: &[&str], syncs: bool| {
+        sight.put_back(&format!("{which}-{number}"), "laptop");
+        let vault = sight.open("laptop");
+        text.iter().for_each(|letter| write(&vault, letter));
+        let mut line = self::line(&vault);
+        if syncs {
+            settle(&relay, &vault, &mut line);
+        }
+        let seen = (letters(&vault), settings(&vault).status().unwrap(), vault.quarantine().list().unwrap().len());
+        sight.copy(vault.file(), &format!("{which}-{}", number + 1));
+        if which == "two" {
+            number += 1;
+        }
+        seen
+    };
+    turn("one", &["b", "c"], false);
+    turn("two", &["d", "e"], false);
+    for round in 0..3 {
+        let text: [&[&str]; 2] = if round == 0 { [&["f"], &["g"]] } else { [&[], &[]] };
+        turn("one", text[0], true);
+        turn("two", text[1], true);
+    }
+    for which in ["one", "two"] {
+        let (letters, status, quarantined) = turn(which, &[], true);
+        assert_eq!((letters.as_str(), quarantined), ("abcdefg", 0), "{which}");
+        assert_eq!(status.state, DocumentState::Synced, "{which}");
+    }
+    let desktop = sight.open("desktop");
+    settle(&relay, &desktop, &mut self::line(&desktop));
+    assert_eq!(letters(&desktop), "abcdefg");
+}
