@@ -47,6 +47,24 @@ impl Severity {
     }
 }
 
+/// What a restore point is made before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RestorePoint {
+    /// The first login, which joins what is here with what the account has.
+    BeforeLogin,
+    /// Very many documents are deleted by others.
+    BeforeDeletions,
+}
+
+impl RestorePoint {
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::BeforeLogin => "before-login-",
+            Self::BeforeDeletions => "before-deletions-",
+        }
+    }
+}
+
 impl Vault {
     /// Copies everything that is saved into a new file and checks the copy. The vault may be in use meanwhile.
     ///
@@ -115,15 +133,16 @@ impl Inner {
     }
 
     /// A copy of the vault as it is now, before something that cannot be taken back.
-    pub(crate) fn make_restore_point(&self) -> Result<(), StorageError> {
+    pub(crate) fn make_restore_point(&self, before: RestorePoint) -> Result<(), StorageError> {
         let directory = self.directory.join("restore-points");
         let io = |error: std::io::Error| StorageError::Io { path: directory.clone(), detail: error.to_string() };
         std::fs::create_dir_all(&directory).map_err(io)?;
         let now = self.sources.unix_seconds();
-        let mut file = directory.join(format!("before-login-{now}.sqlite"));
+        let prefix = before.prefix();
+        let mut file = directory.join(format!("{prefix}{now}.sqlite"));
         let mut number = 2;
         while file.exists() {
-            file = directory.join(format!("before-login-{now}-{number}.sqlite"));
+            file = directory.join(format!("{prefix}{now}-{number}.sqlite"));
             number += 1;
         }
         self.storage.backup(&file)?;

@@ -1,14 +1,16 @@
-//! Deleting a document, and taking it back: batches of their own, in the document's lane.
+//! Deleting a document, and taking it back: batches of their own, in the document's lane. Next: `contested` and
+//! `brake`, where a person decides.
 
 use std::sync::Arc;
 
-use sync_wire::{BatchId, ChangeHash};
+use sync_wire::{BatchId, ChangeHash, FateCode};
 
+use crate::brake;
 use crate::document::Document;
 use crate::error::{EditError, StorageError};
 use crate::loaded::Look;
 use crate::sources::random16;
-use crate::storage::NewBatch;
+use crate::storage::{NewBatch, Tx};
 use crate::vault::{Inner, Vault};
 
 /// What happens to a document as a whole.
@@ -19,7 +21,8 @@ enum Mark {
 
 impl Vault {
     /// Deletes a document here and, when synced, everywhere. Edits that other devices made without knowing win until a
-    /// person decides. It can be restored.
+    /// person decides ([`Vault::contested`]). Very many deletions within an hour are held back ([`Vault::brake`]). It
+    /// can be restored for 30 days.
     ///
     /// # Errors
     /// [`EditError::WellKnown`] for documents of which there is always one; [`EditError::NotSaved`].
@@ -59,33 +62,52 @@ impl Vault {
     /// Takes a deletion back.
     ///
     /// # Errors
-    /// [`EditError::NotSaved`], [`EditError::Read`].
+    /// [`EditError::Purged`] if its content is gone; [`EditError::NotSaved`], [`EditError::Read`].
     pub fn restore(&self, document: &Document) -> Result<(), EditError> {
         let inner = self.live()?;
-        if document.status()?.deleted { inner.mark(document, Mark::Restore) } else { Ok(()) }
+        let status = document.status()?;
+        if status.purged {
+            return Err(EditError::Purged { document: document.id() });
+        }
+        if status.deleted { inner.mark(document, Mark::Restore) } else { Ok(()) }
     }
 }
 
 impl Inner {
     fn mark(self: &Arc<Self>, document: &Document, mark: Mark) -> Result<(), EditError> {
         let (space, id) = (document.space(), document.id());
-        let batch = BatchId(random16(&*self.sources));
-        let save = move |tx: &crate::storage::Tx<'_>| {
+        let (batch, now) = (BatchId(random16(&*self.sources)), self.sources.unix_seconds());
+        let save = move |tx: &Tx<'_>| {
             let found = tx.document(space, id)?;
             let row = found.ok_or_else(|| tx.unexpected(format!("no document {id}")))?.row;
-            let (new, deleted) = match &mark {
-                Mark::Delete { heads } => (NewBatch::Tombstone { heads }, true),
-                Mark::Restore => (NewBatch::Restore, false),
-            };
-            tx.save_batch(batch, row, new)?;
-            tx.set_deleted(row, deleted)
+            match &mark {
+                Mark::Delete { heads } => {
+                    // A person has decided.
+                    tx.discard_deletions(row, FateCode::CONTESTED)?;
+                    let saved = tx.save_batch(batch, row, NewBatch::Tombstone { heads })?;
+                    brake::apply(tx, space, saved, now)?;
+                    tx.set_deleted(row, true)
+                }
+                Mark::Restore => {
+                    // A deletion that was held back never left this device.
+                    if tx.discard_deletions(row, FateCode::BRAKE)? == 0 {
+                        tx.save_batch(batch, row, NewBatch::Restore)?;
+                    }
+                    tx.set_deleted(row, false)
+                }
+            }
         };
         self.storage.write::<(), StorageError>(save).map_err(EditError::NotSaved)?;
+        self.marked(space, id);
+        Ok(())
+    }
+
+    /// Whether a document is deleted has changed in the file.
+    pub(crate) fn marked(&self, space: sync_wire::SpaceId, id: sync_wire::DocumentId) {
         if let Some(loaded) = self.shelf.get(space, id) {
             loaded.mark_stale();
         }
         self.hint(space, id);
         self.sync.saved();
-        Ok(())
     }
 }

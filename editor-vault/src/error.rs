@@ -296,6 +296,18 @@ pub enum EditError {
         /// The document.
         document: DocumentId,
     },
+    /// The document is deleted for good.
+    #[error("document {document} was deleted and is purged by now: its content is gone; begin another one")]
+    Purged {
+        /// The document.
+        document: DocumentId,
+    },
+    /// No deletion of the document is contested.
+    #[error("no deletion of document {document} is contested: `vault contested list` shows those that are")]
+    NotContested {
+        /// The document.
+        document: DocumentId,
+    },
     /// The document can only be read, because a change in it could not be applied safely.
     #[error("document {document} is held and can only be read ({reason}): copy what you need into a new document")]
     Held {
@@ -339,6 +351,8 @@ impl EditError {
             Self::NotSaved(error) => error.code(),
             Self::NotSealed { .. } => "not_sealed",
             Self::Deleted { .. } => "deleted",
+            Self::Purged { .. } => "gone",
+            Self::NotContested { .. } => "not_contested",
             Self::Held { .. } => "held",
             Self::NothingToUndo { .. } => "nothing_to_undo",
             Self::NothingToRedo { .. } => "nothing_to_redo",

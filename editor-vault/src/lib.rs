@@ -36,6 +36,8 @@ mod explain; // why, for people
 mod list; // what is in the vault, without loading it
 mod watch; // who wants to know what changed
 mod delete; // tombstones and their taking back
+mod contested; // deletions that did not know the newest edits
+mod brake; // very many deletions are held back
 mod care; // backups, restore points, the doctor, verify
 mod storage; // every SQL statement
 mod bell; // waking the process that syncs
@@ -54,7 +56,9 @@ pub use sync_wire::{
     Actor, BatchId, ChangeHash, DeviceId, DocumentId, FateCode, LogPosition, Role, SpaceId, SpaceKind,
 };
 
+pub use crate::brake::HeldDeletion;
 pub use crate::care::{Finding, Rebuilt, Severity};
+pub use crate::contested::{ContestedDeletion, Decision};
 pub use crate::deferred::Ticket;
 pub use crate::document::{Blame, Document, Revision, Version};
 pub use crate::error::{ConnectError, EditError, OpenError, ReadError, StorageError, SyncError};

@@ -74,7 +74,20 @@ impl Vault {
     /// # Errors
     /// [`ReadError::NoneCalled`], [`ReadError::Ambiguous`].
     pub fn find(&self, title_or_id: &str) -> Result<Document, ReadError> {
-        let listed = self.list(&ListFilter::default())?;
+        self.find_among(&self.list(&ListFilter::default())?, title_or_id)
+    }
+
+    /// As [`Vault::find`], among the documents that are deleted.
+    ///
+    /// # Errors
+    /// As [`Vault::find`].
+    pub fn find_deleted(&self, title_or_id: &str) -> Result<Document, ReadError> {
+        let mut listed = self.list(&ListFilter { include_deleted: true, ..ListFilter::default() })?;
+        listed.retain(|info| info.deleted);
+        self.find_among(&listed, title_or_id)
+    }
+
+    fn find_among(&self, listed: &[DocumentInfo], title_or_id: &str) -> Result<Document, ReadError> {
         if let Ok(id) = title_or_id.parse::<DocumentId>() {
             let mut with_id: Vec<_> = listed.iter().filter(|info| info.id == id).collect();
             with_id.sort_by_key(|info| info.space != self.home());

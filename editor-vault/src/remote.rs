@@ -7,6 +7,7 @@ mod bootstrap; // whole documents for a vault that is new to a space
 mod delivery; // entries of a log, with its resume point
 mod entries; // one entry, into rows
 mod fates; // what became of our batches
+mod offer; // what a relay has lost and gets back
 mod grants; // spaces given, changed, taken; the first login
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use sync_wire::{DocumentId, SpaceId};
 
 pub(crate) use self::bootstrap::Assembly;
+pub(crate) use self::offer::Offering;
 use crate::error::StorageError;
 use crate::loaded::{Arrival, Loaded, Look};
 use crate::vault::Inner;

@@ -19,6 +19,8 @@ pub struct DocumentStatus {
     pub held: Option<String>,
     /// Whether it is deleted.
     pub deleted: bool,
+    /// Whether it is deleted for good: nothing of its content is left.
+    pub purged: bool,
 }
 
 /// The least favourable state of a document's saved edits.
@@ -65,7 +67,7 @@ impl DocumentStatus {
     /// Of a document that nobody has edited yet.
     fn untouched(is_local: bool) -> Self {
         let state = if is_local { DocumentState::Saved } else { DocumentState::Synced };
-        Self { unsaved: false, state, pending_batches: 0, held: None, deleted: false }
+        Self { unsaved: false, state, pending_batches: 0, held: None, deleted: false, purged: false }
     }
 
     /// From what is stored; `is_local`: no relay knows the space.
@@ -84,7 +86,7 @@ impl DocumentStatus {
             DocumentState::Synced
         };
         let pending_batches = counts.pending + counts.stored + counts.parked;
-        Ok(Self { unsaved, state, pending_batches, held: row.held.clone(), deleted: row.deleted })
+        Ok(Self { unsaved, state, pending_batches, held: row.held.clone(), deleted: row.deleted, purged: row.purged })
     }
 }
 

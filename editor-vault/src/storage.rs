@@ -14,8 +14,10 @@ mod changes; // one row per change, verbatim
 mod batches; // the outbox and the fates
 mod recovery; // changes that give way to others
 mod quarantine; // what is only here
+mod deletions; // deletions that a person decides on, and documents that are purged
 mod edits; // what an edit of our own stores
 mod snapshots; // derived, for quick loading
+mod checkpoints; // what a relay may have lost
 mod spaces; // spaces, cursors, grants, re-homing
 mod actors; // slots
 mod meta; // what the file knows of itself
@@ -33,6 +35,8 @@ pub(crate) use self::actors::{ActorRow, Machine};
 pub(crate) use self::audit::StoredChange;
 pub(crate) use self::batches::{BatchState, Fated, NewBatch, Refusal};
 pub(crate) use self::changes::{Attribution, ChangeRow, NewChange, Placed};
+pub(crate) use self::checkpoints::{CheckpointRow, EntryPlace};
+pub(crate) use self::deletions::{Side, WaitingDeletion};
 pub(crate) use self::documents::{DocumentPlace, DocumentRow, ListRow, Moved};
 pub(crate) use self::explain::{OpenBatch, SnapshotFacts};
 use self::open::Checkpoints;

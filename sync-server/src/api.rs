@@ -5,6 +5,7 @@ pub mod front; // what every request passes
 pub mod guard; // what a request to one route passes
 pub mod documents; // the merged state
 pub mod history; // who changed what when
+pub mod quarantine; // what was refused
 pub mod events; // hints that the merged state advanced
 pub mod health; // is this process fit for work
 pub mod metrics; // numbers, on a listener of their own

@@ -8,7 +8,10 @@ mod token; // their credentials
 mod device; // installations
 mod space; // spaces and grants
 mod backup; // a copy, while it runs
-mod doctor; // what is wrong, if anything
+mod doctor; // what is wrong, if anything, at a quick look
+mod verify; // and at a thorough one
+mod explain; // why a document is in the state it is in
+mod quarantine; // what was refused, and why
 mod config; // what is configured
 
 use std::io::Write as _;
@@ -61,8 +64,15 @@ enum Command {
     Device(device::Command),
     /// Writes a verified copy of the database, also while the relay runs
     Backup(backup::Args),
-    /// Looks for what is wrong; 0 if nothing is
+    /// Looks for what is wrong, without reading what the documents say; 0 if nothing is
     Doctor,
+    /// Reads and checks everything: every change, chain, snapshot and projection; 0 if nothing is wrong
+    Verify(verify::Args),
+    /// Says why a document is in the state it is in
+    Explain(explain::Args),
+    /// Changes that were refused
+    #[command(subcommand)]
+    Quarantine(quarantine::Command),
     /// The effective configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -129,6 +139,9 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Device(command) => administer(&place, Missing::Refuse, |admin| device::run(admin, command)),
         Command::Backup(args) => administer(&place, Missing::Refuse, |admin| backup::run(admin, args)),
         Command::Doctor => administer(&place, Missing::Refuse, doctor::run),
+        Command::Verify(args) => administer(&place, Missing::Refuse, |admin| verify::run(admin, args)),
+        Command::Explain(args) => administer(&place, Missing::Refuse, |admin| explain::run(admin, args)),
+        Command::Quarantine(command) => administer(&place, Missing::Refuse, |admin| quarantine::run(admin, command)),
         Command::Config(command) => config::run(&place, &command),
         Command::Openapi => openapi(),
     };

@@ -87,8 +87,19 @@ sections! {
             /// Unchecked changes of one space above which its pushes wait: a check that cannot keep up must slow the
             /// writer down rather than let unexamined entries pile up.
             unchecked_changes_max: u64 = 100_000,
+            /// A check that takes longer puts its document in a lane of its own, where one is checked at a time, so
+            /// that the others do not wait for it. In milliseconds.
+            slow_milliseconds: u64 = 250,
             /// How often to look for unchecked documents that no hint announced, in seconds. Heals a lost hint.
             sweep_seconds: u64 = 5,
+        }
+        /// What becomes of deleted documents.
+        deleted: DeletedDocuments {
+            /// Days after which a deleted document is purged: the content of its changes is dropped for good, their
+            /// hashes stay. Until then anybody who may write can bring it back.
+            keep_days: u64 = 30,
+            /// How often to look for documents that are due, in seconds. The look reads every deletion there ever was.
+            sweep_seconds: u64 = 3_600,
         }
         /// The HTTP interface.
         api: Api {

@@ -55,6 +55,8 @@ metrics! {
     APPENDED_BATCHES = Counter "sync_server_appended_batches_total" [] "Batches appended to a log; repeated pushes are not counted";
     APPENDED_ENTRIES = Counter "sync_server_appended_entries_total" [] "Entries appended to a log";
     APPEND_SECONDS = Histogram "sync_server_append_seconds" [] "From a judged push to its durable append";
+    OFFERED_ENTRIES = Counter "sync_server_offered_entries_total" [] "Entries that devices gave back to a restored log";
+    OFFERED_EPOCHS = Counter "sync_server_offered_epochs_total" [] "New epochs of spaces whose log had gone another way than what devices gave back";
     DELIVERED_FRAMES = Counter "sync_server_delivered_frames_total" [] "Deliveries given to sockets";
     DELIVERED_ENTRIES = Counter "sync_server_delivered_entries_total" [] "Entries in them";
     CHECK_DOCUMENTS = Gauge "sync_server_check_documents" [] "Documents that wait for their check or are being checked";
@@ -148,6 +150,12 @@ pub fn appended(batches: u64, entries: u64, took: Duration) {
     counter!(APPENDED_BATCHES).increment(batches);
     counter!(APPENDED_ENTRIES).increment(entries);
     histogram!(APPEND_SECONDS).record(took);
+}
+
+/// A device gave entries back; `is_new` if its space began a new epoch with them.
+pub fn offered(entries: u64, is_new: bool) {
+    counter!(OFFERED_ENTRIES).increment(entries);
+    counter!(OFFERED_EPOCHS).increment(u64::from(is_new));
 }
 
 /// A delivery was given to a socket.

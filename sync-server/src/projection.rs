@@ -55,6 +55,15 @@ pub async fn current(app: &App, source: &Readable, document: DocumentId) -> Resu
     app.storage.projection(source.space(), document).await
 }
 
+/// Whether a document of which there is no merged state was there, and is deleted for good.
+///
+/// # Errors
+/// Storage failed.
+pub async fn is_purged(app: &App, source: &Readable, document: DocumentId) -> Result<bool, StorageError> {
+    let state = app.storage.document(source.space(), document).await?;
+    Ok(state.is_some_and(|state| state.deleted && state.is_checked()))
+}
+
 /// The merged state of a document once it contains all that the log has of it up to `after`.
 ///
 /// # Errors

@@ -2,8 +2,11 @@
 
 pub mod socket; // start here: the shell of one session
 pub mod append; // the only write path
+pub mod offer; // what devices give back to a log that lost its end
 pub mod read; // delivery, from memory or storage
 pub mod hub; // who wants to hear of which space
 pub mod check; // applies what was appended, behind the log
+pub mod quarantine; // what was refused, for its author
+pub mod purge; // what becomes of deleted documents
 pub mod sessions; // who is connected
 pub mod runtime; // where long work is done

@@ -11,7 +11,7 @@ use crate::api::front::Front;
 use crate::api::guard::Guard;
 use crate::api::openapi::{Answer, Operation};
 use crate::api::problem::{ApiError, Code};
-use crate::api::{documents, events, health, history, openapi};
+use crate::api::{documents, events, health, history, openapi, quarantine};
 use crate::app::App;
 use crate::metrics;
 use crate::relay::socket;
@@ -141,6 +141,19 @@ pub const ROUTES: &[Route] = &[
             query: &["limit", "cursor"],
             answer: Answer::Json("History"),
             problems: &[Code::ParameterInvalid, Code::SpaceNotFound, Code::DocumentNotFound, Code::EpochChanged],
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/spaces/{space}/quarantine",
+        access: Access::Bearer,
+        handler: |guard| guard.get(quarantine::list),
+        operation: &Operation {
+            id: "listQuarantine",
+            summary: "The changes of the caller's account that were refused, newest first, page by page.",
+            query: &["limit", "cursor"],
+            answer: Answer::Json("Quarantine"),
+            problems: &[Code::ParameterInvalid, Code::SpaceNotFound],
         },
     },
     Route {

@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::data_directory::{self, DirectoryError};
 use crate::projection::reached;
-use crate::relay::check;
+use crate::relay::{check, purge};
 use crate::{accept, access, api, metrics, router};
 
 /// The keys with which the relay vouches for its logs; beside the database, never in it.
@@ -129,6 +129,7 @@ impl Server {
             }
         };
         let app = App::new(config, directory, storage, CancellationToken::new());
+        check::recover(&app).await;
         Ok(Self { app, listener, address, measured, _lock: lock })
     }
 
@@ -157,6 +158,7 @@ impl Server {
         let background = TaskTracker::new();
         background.spawn(access::watch(app.clone()));
         background.spawn(check::run(app.clone()));
+        background.spawn(purge::run(app.clone()));
         background.spawn(reached::announce(app.clone()));
         let grace = Duration::from_secs(app.config.server.shutdown_seconds);
         let limits = app.config.connections.clone();

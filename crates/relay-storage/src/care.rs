@@ -1,26 +1,47 @@
-//! Care of the file: a checked copy, and a list of what is wrong with it.
+//! Care of the file: a checked copy, a list of what is wrong with it, and derived data made again.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use document::Document;
 use rusqlite::Connection;
 use rusqlite::backup::Backup;
+use sync_wire::SpaceId;
 
+use crate::documents::NewProjection;
 use crate::error::{StorageError, storage_arm};
-use crate::open::{self, Checkpoints};
+use crate::open::{self, Checkpoints, Journal};
 use crate::storage::Storage;
 
-mod doctor; // the rules that rows must satisfy among themselves
+mod doctor; // the quick look, which reads no change
+mod verify; // the thorough one
+mod rebuild; // derived data, made again
+mod logs; // the rules that the rows of a log satisfy
+mod entries; // the entries of one document, with their changes
+mod replay; // a document put together from its log alone
+mod derived; // snapshot and projection against the log
+mod finding; // what is wrong, where, and what to do
 
-/// Something that is wrong with the storage.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// The stable word for it.
-    pub code: &'static str,
-    /// Where, and what.
-    pub detail: String,
+pub use finding::Finding;
+pub use rebuild::Rebuilt;
+
+/// How a document's merged state is shown: what a projection is compared with, and remade by.
+pub type Project = Arc<dyn Fn(&Document) -> NewProjection + Send + Sync>;
+
+/// What a thorough look found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Verified {
+    /// What is wrong; nothing if all is sound.
+    pub findings: Vec<Finding>,
+    /// Spaces that were looked at.
+    pub spaces: u64,
+    /// Documents in them.
+    pub documents: u64,
+    /// Their entries.
+    pub entries: u64,
 }
 
 /// Why a backup was not made. Nothing is left at its path.
@@ -73,21 +94,41 @@ impl Storage {
     /// [`BackupError`]; an unfinished copy is removed.
     pub async fn backup(&self, to: &Path) -> Result<(), BackupError> {
         let (from, to) = (self.path().to_owned(), to.to_owned());
-        let checkpoints = self.checkpoints();
-        self.apart("storage-backup", move || backup(&from, &to, checkpoints)).await?
+        let (checkpoints, journal) = (self.checkpoints(), self.journal());
+        self.apart("storage-backup", move || backup(&from, &to, checkpoints, journal)).await?
     }
 
-    /// Checks the storage: pages, digests and chain of every log, dense positions, documents against their rows.
-    /// Empty means sound. Reads everything; takes a while on a large storage.
+    /// The quick look: pages, digests and chain of every log, dense positions, whole batches, documents' rows against
+    /// their entries. Empty means sound. Reads no change: [`Storage::verify`] does.
     ///
     /// # Errors
     /// [`StorageError`] if it cannot be read at all.
     pub async fn doctor(&self) -> Result<Vec<Finding>, StorageError> {
+        self.look("storage-doctor", |connection| doctor::examine(connection, doctor::QUICK)).await
+    }
+
+    /// The thorough look, at everything or at one space: what [`Storage::doctor`] does, and beside it every change
+    /// (its hash, its place among those of its actor), every frontier, snapshot and projection against what the log
+    /// gives. Reads everything, one document at a time; the relay may go on meanwhile.
+    ///
+    /// # Errors
+    /// [`StorageError`] if it cannot be read at all.
+    pub async fn verify(&self, only: Option<SpaceId>, project: &Project) -> Result<Verified, StorageError> {
+        let project = project.clone();
+        self.look("storage-verify", move |connection| verify::verify(connection, only, &project)).await
+    }
+
+    /// Runs a long look on a connection of its own.
+    async fn look<T: Send + 'static>(
+        &self,
+        name: &str,
+        look: impl FnOnce(&Connection) -> Result<T, StorageError> + Send + 'static,
+    ) -> Result<T, StorageError> {
         let path = self.path().to_owned();
-        let checkpoints = self.checkpoints();
-        self.apart("storage-doctor", move || {
-            let connection = open::open_reader(&path, checkpoints).map_err(|error| of_open(&error))?;
-            doctor::examine(&connection)
+        let (checkpoints, journal) = (self.checkpoints(), self.journal());
+        self.apart(name, move || {
+            let connection = open::open_reader(&path, checkpoints, journal).map_err(|error| of_open(&error))?;
+            look(&connection)
         })
         .await?
     }
@@ -97,14 +138,14 @@ fn of_open(error: &open::OpenError) -> StorageError {
     StorageError::Io { detail: error.to_string() }
 }
 
-fn backup(from: &Path, to: &Path, checkpoints: Checkpoints) -> Result<(), BackupError> {
+fn backup(from: &Path, to: &Path, checkpoints: Checkpoints, journal: Journal) -> Result<(), BackupError> {
     if to.try_exists().unwrap_or(true) {
         return Err(BackupError::Exists { path: to.to_owned() });
     }
     let mut name = to.file_name().unwrap_or_default().to_owned();
     name.push(".partial");
     let draft = to.with_file_name(name);
-    let made = copy(from, &draft, checkpoints).and_then(|()| publish(&draft, to));
+    let made = copy(from, &draft, checkpoints, journal).and_then(|()| publish(&draft, to));
     if made.is_err() {
         // Whatever is left of the draft is of no use to anybody.
         let _ = fs::remove_file(&draft);
@@ -112,8 +153,8 @@ fn backup(from: &Path, to: &Path, checkpoints: Checkpoints) -> Result<(), Backup
     made
 }
 
-fn copy(from: &Path, draft: &Path, checkpoints: Checkpoints) -> Result<(), BackupError> {
-    let source = open::open_reader(from, checkpoints).map_err(|error| of_open(&error))?;
+fn copy(from: &Path, draft: &Path, checkpoints: Checkpoints, journal: Journal) -> Result<(), BackupError> {
+    let source = open::open_reader(from, checkpoints, journal).map_err(|error| of_open(&error))?;
     open::create_private(draft)
         .map_err(|error| BackupError::Io { path: draft.to_owned(), source: io::Error::other(error.to_string()) })?;
     let mut target = Connection::open(draft)?;
@@ -121,7 +162,7 @@ fn copy(from: &Path, draft: &Path, checkpoints: Checkpoints) -> Result<(), Backu
     Backup::new(&source, &mut target)?.run_to_completion(4096, Duration::from_millis(1), None)?;
     // A copy that is one file, whatever the journal of its original.
     target.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
-    match doctor::examine(&target)?.first() {
+    match doctor::examine(&target, doctor::WHOLE)?.first() {
         None => Ok(()),
         Some(finding) => Err(BackupError::CopyDamaged { detail: finding.detail.clone() }),
     }

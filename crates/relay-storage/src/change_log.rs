@@ -4,8 +4,12 @@
 //! has a digest, each batch end the chain over all digests before it (PROTOCOL §2, §3).
 
 mod append; // the write path: own fate, grant, rules, rows
+mod audit; // what the stored frontier says, for those who verify it
 mod bootstrap; // whole documents for a device that is new to a space
+mod fates; // what became of refused changes
+mod purge; // what is left of a document some time after its deletion
 mod frontier; // what the rules know of a document without loading it
+mod offer; // what a log has lost, given back by devices
 mod read; // pages of a log, and whether a cursor belongs to it
 mod rules; // what a change must satisfy, given its document's frontier
 mod state; // what the writer remembers between groups
@@ -13,7 +17,7 @@ mod state; // what the writer remembers between groups
 use document::Change;
 use sync_wire::log::Receipt;
 use sync_wire::{
-    AccountId, BatchId, BootstrapDocument, Chain, ChangeHash, Cursor, DeviceId, DocumentId, Entry, FateCode,
+    AccountId, BatchId, Blob, BootstrapDocument, Chain, ChangeHash, Cursor, DeviceId, DocumentId, Entry, FateCode,
     LogPosition, Position, Proof, SpaceId,
 };
 
@@ -21,7 +25,12 @@ use crate::error::{StorageError, storage_arm};
 use crate::spaces::RoleRead;
 use crate::storage::Storage;
 
-pub(crate) use frontier::{frontier_is_current, heads_from_bytes, heads_to_bytes, kind_of, unsigned};
+pub(crate) use audit::{Tips, restore_frontier, stored_tips};
+pub use fates::readable_hash;
+pub(crate) use fates::{NewFate, Permanence, Place};
+pub(crate) use frontier::{heads_from_bytes, heads_to_bytes, kind_of, unsigned};
+pub use offer::{Taken, TakenEpoch};
+pub use purge::Purged;
 pub(crate) use read::{entry_bytes, entry_of, log_end};
 pub(crate) use state::LogState;
 
@@ -85,6 +94,8 @@ pub enum BatchContent {
         code: FateCode,
         /// For people.
         detail: String,
+        /// What it holds, as it was pushed: kept with its fate.
+        changes: Vec<Blob>,
     },
 }
 
@@ -149,8 +160,10 @@ pub struct LogPage {
 pub enum CursorVerdict {
     /// It is: epoch and chain agree, at a batch end.
     Continue,
-    /// It is not, or it is no batch end: the device needs a bootstrap.
+    /// There is no such log, or the device has nothing of it: it needs a bootstrap.
     Unknown,
+    /// The device has entries, and this is no batch end of the log: it may have what the log has lost.
+    Elsewhere,
 }
 
 /// Where a bootstrap goes on.

@@ -1,8 +1,10 @@
 //! Documents as the check worker and the read side see them: state, entries, snapshots, projections.
 
 mod checks; // what was checked, up to where, with what result
+mod explain; // why a document is in the state it is in
 mod history; // who changed what when
 mod projections; // the merged JSON that the website reads
+mod remake; // what is derived from a log, made again
 mod snapshots; // one chunk instead of many entries
 
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -13,8 +15,10 @@ use crate::error::StorageError;
 use crate::storage::{Reader, Storage};
 
 pub use checks::{StoreChecked, Stored};
+pub use explain::{Contributor, Deletion, DocumentTips, EntryPlace, Explanation, ProjectionInfo};
 pub use history::{HistoryEntry, HistoryPage};
 pub use projections::{Deleted, ListProjections, NewProjection, Projection, ProjectionList, ProjectionSummary};
+pub(crate) use remake::Remade;
 pub use snapshots::{NewSnapshot, SnapshotInfo, StoredSnapshot};
 
 /// Where a document stands.
@@ -73,11 +77,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`].
     pub async fn document(&self, space: SpaceId, document: DocumentId) -> Result<Option<DocumentState>, StorageError> {
-        self.read(move |reader| {
-            let condition = "s.id = ?1 AND d.id = ?2";
-            Ok(reader.documents_where(condition, &[&space.0, &document.0])?.pop())
-        })
-        .await
+        self.read(move |reader| reader.document_state(space, document)).await
     }
 
     /// Reads the entries of a document in `(after, upto]`, about `bytes_target` of them, at least one.
@@ -97,6 +97,14 @@ impl Storage {
 }
 
 impl Reader {
+    pub(crate) fn document_state(
+        &self,
+        space: SpaceId,
+        document: DocumentId,
+    ) -> Result<Option<DocumentState>, StorageError> {
+        Ok(self.documents_where("s.id = ?1 AND d.id = ?2", &[&space.0, &document.0])?.pop())
+    }
+
     fn documents_where(&self, condition: &str, values: &[&dyn ToSql]) -> Result<Vec<DocumentState>, StorageError> {
         let sql = format!(
             "SELECT s.id, d.id, d.type, d.first_position, s.epoch, d.last_position, d.checked_position, d.entries,

@@ -8,11 +8,13 @@
 //! [`storage`](Storage), the shell.
 
 pub mod accounts; // accounts, tokens, devices
-pub mod care; // backup and doctor
+pub mod care; // backup, doctor, verify
 pub mod change_log; // append, read, resume, bootstrap
 pub mod documents; // checks, snapshots, projections
+pub mod fates; // what was refused, and why
 mod error; // what can go wrong in the database
 mod open; // the open sequence of a connection
+mod place; // the file system that the file is on
 mod options; // what a shell hands in: clock, randomness, limits
 mod receipts; // the keys that vouch for a place in a log
 pub mod spaces; // spaces and grants
@@ -22,16 +24,19 @@ mod url; // where storage is
 pub use accounts::{
     Account, AccountError, DeviceBinding, DeviceInfo, NewToken, Principal, Standing, TokenId, TokenInfo, TokenRef,
 };
-pub use care::{BackupError, Finding};
+pub use care::{BackupError, Finding, Project, Rebuilt, Verified};
 pub use change_log::{
     AppendRequest, BatchContent, BootstrapCursor, BootstrapPage, Check, CursorVerdict, HELD, LogPage, Outcome,
-    ParsedBatch, ReadError, Within,
+    ParsedBatch, Purged, ReadError, Taken, TakenEpoch, Within, readable_hash,
 };
 pub use documents::{
-    Deleted, DocumentPage, DocumentState, HistoryEntry, HistoryPage, ListProjections, NewProjection, NewSnapshot,
-    Projection, ProjectionList, ProjectionSummary, SnapshotInfo, StoreChecked, Stored, StoredSnapshot,
+    Contributor, Deleted, Deletion, DocumentPage, DocumentState, DocumentTips, EntryPlace, Explanation, HistoryEntry,
+    HistoryPage, ListProjections, NewProjection, NewSnapshot, Projection, ProjectionInfo, ProjectionList,
+    ProjectionSummary, SnapshotInfo, StoreChecked, Stored, StoredSnapshot,
 };
 pub use error::StorageError;
+pub use fates::{Condemned, QuarantinePage, QuarantineQuery, RefusedChange};
+pub use file_systems::Remote;
 pub use open::OpenError;
 pub use options::{Clock, Limits, OnCommit, Random, Shell, StorageOptions, system_clock, system_random};
 pub use receipts::{ReceiptKeys, ReceiptKeysError};

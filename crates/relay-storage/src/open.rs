@@ -8,6 +8,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use file_systems::Remote;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -17,12 +18,15 @@ use crate::error::StorageError;
 /// "SVrs": Symphony Vault, relay storage.
 const APPLICATION_ID: i32 = 0x5356_7273;
 /// `major << 16 | minor`. A newer minor version is readable and writable by this build; a newer major one is not.
-const FILE_VERSION: i32 = 1 << 16;
+const FILE_VERSION: i32 = 1 << 16 | STEPS.len() as i32;
 /// Older ones can lose commits when two connections checkpoint at once.
 const SQLITE_VERSION_MIN: i32 = 3_051_003;
 /// Pages of the write-ahead log after which it is moved into the file.
 const CHECKPOINT_PAGES: i32 = 1000;
+/// Version 1.0.
 const SCHEMA: &str = include_str!("open/schema.sql");
+/// What each later minor version adds. An older build reads and writes such a file without it.
+const STEPS: [&str; 1] = [include_str!("open/fates.sql")];
 
 /// Why a storage cannot be opened. Its file is as it was.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +75,18 @@ pub enum OpenError {
         /// The newest major version that this build knows.
         supported: i32,
     },
+    /// Another process has the file, and on its file system only one may.
+    #[error(
+        "storage {}: another process has it open, and on {file_system} only one may; stop that one, or move the data \
+         directory to a local disk",
+        path.display()
+    )]
+    InUse {
+        /// The file.
+        path: PathBuf,
+        /// What the file is on.
+        file_system: Remote,
+    },
     /// The linked SQLite has a known defect.
     #[error("SQLite {found} is linked; 3.51.3 or newer is needed, older ones can lose commits; rebuild the relay")]
     SqliteTooOld {
@@ -97,6 +113,7 @@ impl OpenError {
             Self::Corrupt { .. } => "storage_corrupt",
             Self::Foreign { .. } => "storage_foreign",
             Self::TooNew { .. } => "storage_too_new",
+            Self::InUse { .. } => "storage_in_use",
             Self::SqliteTooOld { .. } => "sqlite_too_old",
             Self::Storage { source, .. } => source.code(),
         }
@@ -121,6 +138,24 @@ pub(crate) enum Checkpoints {
     WhenTold,
 }
 
+/// What makes commits atomic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Journal {
+    /// A write-ahead log: readers and the writer do not wait for each other.
+    WriteAhead,
+    /// A rollback journal, where a write-ahead log is not safe.
+    Rollback,
+}
+
+impl Journal {
+    const fn mode(self) -> &'static str {
+        match self {
+            Self::WriteAhead => "WAL",
+            Self::Rollback => "DELETE",
+        }
+    }
+}
+
 /// Opens the file for reading and writing, makes it if it is not there, and brings its schema up to date.
 ///
 /// The file does not grow beyond `bytes_max`: writes that need more fail as on a full disk.
@@ -128,6 +163,7 @@ pub(crate) fn open_writer(
     path: &Path,
     bytes_max: Option<u64>,
     checkpoints: Checkpoints,
+    journal: Journal,
 ) -> Result<Connection, OpenError> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
         return Err(OpenError::SqliteTooOld { found: rusqlite::version() });
@@ -137,8 +173,8 @@ pub(crate) fn open_writer(
     let mut connection = connect(path).map_err(failed)?;
     let file = identify(&connection).map_err(failed)?;
     let is_new = file.accept(path)?;
-    prepare(&connection, is_new, checkpoints).map_err(failed)?;
-    if is_new {
+    prepare(&connection, is_new, checkpoints, journal).map_err(failed)?;
+    if is_new || file.is_older() {
         migrate(&mut connection).map_err(failed)?;
     }
     if let Some(bytes) = bytes_max {
@@ -149,10 +185,10 @@ pub(crate) fn open_writer(
 }
 
 /// Opens a file that [`open_writer`] has accepted, for reading only.
-pub(crate) fn open_reader(path: &Path, checkpoints: Checkpoints) -> Result<Connection, OpenError> {
+pub(crate) fn open_reader(path: &Path, checkpoints: Checkpoints, journal: Journal) -> Result<Connection, OpenError> {
     let failed = |error| OpenError::of(path, error);
     let connection = connect(path).map_err(failed)?;
-    prepare(&connection, false, checkpoints)
+    prepare(&connection, false, checkpoints, journal)
         .and_then(|()| connection.pragma_update(None, "query_only", true))
         .map_err(failed)?;
     Ok(connection)
@@ -221,19 +257,26 @@ impl FileIdentity {
         }
         Ok(false)
     }
+
+    const fn is_older(&self) -> bool {
+        self.user_version < FILE_VERSION
+    }
 }
 
-fn prepare(connection: &Connection, is_new: bool, checkpoints: Checkpoints) -> rusqlite::Result<()> {
+fn prepare(connection: &Connection, is_new: bool, checkpoints: Checkpoints, journal: Journal) -> rusqlite::Result<()> {
     let is_told = checkpoints == Checkpoints::WhenTold;
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_told)?;
     if is_new {
         connection.execute_batch("PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL;")?;
     }
-    let mode: String = connection.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    let wanted = journal.mode();
+    let mode: String = connection.pragma_update_and_check(None, "journal_mode", wanted, |row| row.get(0))?;
     if mode == "wal" {
         connection.pragma_update(None, "synchronous", "FULL")?;
     } else {
-        tracing::warn!(journal_mode = mode, "The file system has no WAL; writing with a rollback journal, slower");
+        if journal == Journal::WriteAhead {
+            tracing::warn!(journal_mode = mode, "The file system has no WAL; writing with a rollback journal, slower");
+        }
         connection.execute_batch("PRAGMA synchronous = EXTRA;")?;
     }
     connection.execute_batch(
@@ -249,13 +292,19 @@ fn prepare(connection: &Connection, is_new: bool, checkpoints: Checkpoints) -> r
     Ok(())
 }
 
-/// Two processes may find the file empty at once; the second finds it filled once it holds the write lock.
+/// Two processes may find the file empty or old at once; the second finds it ready once it holds the write lock.
 fn migrate(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version: i32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version == 0 {
         transaction.execute_batch(SCHEMA)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+    }
+    let minor = usize::try_from(version & 0xffff).unwrap_or_default();
+    for step in STEPS.iter().skip(minor) {
+        transaction.execute_batch(step)?;
+    }
+    if version < FILE_VERSION {
         transaction.pragma_update(None, "user_version", FILE_VERSION)?;
     }
     transaction.commit()

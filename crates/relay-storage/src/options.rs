@@ -1,8 +1,11 @@
 //! What a shell hands in: clock, randomness, receipt keys, limits, and whether there are threads.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+
+use file_systems::Remote;
 
 use crate::open::Checkpoints;
 use crate::receipts::ReceiptKeys;
@@ -31,6 +34,8 @@ pub struct StorageOptions {
     pub limits: Limits,
     /// Who hears of commits, if anybody.
     pub on_commit: Option<OnCommit>,
+    /// Says what a directory is on, if a write-ahead log is not safe there. Default: asks the system.
+    pub file_system: fn(&Path) -> Option<Remote>,
 }
 
 impl StorageOptions {
@@ -44,6 +49,7 @@ impl StorageOptions {
             shell: Shell::Threads { readers: 2 },
             limits: Limits::default(),
             on_commit: None,
+            file_system: file_systems::remote,
         }
     }
 }
@@ -95,6 +101,10 @@ pub struct Limits {
     pub file_bytes_max: Option<u64>,
     /// Memory for the frontiers of documents that were written lately, in bytes. Default 64 MiB.
     pub frontier_bytes_max: usize,
+    /// Bytes of refused changes that are kept for one account; the oldest go first, their fates stay. Default 64 MiB.
+    pub refused_bytes_max: u64,
+    /// Refused changes of one account whose bytes are kept. Default 10,000.
+    pub refused_changes_max: u64,
 }
 
 impl Default for Limits {
@@ -106,6 +116,8 @@ impl Default for Limits {
             document_bytes_max: 256 << 20,
             file_bytes_max: None,
             frontier_bytes_max: 64 << 20,
+            refused_bytes_max: 64 << 20,
+            refused_changes_max: 10_000,
         }
     }
 }

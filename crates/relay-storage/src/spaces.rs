@@ -352,7 +352,8 @@ const fn kind_code(kind: SpaceKind) -> u8 {
     }
 }
 
-fn kind_from_code(row: &Row<'_>, column: usize) -> rusqlite::Result<SpaceKind> {
+/// The stored form of a kind.
+pub(crate) fn kind_from_code(row: &Row<'_>, column: usize) -> rusqlite::Result<SpaceKind> {
     match row.get(column)? {
         1 => Ok(SpaceKind::Personal),
         2 => Ok(SpaceKind::Team),

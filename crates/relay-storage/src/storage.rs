@@ -12,12 +12,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
+use file_systems::Remote;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::error::{Failure, StorageError};
-use crate::open::{self, Checkpoints, OpenError};
+use crate::open::{self, Checkpoints, Journal, OpenError};
 use crate::options::{Clock, Limits, OnCommit, Random, Shell, StorageOptions};
+use crate::place::Place;
 use crate::receipts::ReceiptKeys;
 use crate::url::StorageUrl;
 
@@ -34,6 +36,7 @@ pub struct Storage {
 
 struct Inner {
     path: PathBuf,
+    place: Place,
     limits: Limits,
     commits: Arc<AtomicU64>,
     running: Running,
@@ -67,6 +70,7 @@ pub(crate) struct Context {
     pub(crate) limits: Limits,
     pub(crate) on_commit: Option<OnCommit>,
     pub(crate) checkpoints: Checkpoints,
+    pub(crate) journal: Journal,
 }
 
 /// A connection that only reads.
@@ -89,13 +93,16 @@ impl Storage {
     /// [`OpenError`], naming the file, the rule and the remedy; the file is as it was.
     pub fn open_blocking(url: &StorageUrl, options: StorageOptions) -> Result<Self, OpenError> {
         let StorageUrl::Sqlite(path) = url;
-        let StorageOptions { receipt_keys, clock, random, shell, limits, on_commit } = options;
+        let StorageOptions { receipt_keys, clock, random, shell, limits, on_commit, file_system } = options;
         let checkpoints = shell.checkpoints();
-        let context = Context { receipt_keys, clock, random, limits, on_commit, checkpoints };
-        let connection = open::open_writer(path, limits.file_bytes_max, checkpoints)?;
+        let place = Place::take(path, file_system)?;
+        let journal = place.journal();
+        let context = Context { receipt_keys, clock, random, limits, on_commit, checkpoints, journal };
+        let connection = open::open_writer(path, limits.file_bytes_max, checkpoints, journal)?;
         let writer = Writer::new(connection, path.clone(), context.clone());
         let commits = Arc::clone(&writer.commits);
-        let reader = || Ok(Reader { connection: open::open_reader(path, checkpoints)?, context: context.clone() });
+        let reader =
+            || Ok(Reader { connection: open::open_reader(path, checkpoints, journal)?, context: context.clone() });
         let running = match shell {
             Shell::Inline => Running::Inline(Box::new(Mutex::new(Some((writer, reader()?))))),
             Shell::Threads { readers } => {
@@ -103,7 +110,7 @@ impl Storage {
                 start(path, writer, readers)?
             }
         };
-        Ok(Self { inner: Arc::new(Inner { path: path.clone(), limits, commits, running }) })
+        Ok(Self { inner: Arc::new(Inner { path: path.clone(), place, limits, commits, running }) })
     }
 
     /// As [`Storage::open_blocking`], on a thread of its own.
@@ -121,6 +128,13 @@ impl Storage {
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.inner.limits
+    }
+
+    /// The file system that the storage is on, if a write-ahead log is not safe there: it has a rollback journal then,
+    /// is slower, and only one process may have it open.
+    #[must_use]
+    pub fn remote_file_system(&self) -> Option<Remote> {
+        self.inner.place.remote()
     }
 
     /// How many groups of writes this handle and its clones have committed. Many writes may share one commit.
@@ -181,6 +195,10 @@ impl Storage {
             Running::Inline(_) => Ok(body()),
             Running::Threads(..) => on_own_thread(name, body).await,
         }
+    }
+
+    pub(crate) fn journal(&self) -> Journal {
+        self.inner.place.journal()
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -8,6 +8,7 @@ mod input; // what the client is told
 mod effect; // what it wants done
 mod status; // what the user can know
 mod inbound; // what the relay delivers, space by space
+mod offer; // what a relay has lost and gets back
 mod outbound; // what is pushed, lane by lane
 
 use std::time::Duration;
@@ -18,8 +19,9 @@ use sync_wire::{
 };
 
 pub use self::effect::{Effect, Fate, Verdict};
-use self::inbound::{Inbound, Lanes};
-pub use self::input::{Input, OutboxBatch};
+use self::inbound::Inbound;
+pub use self::input::{Input, Lanes, OutboxBatch};
+use self::offer::Offers;
 use self::outbound::Outbound;
 pub use self::status::{Link, Status};
 use crate::backoff::Backoff;
@@ -51,6 +53,7 @@ enum State {
 struct Connected {
     stage: Stage,
     inbound: Inbound,
+    offers: Offers,
     outbound: Outbound,
 }
 
@@ -140,8 +143,12 @@ impl Client {
             }
             (State::Waiting { until, .. }, Input::Timeout) if now >= *until => self.connect(effects),
             (State::Connecting, Input::Connected) => {
-                let connected =
-                    Connected { stage: Stage::Reading, inbound: Inbound::default(), outbound: Outbound::default() };
+                let connected = Connected {
+                    stage: Stage::Reading,
+                    inbound: Inbound::default(),
+                    offers: Offers::default(),
+                    outbound: Outbound::default(),
+                };
                 self.state = State::Connected(Box::new(connected));
                 effects.push(Effect::ReadCursors);
             }
@@ -236,13 +243,17 @@ impl Connected {
                 self.inbound.granted(&cursors);
                 self.outbound.rewind(0, effects); // re-homed or unparked batches may lie anywhere
                 self.stage = Stage::Online;
+                self.offers.next(effects);
             }
-            Input::Committed(cursor) => {
-                if self.inbound.committed(&cursor, effects) == Lanes::MayBeOpen {
+            Input::Committed { cursor, lanes } => {
+                self.inbound.committed(&cursor, effects);
+                if lanes == Lanes::Opened {
                     self.outbound.rewind(0, effects);
                 }
             }
             Input::Rejected { detail } => return Err(Lost::retry(format!("a delivery was rejected: {detail}"))),
+            Input::Checkpoints { space, checkpoints } => self.offers.on_checkpoints(space, checkpoints, effects),
+            Input::Run { space, run } => self.offers.on_run(space, run, effects),
             Input::Supplied { space, document, batches } => {
                 self.outbound.on_supplied(space, document, batches, effects);
             }
@@ -282,9 +293,11 @@ impl Connected {
             RelayFrame::Park(park) => self.outbound.on_park(park, effects),
             RelayFrame::Need(need) => self.outbound.on_need(need, effects),
             RelayFrame::Skipped(skipped) => self.outbound.on_skipped(&skipped, effects),
+            RelayFrame::Wanted(wanted) => self.offers.on_wanted(&wanted, effects)?,
             RelayFrame::GrantChanged(GrantChanged { space, grant }) => {
                 self.inbound.on_grant_changed(space, grant.as_ref());
-                effects.push(Effect::ApplyGrant { space, grant });
+                effects.push(Effect::ApplyGrant { space, grant: grant.clone() });
+                self.offers.on_grant_changed(space, grant.as_ref(), effects);
             }
         }
         Ok(())
@@ -300,6 +313,7 @@ impl Connected {
         }
         self.stage = Stage::Welcomed;
         self.inbound.welcome(&welcome.grants);
+        self.offers.welcome(&welcome.grants);
         effects.push(Effect::ApplyGrants {
             account: welcome.account,
             grants: welcome.grants,

@@ -7,6 +7,7 @@ mod input; // what a session is told
 mod effect; // what it wants done
 mod delivery; // one space: its cursor, its bootstrap, what is still to be sent
 mod lanes; // pushes, document by document
+mod offer; // what the log has lost, given back by a device
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,13 +16,14 @@ use sync_wire::limits::{DELIVER_CREDIT, FRAME_BYTES_MAX, HELLO_TIMEOUT, PUSH_CRE
 use sync_wire::planted::{self, Bug};
 use sync_wire::{
     BatchId, Confirm, DeviceFrame, DeviceId, DocumentId, FateCode, Goodbye, GoodbyeCode, Grant, GrantChanged, Hello,
-    Park, Push, RelayFrame, SpaceId, Welcome,
+    Park, Push, RelayFrame, Resume, SpaceId, Welcome,
 };
 
 use self::delivery::Subscription;
 pub use self::effect::Effect;
 pub use self::input::{Authorized, BootstrapCursor, BootstrapPage, Input, LogPage, Outcome, Pushed, Within};
 use self::lanes::{Lanes, content_bytes};
+use self::offer::{Offering, unasked};
 use crate::time::Instant;
 
 /// How often lost hints are healed.
@@ -56,6 +58,8 @@ struct Open {
     device: DeviceId,
     /// Boxed: a map has room for eleven from the first one on, and most devices follow one or two.
     spaces: BTreeMap<SpaceId, Box<Subscription>>,
+    /// Spaces whose log does not know where the device stands: in none of the above until it does.
+    offers: BTreeMap<SpaceId, Offering>,
     lanes: Lanes,
     /// Deliveries that may still be sent before the device confirms some.
     credit: u32,
@@ -154,18 +158,20 @@ impl Session {
         else {
             return Ok(());
         };
-        let spaces: BTreeMap<_, _> = found
-            .grants
-            .iter()
-            .map(|grant| {
-                let cursor = hello.cursors.iter().find(|cursor| cursor.space == grant.space);
-                (grant.space, Box::new(Subscription::new(grant.clone(), cursor)))
-            })
-            .collect();
+        let (mut spaces, mut offers) = (BTreeMap::new(), BTreeMap::new());
+        for grant in &found.grants {
+            let cursor = hello.cursors.iter().find(|cursor| cursor.space == grant.space);
+            if grant.resume == Resume::Offer {
+                offers.insert(grant.space, Offering::new(cursor));
+            } else {
+                spaces.insert(grant.space, Box::new(Subscription::new(grant.clone(), cursor)));
+            }
+        }
         let followed: Vec<SpaceId> = spaces.keys().copied().collect();
         let mut open = Box::new(Open {
             device: hello.device,
             spaces,
+            offers,
             lanes: Lanes::default(),
             credit: DELIVER_CREDIT,
             regrant: Regrant::Idle,
@@ -219,6 +225,17 @@ impl Open {
         match input {
             Input::Frame(DeviceFrame::Push(push)) => self.on_push(push, effects)?,
             Input::Frame(DeviceFrame::Confirm(confirm)) => self.on_confirm(confirm)?,
+            Input::Frame(DeviceFrame::Offer(offer)) => {
+                let space = offer.space;
+                let offering = self.offers.get_mut(&space).ok_or_else(|| unasked(space))?;
+                offering.on_part(offer, effects)?;
+            }
+            Input::Wanted(wanted) => {
+                if let Some(offering) = self.offers.get_mut(&wanted.space) {
+                    offering.on_wanted(wanted, effects);
+                }
+            }
+            Input::OfferEnded(grant) => self.on_offer_ended(grant, effects)?,
             Input::Frame(DeviceFrame::Hello(_)) => return Err(Breach("Hello was sent twice".into())),
             Input::Appended { space, document, outcomes } => self.on_appended(space, document, outcomes, effects),
             Input::Read(page) => self.on_read(page, effects),
@@ -257,6 +274,15 @@ impl Open {
 
     fn on_push(&mut self, push: Push, effects: &mut Vec<Effect>) -> Result<(), Breach> {
         self.lanes.count(&push.content)?;
+        if let Some(offering) = self.offers.get_mut(&push.space) {
+            offering.held.push(push); // bounded by the credit that it holds
+            return Ok(());
+        }
+        self.judge(push, effects)
+    }
+
+    /// Appends a push whose credit is counted.
+    fn judge(&mut self, push: Push, effects: &mut Vec<Effect>) -> Result<(), Breach> {
         let Some(subscription) = self.spaces.get_mut(&push.space) else {
             self.lanes.settle(&push.content);
             effects.push(Effect::Send(no_such_space(&push)));
@@ -264,6 +290,17 @@ impl Open {
         };
         subscription.remember_own(push.batch);
         self.lanes.push(self.device, push, effects)
+    }
+
+    /// The device stands in the log again: the log goes on, and so do its pushes.
+    fn on_offer_ended(&mut self, grant: Grant, effects: &mut Vec<Effect>) -> Result<(), Breach> {
+        let space = grant.space;
+        let is_due = self.offers.get(&space).is_some_and(Offering::is_ending);
+        let Some(offering) = is_due.then(|| self.offers.remove(&space)).flatten() else { return Ok(()) };
+        self.spaces.insert(space, Box::new(Subscription::new(grant.clone(), None)));
+        effects.push(Effect::Send(RelayFrame::GrantChanged(GrantChanged { space, grant: Some(grant) })));
+        effects.push(Effect::Follow { space });
+        offering.held.into_iter().try_for_each(|push| self.judge(push, effects))
     }
 
     fn on_appended(
@@ -328,6 +365,7 @@ impl Open {
             effects.push(Effect::Unfollow { space });
             effects.push(Effect::Send(RelayFrame::GrantChanged(GrantChanged { space, grant: None })));
         }
+        self.end_untaken_offers(&grants, effects);
         for grant in grants {
             self.on_granted(grant, effects);
         }
@@ -336,8 +374,24 @@ impl Open {
         }
     }
 
+    /// Whoever may not read a space any more has nothing to offer to it.
+    fn end_untaken_offers(&mut self, grants: &[Grant], effects: &mut Vec<Effect>) {
+        let is_granted = |space: &SpaceId| grants.iter().any(|grant| grant.space == *space);
+        let taken: Vec<SpaceId> = self.offers.keys().copied().filter(|space| !is_granted(space)).collect();
+        for space in taken {
+            effects.push(Effect::Send(RelayFrame::GrantChanged(GrantChanged { space, grant: None })));
+            for push in self.offers.remove(&space).into_iter().flat_map(|offering| offering.held) {
+                self.lanes.settle(&push.content);
+                effects.push(Effect::Send(no_such_space(&push)));
+            }
+        }
+    }
+
     fn on_granted(&mut self, grant: Grant, effects: &mut Vec<Effect>) {
         let space = grant.space;
+        if self.offers.contains_key(&space) {
+            return; // the grant that ends the offer says it as it is then
+        }
         match self.spaces.get_mut(&space) {
             Some(subscription) => {
                 if let Some(changed) = subscription.regrant(grant) {

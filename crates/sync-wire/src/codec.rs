@@ -2,9 +2,9 @@
 
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
-use crate::frame::{Ack, Bootstrap, Content, Deliver, DeviceFrame, Hello, RelayFrame, kind};
+use crate::frame::{Ack, Bootstrap, Content, Deliver, DeviceFrame, Hello, Offer, OfferPart, RelayFrame, kind};
 use crate::ids::LogPosition;
-use crate::limits::{BATCH_CHANGES_MAX, FRAME_BYTES_MAX, HASHES_MAX, SPACES_MAX, TEXT_BYTES_MAX};
+use crate::limits::{BATCH_CHANGES_MAX, CHECKPOINTS_MAX, FRAME_BYTES_MAX, HASHES_MAX, SPACES_MAX, TEXT_BYTES_MAX};
 use crate::planted::{self, Bug};
 use crate::strict::{self, Fault};
 
@@ -76,6 +76,7 @@ pub fn decode_device_frame(bytes: &[u8]) -> Result<Option<DeviceFrame>, DecodeEr
             DeviceFrame::Push(push)
         }
         kind::CONFIRM => DeviceFrame::Confirm(read(kind, &mut body)?),
+        kind::OFFER => DeviceFrame::Offer(check_offer(read(kind, &mut body)?)?),
         _ => return Ok(None),
     }))
 }
@@ -105,6 +106,7 @@ pub fn decode_relay_frame(bytes: &[u8]) -> Result<Option<RelayFrame>, DecodeErro
         kind::SKIPPED => RelayFrame::Skipped(read(kind, &mut body)?),
         kind::GRANT_CHANGED => RelayFrame::GrantChanged(read(kind, &mut body)?),
         kind::GOODBYE => RelayFrame::Goodbye(read(kind, &mut body)?),
+        kind::WANTED => RelayFrame::Wanted(read(kind, &mut body)?),
         _ => return Ok(None),
     }))
 }
@@ -117,6 +119,7 @@ pub fn encode_device_frame(frame: &DeviceFrame) -> Vec<u8> {
         DeviceFrame::Hello(body) => write(kind::HELLO, body, &mut bytes),
         DeviceFrame::Push(body) => write(kind::PUSH, body, &mut bytes),
         DeviceFrame::Confirm(body) => write(kind::CONFIRM, body, &mut bytes),
+        DeviceFrame::Offer(body) => write(kind::OFFER, body, &mut bytes),
     }
     bytes
 }
@@ -144,6 +147,7 @@ pub fn append_relay_frame(frame: &RelayFrame, bytes: &mut Vec<u8>) {
         RelayFrame::Skipped(body) => write(kind::SKIPPED, body, bytes),
         RelayFrame::GrantChanged(body) => write(kind::GRANT_CHANGED, body, bytes),
         RelayFrame::Goodbye(body) => write(kind::GOODBYE, body, bytes),
+        RelayFrame::Wanted(body) => write(kind::WANTED, body, bytes),
     }
 }
 
@@ -195,6 +199,26 @@ fn check_content(content: &Content) -> Result<(), DecodeError> {
         Content::Tombstone(heads) => at_most(kind::PUSH, "heads", heads.len(), HASHES_MAX),
         Content::Restore => Ok(()),
     }
+}
+
+fn check_offer(offer: Offer) -> Result<Offer, DecodeError> {
+    let refused = |reason: &str| DecodeError::Body { kind: kind::OFFER, reason: reason.into() };
+    match &offer.part {
+        OfferPart::Checkpoints(checkpoints) => {
+            at_most(kind::OFFER, "checkpoints", checkpoints.len(), CHECKPOINTS_MAX)?;
+            if checkpoints.windows(2).any(|pair| pair[0].position >= pair[1].position) {
+                return Err(refused("checkpoints are not ascending"));
+            }
+        }
+        OfferPart::Run(run) => {
+            let places = run.upto.0.checked_sub(run.after.0).ok_or_else(|| refused("a run ends before it begins"))?;
+            if (run.entries.len() as u64) > places {
+                return Err(refused("a run has more entries than places"));
+            }
+        }
+        OfferPart::Done => {}
+    }
+    Ok(offer)
 }
 
 fn check_deliver(deliver: Deliver) -> Result<Deliver, DecodeError> {

@@ -5,6 +5,7 @@ mod device; // what a device says
 mod relay; // what the relay says
 mod entry; // entries of a log
 mod grant; // spaces, and what an account may do in them
+mod offer; // a log given back to a relay that lost its end
 mod code; // numbers that say why
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ pub use code::{FateCode, GoodbyeCode};
 pub use device::{BootstrapPoint, Confirm, Content, Cursor, Hello, Push, VersionRange};
 pub use entry::{BootstrapDocument, Entry, PositionedEntry, SnapshotPart};
 pub use grant::{Grant, Resume, Role, SpaceKind};
+pub use offer::{Checkpoint, Offer, OfferPart, Run, Voucher, Wanted};
 pub use relay::{Ack, Bootstrap, Deliver, Goodbye, GrantChanged, Need, Park, Proof, Refuse, Skipped, Welcome};
 
 /// Kind numbers. Those without a struct here are reserved, so that older peers skip them.
@@ -24,7 +26,7 @@ pub mod kind {
     pub const PUSH: u32 = 2;
     /// [`super::Confirm`]
     pub const CONFIRM: u32 = 3;
-    /// Reserved: entries offered to a restored relay.
+    /// [`super::Offer`]
     pub const OFFER: u32 = 4;
     /// Reserved: presence of a device.
     pub const DEVICE_PRESENCE: u32 = 5;
@@ -52,6 +54,8 @@ pub mod kind {
     pub const RELAY_PRESENCE: u32 = 25;
     /// [`super::Goodbye`]
     pub const GOODBYE: u32 = 26;
+    /// [`super::Wanted`]
+    pub const WANTED: u32 = 27;
 }
 
 /// What a device sends.
@@ -63,6 +67,8 @@ pub enum DeviceFrame {
     Push(Push),
     /// Deliveries are durable here.
     Confirm(Confirm),
+    /// Entries that the relay once had.
+    Offer(Offer),
 }
 
 /// What the relay sends.
@@ -88,6 +94,8 @@ pub enum RelayFrame {
     GrantChanged(GrantChanged),
     /// The relay closes the connection, and says why and for how long.
     Goodbye(Goodbye),
+    /// A part of an offer was looked at.
+    Wanted(Wanted),
 }
 
 /// Opaque bytes that are shared, not copied, between readers.

@@ -22,6 +22,8 @@ pub const BATCH_CHANGES_MAX: usize = 4096;
 pub const SPACES_MAX: usize = 4096;
 /// Largest number of hashes in one `Need` and in the heads of a tombstone.
 pub const HASHES_MAX: usize = 4096;
+/// Largest number of checkpoints in one offer; a device with more names its newest.
+pub const CHECKPOINTS_MAX: usize = 4096;
 /// Largest text in a frame (agent names, details of a refusal), in bytes.
 pub const TEXT_BYTES_MAX: usize = 1024;
 

@@ -28,11 +28,21 @@ pub enum Bug {
     ResumePointOutsideTransaction,
     /// An ack is written with a position that is not its batch's.
     BrokenCodec,
+    /// Another change under a name and number that the log has is acknowledged as if it were that one.
+    EquivocationAcked,
+    /// A change that rests on what the log lacks is stored.
+    OrphanStored,
+    /// A change gets its position in a space with other people before it was checked.
+    UncheckedInTeam,
+    /// A device gets its own entries without bytes, also those that it pushed on another connection.
+    OwnEntriesWithoutBytes,
+    /// The checksum of a stored change is not looked at.
+    DamageBelieved,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::AckBeforeCommit,
         Self::CursorMovedByAck,
         Self::HintLostWithoutPoll,
@@ -44,6 +54,11 @@ impl Bug {
         Self::CreditLeaked,
         Self::ResumePointOutsideTransaction,
         Self::BrokenCodec,
+        Self::EquivocationAcked,
+        Self::OrphanStored,
+        Self::UncheckedInTeam,
+        Self::OwnEntriesWithoutBytes,
+        Self::DamageBelieved,
     ];
 }
 

@@ -43,15 +43,20 @@ impl Words {
                 ("it is larger than the relay takes", "make the document smaller, or have the limit raised")
             }
             FateCode::SCHEMA => ("its type is newer than the relay knows", "wait until the relay is upgraded"),
-            FateCode::CONTESTED => {
-                ("it deletes edits that its author had not seen", "look at them and delete it again")
-            }
+            FateCode::CONTESTED => (
+                "it deletes edits that its author had not seen",
+                "look at them, then `vault contested delete` or `vault contested keep`",
+            ),
             FateCode::DELETED => ("the document was deleted elsewhere", "restore the document, or copy what you need"),
             FateCode::MISSING => {
                 ("it rests on edits that nobody could supply", "sync the device that made those edits")
             }
             FateCode::HEADS => ("too many devices edited it at once without seeing each other", "sync, then edit once"),
             FateCode::NO_SUCH_SPACE => ("the relay shows no such space to this account", "ask to be let in again"),
+            FateCode::BRAKE => (
+                "very many documents were deleted within an hour",
+                "let the deletions go with `vault brake release`, or take them back with `vault brake undo`",
+            ),
             FateCode::HELD => ("the document is held at the relay", "wait until its operator has repaired it"),
             _ => ("the relay gave a reason that this program does not know", "install a newer release, then sync"),
         };
@@ -81,7 +86,7 @@ pub(super) fn summary(explanation: &Explanation) -> String {
         sentences.push("Some edits are in memory only; they are saved in a moment.".into());
     }
     if explanation.deleted {
-        sentences.push("It is deleted; `vault restore` brings it back.".into());
+        sentences.push("It is deleted; `vault undelete` brings it back for 30 days.".into());
     }
     sentences.join(" ")
 }

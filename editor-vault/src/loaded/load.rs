@@ -9,7 +9,7 @@
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 
-use document::{Change, Document, HeaderError, LoadError, Snapshot};
+use document::{ApplyError, Change, Document, HeaderError, LoadError, Snapshot};
 use sync_wire::{Blob, ChangeHash};
 
 use super::{Loaded, State};
@@ -43,7 +43,7 @@ pub(super) fn load(inner: &Inner, loaded: &Loaded, state: &mut State) -> Result<
     let mut document = base.document;
     let corrected = base.origin.and_then(|origin| correct_type(inner, row, origin, &document));
     state.type_name = corrected.or_else(|| state.type_name.take());
-    let taken = take_in(&mut document, rows, base.through);
+    let taken = take_in(&mut document, rows, base.through, &|hash| has_no_fate(inner, row, hash));
     if taken.applied > SNAPSHOT_AFTER_CHANGES && taken.held.is_none() && taken.is_complete {
         store_snapshot(inner, row, &document, taken.through);
     }
@@ -61,7 +61,7 @@ pub(super) fn apply_new_rows(inner: &Inner, loaded: &Loaded, state: &mut State) 
     let (Some(document), Some(row)) = (state.document.as_mut(), state.stored.as_ref()) else { return Ok(()) };
     let after = state.lineage.point.load(Ordering::Acquire);
     let rows = inner.storage.read(|tx| tx.changes_after(row.row, after))?;
-    let taken = take_in(document, rows, after);
+    let taken = take_in(document, rows, after, &|hash| has_no_fate(inner, row, hash));
     finish(inner, loaded, row, &taken);
     if taken.held.is_some() {
         state.held = taken.held;
@@ -162,8 +162,19 @@ struct Taken {
     held: Option<String>,
 }
 
+/// Whether a change is one of ours that the relay has yet to judge.
+fn has_no_fate(inner: &Inner, row: &DocumentRow, hash: &ChangeHash) -> bool {
+    let unsettled = inner.storage.read(|tx| tx.unsettled(row.row));
+    unsettled.is_ok_and(|members| members.iter().any(|member| member.change.hash() == *hash))
+}
+
 /// Applies what can be applied, as one batch if nothing is wrong with it.
-fn take_in(document: &mut Document, rows: Vec<ChangeRow>, after: i64) -> Taken {
+fn take_in(
+    document: &mut Document,
+    rows: Vec<ChangeRow>,
+    after: i64,
+    has_no_fate: &dyn Fn(&ChangeHash) -> bool,
+) -> Taken {
     let last = rows.last().map_or(after, |row| row.row).max(after);
     let mut taken = Taken { through: last, applied: 0, is_complete: true, held: None };
     let mut excluded = HashSet::new();
@@ -181,6 +192,11 @@ fn take_in(document: &mut Document, rows: Vec<ChangeRow>, after: i64) -> Taken {
             Ok(_) => {
                 taken.applied += ready.changes.len();
                 return taken;
+            }
+            // A snapshot has another change under its name and number: the relay refuses it, and it is written anew.
+            Err(ApplyError::Equivocation { hash, .. }) if has_no_fate(&hash) => {
+                taken.is_complete = false;
+                excluded.insert(hash);
             }
             Err(error) => {
                 taken.held = Some(error.to_string());

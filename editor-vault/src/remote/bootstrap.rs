@@ -10,6 +10,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use document::{Document, LoadError, Snapshot, WalkedType};
+use sync_core::client::Lanes;
 use sync_wire::{
     Bootstrap, BootstrapDocument, BootstrapPoint, ChangeHash, Cursor, DocumentId, LogPosition, SnapshotPart, SpaceId,
 };
@@ -63,7 +64,7 @@ impl Inner {
         self: &Arc<Self>,
         bootstrap: Bootstrap,
         assembly: &mut Assembly,
-    ) -> Result<Cursor, RemoteError> {
+    ) -> Result<(Cursor, Lanes), RemoteError> {
         let Bootstrap { space: id, at, documents, done } = bootstrap;
         let space = self.storage.read(|tx| tx.space(id))?;
         let space = space.and_then(|space| space.resuming.map(|resuming| (space.row, resuming)));
@@ -90,25 +91,26 @@ impl Inner {
         };
         let reached = before.filter(|_| !done).map(|point| BootstrapPoint { after, ..point });
         let arrived: Vec<DocumentId> = ready.iter().map(|document| document.document).collect();
-        let cursor = self.storage.write_remote(move |tx| {
+        let (cursor, lanes) = self.storage.write_remote(move |tx| {
             let space = tx.space(id)?.ok_or_else(|| RemoteError::rejected(format!("space {id} is gone")))?;
             let now = space.resuming.ok_or_else(|| RemoteError::rejected(format!("space {id} has no cursor")))?;
             if now != resuming {
                 // A snapshot failed to load meanwhile, and its space begins anew.
                 return Err(RemoteError::rejected(format!("space {id} does not go on with this bootstrap")));
             }
+            let mut lanes = Lanes::Unchanged;
             for document in ready {
-                document.store(tx, &space)?;
+                lanes = lanes.and(document.store(tx, &space)?);
             }
             let cursor = Cursor { space: id, at: now.at, chain: now.chain, bootstrap: reached };
             tx.set_cursor(space.row, &cursor)?;
-            Ok::<_, RemoteError>(cursor)
+            Ok::<_, RemoteError>((cursor, lanes))
         })?;
         self.recovered_if_names_are_gone();
         for document in arrived {
             self.take_in(id, document, None);
         }
-        Ok(cursor)
+        Ok((cursor, lanes))
     }
 
     /// A snapshot is not what it claims: the whole log of its space comes instead. The connection ends with what this
@@ -227,15 +229,17 @@ impl Taken<Snapshot> {
 }
 
 impl Taken<Checked> {
-    fn store(self, tx: &Tx<'_>, space: &SpaceRow) -> Result<(), RemoteError> {
+    fn store(self, tx: &Tx<'_>, space: &SpaceRow) -> Result<Lanes, RemoteError> {
         if let Some(Checked { snapshot, type_name }) = self.snapshot {
             let bytes = snapshot.bytes.len();
             let row = tx.renew_document(space, self.document, type_name.as_deref(), bytes)?;
             tx.put_snapshot(row, &SnapshotRow { origin: Origin::Relay, through: 0, snapshot })?;
         }
+        let mut lanes = Lanes::Unchanged;
         for (at, parsed) in &self.entries {
-            store(parsed, tx, space, *at)?; // loaded documents are read anew
+            // Loaded documents are read anew.
+            lanes = lanes.and(store(parsed, tx, space, *at)?.lanes);
         }
-        Ok(())
+        Ok(lanes)
     }
 }

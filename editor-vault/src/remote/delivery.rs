@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sync_wire::log::EntryIdentity;
+use sync_core::client::Lanes;
+use sync_wire::log::{EntryIdentity, EntryKind, Receipt};
 use sync_wire::planted::{self, Bug};
-use sync_wire::{Chain, Cursor, Deliver, DocumentId, Entry, LogPosition, Position, Salt, SpaceId};
+use sync_wire::{Chain, Cursor, Deliver, DeviceId, DocumentId, Entry, LogPosition, Position, Salt, SpaceId};
 
 use super::RemoteError;
 use super::entries::{Parsed, Stored, Stores, parse, store};
+use super::offer::entry_bytes;
+use crate::care::RestorePoint;
 use crate::loaded::{Announced, Arrival};
-use crate::storage::{Resuming, SpaceRow, Tx};
+use crate::storage::{CheckpointRow, Resuming, Side, SpaceRow, Tx};
 use crate::vault::Inner;
 
 /// A delivery whose entries' bytes are their hashes'.
@@ -20,6 +23,8 @@ struct Delivery {
     entries: Vec<Parsed>,
     /// As the relay says.
     chain: Chain,
+    /// This one.
+    device: DeviceId,
 }
 
 /// What a delivery did to the vault.
@@ -27,43 +32,48 @@ struct Outcome {
     cursor: Cursor,
     /// Somebody else writes under a name of this vault.
     is_rotated: bool,
+    lanes: Lanes,
     arrivals: BTreeMap<DocumentId, Arrival>,
 }
 
 impl Inner {
     /// Makes a delivery durable with its resume point, in one transaction, and lets loaded documents take it in. It is
     /// compared with the vault in that transaction, and what it brought is handed on: nothing is read twice.
-    pub(crate) fn commit_remote(self: &Arc<Self>, deliver: Deliver) -> Result<Cursor, RemoteError> {
-        let Deliver { space, after, entries, chain, .. } = deliver;
+    pub(crate) fn commit_remote(self: &Arc<Self>, deliver: Deliver) -> Result<(Cursor, Lanes), RemoteError> {
+        let Deliver { space, after, entries, chain, receipt } = deliver;
         let entries = entries.into_iter().map(parse).collect::<Result<Vec<_>, _>>()?;
-        let delivery = Delivery { space, after, entries, chain };
+        let delivery = Delivery { space, after, entries, chain, device: self.device };
+        self.guard_deletions(&delivery)?;
         if planted::is(Bug::ResumePointOutsideTransaction) {
             return self.commit_remote_in_two(delivery);
         }
         let announced = self.announce(space, delivery.entries.iter().map(|parsed| parsed.entry.document));
+        let now = self.sources.unix_seconds();
         let outcome = self.storage.write_remote(move |tx| {
             let (found, known) = delivery.find(tx)?;
-            let outcome = delivery.store(tx, &found, delivery.verify(&known)?)?;
+            let mut outcome = delivery.store(tx, &found, delivery.verify(&known)?, now)?;
             tx.set_cursor(found.row, &outcome.cursor)?;
+            outcome.lanes = outcome.lanes.and(delivery.checkpoint(tx, &found, &outcome.cursor, receipt)?);
             Ok::<_, RemoteError>(outcome)
         })?;
         Ok(self.arrived(outcome, &announced))
     }
 
     /// Planted: who ends between the two never asks for the entries again.
-    fn commit_remote_in_two(self: &Arc<Self>, delivery: Delivery) -> Result<Cursor, RemoteError> {
+    fn commit_remote_in_two(self: &Arc<Self>, delivery: Delivery) -> Result<(Cursor, Lanes), RemoteError> {
+        let now = self.sources.unix_seconds();
         let (delivery, found, cursor) = self.storage.write_remote(move |tx| {
             let (found, known) = delivery.find(tx)?;
             let cursor = delivery.verify(&known)?;
             tx.set_cursor(found.row, &cursor)?;
             Ok::<_, RemoteError>((delivery, found, cursor))
         })?;
-        let outcome = self.storage.write_remote(move |tx| delivery.store(tx, &found, cursor))?;
+        let outcome = self.storage.write_remote(move |tx| delivery.store(tx, &found, cursor, now))?;
         Ok(self.arrived(outcome, &Announced::default()))
     }
 
-    fn arrived(self: &Arc<Self>, outcome: Outcome, announced: &Announced) -> Cursor {
-        let Outcome { cursor, is_rotated, arrivals } = outcome;
+    fn arrived(self: &Arc<Self>, outcome: Outcome, announced: &Announced) -> (Cursor, Lanes) {
+        let Outcome { cursor, is_rotated, lanes, arrivals } = outcome;
         if is_rotated {
             self.recovered();
         }
@@ -73,7 +83,24 @@ impl Inner {
                 None => self.take_in(cursor.space, document, Some(&arrival)),
             }
         }
-        cursor
+        (cursor, lanes)
+    }
+
+    /// Makes a restore point before so many deletions of others are taken in that somebody may have gone wild.
+    fn guard_deletions(&self, delivery: &Delivery) -> Result<(), RemoteError> {
+        let (deletions, now) = (delivery.deletions(), self.sources.unix_seconds());
+        if deletions == 0 {
+            return Ok(());
+        }
+        let is_first = self.storage.read(|tx| match tx.space(delivery.space)? {
+            Some(space) => tx.would_be_too_many(Side::Elsewhere, &space, now, deletions),
+            None => Ok(false),
+        })?;
+        if is_first {
+            tracing::warn!(space.id = %delivery.space, deletions, "Very many documents are deleted at once");
+            self.make_restore_point(RestorePoint::BeforeDeletions)?;
+        }
+        Ok(())
     }
 }
 
@@ -99,16 +126,58 @@ impl Delivery {
         Ok(Cursor { space: self.space, at, chain, bootstrap: known.bootstrap })
     }
 
+    /// How many documents others delete with it.
+    fn deletions(&self) -> u64 {
+        let is_one = |entry: &Entry| entry.kind == EntryKind::Tombstone && entry.device != self.device;
+        self.entries.iter().filter(|parsed| is_one(&parsed.entry)).count() as u64
+    }
+
+    /// Keeps its end with the receipt. What the relay acknowledged before it and did not deliver is not in its log: it
+    /// is pushed again.
+    fn checkpoint(
+        &self,
+        tx: &Tx<'_>,
+        space: &SpaceRow,
+        cursor: &Cursor,
+        receipt: Receipt,
+    ) -> Result<Lanes, RemoteError> {
+        if cursor.bootstrap.is_none() {
+            let place = CheckpointRow { at: cursor.at, chain: cursor.chain, receipt };
+            tx.add_checkpoint(space.row, &place, self.bytes(tx)?)?;
+        }
+        Ok(Lanes::opened(tx.reopen_up_to(space.row, cursor.at.position)?))
+    }
+
+    /// What its entries take in a frame, with their bytes.
+    fn bytes(&self, tx: &Tx<'_>) -> Result<usize, RemoteError> {
+        let mut bytes = 0;
+        for Parsed { entry, change } in &self.entries {
+            bytes += entry_bytes(entry);
+            bytes += match change {
+                Some(change) => change.bytes.len(),
+                None if entry.kind == EntryKind::Change => tx.own_bytes(entry.batch)?, // it came by hash only
+                None => 0,
+            };
+        }
+        Ok(bytes)
+    }
+
     fn end(&self) -> LogPosition {
         let position = Position(self.after.position.0 + self.entries.len() as u64);
         LogPosition { epoch: self.after.epoch, position }
     }
 
-    fn store(&self, tx: &Tx<'_>, space: &SpaceRow, cursor: Cursor) -> Result<Outcome, RemoteError> {
-        let mut outcome = Outcome { cursor, is_rotated: false, arrivals: BTreeMap::new() };
+    fn store(&self, tx: &Tx<'_>, space: &SpaceRow, cursor: Cursor, now: i64) -> Result<Outcome, RemoteError> {
+        let deletions = self.deletions();
+        if deletions > 0 {
+            tx.count_deletions(Side::Elsewhere, space, now, deletions)?;
+        }
+        let arrivals = BTreeMap::new();
+        let mut outcome = Outcome { cursor, is_rotated: false, lanes: Lanes::Unchanged, arrivals };
         for (parsed, at) in self.entries.iter().zip(positions(self.after)) {
             let stored = store(parsed, tx, space, at)?;
             outcome.is_rotated |= stored.effect == Stores::OwnName;
+            outcome.lanes = outcome.lanes.and(stored.lanes);
             let arrival = outcome.arrivals.entry(parsed.entry.document);
             add(arrival.or_insert_with(|| Arrival::after(stored.place.moved)), &stored, parsed);
         }

@@ -1,12 +1,16 @@
 //! One entry of a log, into rows.
 
 use document::{Change, Seed};
+use sync_core::client::Lanes;
 use sync_wire::log::{EntryKind, marker_hash};
 use sync_wire::{Entry, FateCode, LogPosition};
 
 use super::RemoteError;
 use crate::recovery::{Because, recover};
 use crate::storage::{DocumentPlace, NewChange, Placed, SpaceRow, Tx};
+
+/// Why a document can only be read whose changes come without bytes.
+const PURGED_BEFORE: &str = "its content is purged at the relay";
 
 /// An entry whose bytes are its hash's.
 #[derive(Debug)]
@@ -21,6 +25,7 @@ pub(super) struct Stored {
     /// Where its document stood before.
     pub(super) place: DocumentPlace,
     pub(super) effect: Stores,
+    pub(super) lanes: Lanes,
 }
 
 /// What an entry did to its document.
@@ -64,8 +69,15 @@ pub(super) fn store(parsed: &Parsed, tx: &Tx<'_>, space: &SpaceRow, at: LogPosit
         _ => None,
     };
     let place = tx.ensure_document(space, entry.document, type_name)?;
-    let effect = store_in(parsed, tx, space, place.row, at)?;
-    Ok(Stored { place, effect })
+    if entry.kind != EntryKind::Change {
+        tx.add_marker(space.row, place.row, at.position, entry)?;
+    }
+    if place.is_purged {
+        // Nothing of it is taken any more, and what was ours has its fate.
+        return Ok(Stored { place, effect: Stores::Nothing, lanes: Lanes::Unchanged });
+    }
+    let (effect, lanes) = store_in(parsed, tx, space, place.row, at)?;
+    Ok(Stored { place, effect, lanes })
 }
 
 fn store_in(
@@ -74,47 +86,60 @@ fn store_in(
     space: &SpaceRow,
     document: i64,
     at: LogPosition,
-) -> Result<Stores, RemoteError> {
+) -> Result<(Stores, Lanes), RemoteError> {
     let entry = &parsed.entry;
     match (entry.kind, &parsed.change) {
         (EntryKind::Change, Some(change)) => place(tx, document, entry, change, at),
         (EntryKind::Change, None) => {
-            let missing = || format!("change {} came without bytes and is not here", entry.hash);
             let known = match tx.change_of_batch(document, entry.batch, &entry.hash)? {
                 Some(row) => Some(row),
                 None => tx.change_by_hash(document, &entry.hash)?,
             };
-            let row = known.ok_or_else(|| RemoteError::Rejected(missing()))?;
+            let Some(row) = known else {
+                // The relay has purged it; the entry that says so is still to come, and until then nobody may edit it.
+                tx.set_held(document, Some(PURGED_BEFORE))?;
+                return Ok((Stores::Other, Lanes::Unchanged));
+            };
             settle(tx, entry, row, at)?;
-            Ok(Stores::Nothing)
+            Ok((Stores::Nothing, Lanes::Unchanged))
         }
         (EntryKind::Tombstone | EntryKind::Restore, _) => {
-            mark(tx, space, document, entry, at)?;
-            Ok(Stores::Other)
+            let lanes = mark(tx, space, document, entry, at)?;
+            Ok((Stores::Other, lanes))
         }
-        (EntryKind::Void | EntryKind::Erased, _) => {
+        (EntryKind::Erased, _) => {
+            erase(tx, space, document, entry, at)?;
+            Ok((Stores::Other, Lanes::Unchanged))
+        }
+        (EntryKind::Void, _) => {
             let reason = "its log was repaired in a way that this release cannot follow: install a newer one";
             tx.set_held(document, Some(reason))?;
-            Ok(Stores::Other)
+            Ok((Stores::Other, Lanes::Unchanged))
         }
     }
 }
 
-fn place(tx: &Tx<'_>, document: i64, entry: &Entry, change: &Change, at: LogPosition) -> Result<Stores, RemoteError> {
+fn place(
+    tx: &Tx<'_>,
+    document: i64,
+    entry: &Entry,
+    change: &Change,
+    at: LogPosition,
+) -> Result<(Stores, Lanes), RemoteError> {
     let new = NewChange { change, position: Some(at.position), device: Some(entry.device), batch: entry.batch };
     match tx.place(document, new)? {
         Placed::Known(row) => {
             settle(tx, entry, row, at)?;
-            Ok(Stores::Nothing)
+            Ok((Stores::Nothing, Lanes::Unchanged))
         }
         Placed::New(row) => {
-            tx.unpark(document, FateCode::MISSING)?;
+            let lanes = Lanes::opened(tx.unpark(document, FateCode::MISSING)?);
             // Only a clone or an older copy of this vault can have written it.
             if tx.is_own_actor(&change.header.actor)? {
                 tx.forget_actors()?;
-                return Ok(Stores::OwnName);
+                return Ok((Stores::OwnName, lanes));
             }
-            Ok(Stores::Change { row })
+            Ok((Stores::Change { row }, lanes))
         }
         Placed::Taken { row, hash } => {
             // The log has decided between two changes of one name and number: ours gives way, and gets another name.
@@ -124,31 +149,52 @@ fn place(tx: &Tx<'_>, document: i64, entry: &Entry, change: &Change, at: LogPosi
                 let detail = format!("change {} and change {hash} have one actor and number", entry.hash);
                 return Err(RemoteError::Rejected(detail));
             }
-            place(tx, document, entry, change, at).map(|_| Stores::OwnName)
+            place(tx, document, entry, change, at).map(|(_, lanes)| (Stores::OwnName, lanes))
         }
     }
 }
 
 /// A change that was here has its place in the log now, and so have the batches that hold it.
 fn settle(tx: &Tx<'_>, entry: &Entry, row: i64, at: LogPosition) -> Result<(), RemoteError> {
-    tx.set_position(row, at.position, entry.device)?;
+    tx.set_position(row, at.position, entry.device, entry.batch)?;
     tx.accept_change(row, at)?;
     Ok(())
 }
 
-fn mark(tx: &Tx<'_>, space: &SpaceRow, document: i64, entry: &Entry, at: LogPosition) -> Result<(), RemoteError> {
+fn mark(tx: &Tx<'_>, space: &SpaceRow, document: i64, entry: &Entry, at: LogPosition) -> Result<Lanes, RemoteError> {
+    compare_hash(space, entry, at)?;
+    let deleted = entry.kind == EntryKind::Tombstone;
+    tx.set_deleted(document, deleted)?;
+    let opened = if deleted {
+        // It has happened: nothing is left to be decided.
+        tx.discard_deletions(document, FateCode::CONTESTED)?;
+        tx.discard_deletions(document, FateCode::BRAKE)?;
+        0
+    } else {
+        tx.unpark(document, FateCode::DELETED)?
+    };
+    if let Some(own) = tx.batch(entry.batch)? {
+        tx.accept(own.row, at)?;
+    }
+    Ok(Lanes::opened(opened))
+}
+
+/// The bytes go, if the log itself has said before that the document is deleted: nothing else may empty a vault.
+fn erase(tx: &Tx<'_>, space: &SpaceRow, document: i64, entry: &Entry, at: LogPosition) -> Result<(), RemoteError> {
+    compare_hash(space, entry, at)?;
+    if !tx.is_deleted_in_log(document)? {
+        tx.set_held(document, Some("the relay says that it is purged, and it was never deleted"))?;
+        return Ok(());
+    }
+    tx.purge(document, at)?;
+    Ok(())
+}
+
+fn compare_hash(space: &SpaceRow, entry: &Entry, at: LogPosition) -> Result<(), RemoteError> {
     let heads = entry.heads.as_deref().unwrap_or_default();
     if marker_hash(entry.kind, space.space, entry.document, entry.batch, heads) != entry.hash {
         let detail = format!("the {:?} entry at {at} does not have its hash", entry.kind);
         return Err(RemoteError::Rejected(detail));
-    }
-    let deleted = entry.kind == EntryKind::Tombstone;
-    tx.set_deleted(document, deleted)?;
-    if !deleted {
-        tx.unpark(document, FateCode::DELETED)?;
-    }
-    if let Some(own) = tx.batch(entry.batch)? {
-        tx.accept(own.row, at)?;
     }
     Ok(())
 }

@@ -69,7 +69,7 @@ fn record(tx: &Tx<'_>, fate: &Fate, now: i64) -> Result<bool, StorageError> {
         return Ok(false); // settled by the log or by an earlier fate
     }
     match &fate.verdict {
-        Verdict::Accepted { at } => tx.accept(batch.row, *at)?,
+        Verdict::Accepted { at } => tx.accept_undelivered(batch.row, *at)?,
         Verdict::Stored => tx.set_stored(batch.row)?,
         Verdict::Parked { code, judged_by, detail } => park(tx, &batch, *code, *judged_by, detail)?,
         // The space may be granted again: what was written for it waits.
@@ -99,8 +99,10 @@ fn refuse(tx: &Tx<'_>, batch: &Fated, refusal: &Refusal<'_>) -> Result<bool, Sto
         let because = Because { code: refusal.code, detail: refusal.detail, unix_seconds: refusal.unix_seconds };
         return recover(tx, batch.document, change, &because);
     }
-    if matches!(batch.content, Content::Tombstone(_)) {
-        tx.set_deleted(batch.document, false)?;
+    match &batch.content {
+        Content::Tombstone(_) => tx.set_deleted(batch.document, false)?,
+        Content::Restore if refusal.code == FateCode::GONE => tx.set_deleted(batch.document, true)?,
+        Content::Changes(_) | Content::Restore => {}
     }
     tx.quarantine(batch.row, refusal, None)?;
     Ok(false)

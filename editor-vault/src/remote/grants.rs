@@ -3,6 +3,8 @@
 use sync_wire::{AccountId, Cursor, Grant, Resume, SpaceId, SpaceKind};
 
 use super::RemoteError;
+use crate::care::RestorePoint;
+use crate::error::StorageError;
 use crate::storage::{SpaceRow, Tx};
 use crate::vault::Inner;
 
@@ -27,7 +29,7 @@ impl Inner {
             let is_ours = tx.account()? == Some(account) && tx.proven_login()?.is_some_and(|proven| proven == login);
             let spaces = tx.spaces()?;
             // What is parked may be let go by a version that moved: whoever has such batches stores the grants anew.
-            let is_known = is_ours && !tx.has_parked()? && are_known(&spaces, &grants);
+            let is_known = is_ours && !tx.has_parked()? && are_known(&spaces, &grants) && !has_lost(tx, &grants)?;
             Ok(is_known.then(|| granted(&spaces)))
         };
         if let Some(cursors) = self.storage.read_at_once(is_known)? {
@@ -81,7 +83,7 @@ impl Inner {
             return Err(RemoteError::OtherAccount { owner, found: account });
         }
         if has_documents {
-            self.make_restore_point()?;
+            self.make_restore_point(RestorePoint::BeforeLogin)?;
         }
         Ok(())
     }
@@ -121,6 +123,16 @@ fn cursors(tx: &Tx<'_>) -> Result<Vec<Cursor>, RemoteError> {
 
 fn granted(spaces: &[SpaceRow]) -> Vec<Cursor> {
     spaces.iter().filter(|space| space.role.is_some()).filter_map(SpaceRow::cursor).collect()
+}
+
+/// Whether a log ends before something that it has acknowledged.
+fn has_lost(tx: &Tx<'_>, grants: &[Grant]) -> Result<bool, StorageError> {
+    for grant in grants {
+        if tx.has_undelivered(grant.space, grant.end.position)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether the grants are those that are stored, and no cursor moves.

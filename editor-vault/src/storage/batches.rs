@@ -180,7 +180,8 @@ impl Tx<'_> {
 
     pub(crate) fn accept(&self, batch: i64, at: LogPosition) -> Result<(), StorageError> {
         self.execute(
-            "UPDATE batches SET state = 2, epoch = ?2, position = ?3, code = NULL, detail = NULL WHERE id = ?1",
+            "UPDATE batches SET state = 2, epoch = ?2, position = ?3, code = NULL, detail = NULL, undelivered = NULL
+             WHERE id = ?1",
             params![batch, at.epoch.0, signed(at.position.0)],
         )?;
         Ok(())
@@ -189,8 +190,8 @@ impl Tx<'_> {
     /// A change came with the log: its own batches, pending or stored, are settled.
     pub(crate) fn accept_change(&self, change: i64, at: LogPosition) -> Result<(), StorageError> {
         self.execute(
-            "UPDATE batches SET state = 2, epoch = ?2, position = ?3, code = NULL, detail = NULL
-             WHERE change = ?1 AND state IN (0, 1, 3)",
+            "UPDATE batches SET state = 2, epoch = ?2, position = ?3, code = NULL, detail = NULL, undelivered = NULL
+             WHERE change = ?1 AND (state IN (0, 1, 3) OR undelivered IS NOT NULL)",
             params![change, at.epoch.0, signed(at.position.0)],
         )?;
         Ok(())
@@ -261,8 +262,14 @@ impl Tx<'_> {
     pub(crate) fn unpark_for_limits(&self, limits_version: u64) -> Result<usize, StorageError> {
         self.execute(
             "UPDATE batches SET state = 0
-             WHERE state IN (0, 1, 3) AND state = 3 AND judged_by <> ?1 AND code NOT IN (?2, ?3)",
-            params![signed(limits_version), FateCode::GRANT.0, FateCode::NO_SUCH_SPACE.0],
+             WHERE state IN (0, 1, 3) AND state = 3 AND judged_by <> ?1 AND code NOT IN (?2, ?3, ?4, ?5)",
+            params![
+                signed(limits_version),
+                FateCode::GRANT.0,
+                FateCode::NO_SUCH_SPACE.0,
+                FateCode::CONTESTED.0, // a person decides
+                FateCode::BRAKE.0,
+            ],
         )
     }
 
@@ -319,7 +326,8 @@ const SELECT_OUTBOX: &str = "
     FROM batches b JOIN documents d ON d.id = b.document JOIN spaces s ON s.id = d.space
     LEFT JOIN changes c ON c.id = b.change";
 
-/// A parked batch closes its lane for everything saved after it.
+/// A parked batch closes its lane for everything saved after it; not so a contested deletion (code 37), because edits
+/// win until a person decides.
 const OUTBOX: &str = "
     SELECT b.id, s.space, d.document, b.batch, b.kind, b.hashes, c.bytes, b.state
     FROM batches b JOIN documents d ON d.id = b.document JOIN spaces s ON s.id = d.space
@@ -327,7 +335,8 @@ const OUTBOX: &str = "
     WHERE b.state IN (0, 1) AND b.id > ?1
       AND s.role IS NOT NULL AND s.epoch IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM batches p
-                      WHERE p.document = b.document AND p.state IN (0, 1, 3) AND p.state = 3 AND p.id < b.id)
+                      WHERE p.document = b.document AND p.state IN (0, 1, 3) AND p.state = 3
+                        AND p.code IS NOT 37 AND p.id < b.id)
     ORDER BY b.id";
 
 pub(super) const SELECT_FATED: &str = "

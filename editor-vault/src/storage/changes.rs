@@ -132,10 +132,16 @@ impl Tx<'_> {
     }
 
     /// A change that was here got its place in the log.
-    pub(crate) fn set_position(&self, change: i64, at: Position, device: DeviceId) -> Result<(), StorageError> {
+    pub(crate) fn set_position(
+        &self,
+        change: i64,
+        at: Position,
+        device: DeviceId,
+        batch: BatchId,
+    ) -> Result<(), StorageError> {
         self.execute(
-            "UPDATE changes SET position = ?2, device = ?3 WHERE id = ?1",
-            params![change, signed(at.0), device.0],
+            "UPDATE changes SET position = ?2, device = ?3, batch = ?4 WHERE id = ?1",
+            params![change, signed(at.0), device.0, batch.0],
         )?;
         Ok(())
     }

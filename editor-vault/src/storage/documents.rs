@@ -9,6 +9,9 @@ use super::tx::unsigned;
 use super::{SpaceRow, Tx};
 use crate::error::StorageError;
 
+/// What `deleted` says of a document whose bytes are gone for good; 1 is deleted, 0 is not.
+pub(super) const PURGED: i64 = 2;
+
 /// A document as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DocumentRow {
@@ -17,6 +20,8 @@ pub(crate) struct DocumentRow {
     pub(crate) title: Option<String>,
     pub(crate) title_is_stale: bool,
     pub(crate) deleted: bool,
+    /// Deleted for good: the bytes are gone.
+    pub(crate) purged: bool,
     pub(crate) held: Option<String>,
     pub(crate) bytes: u64,
     pub(crate) moved: Moved,
@@ -38,6 +43,8 @@ pub(crate) struct DocumentPlace {
     pub(crate) moved: Moved,
     /// Whether its type was known.
     pub(crate) is_typed: bool,
+    /// Whether it is deleted for good.
+    pub(crate) is_purged: bool,
 }
 
 /// A document in a list.
@@ -70,12 +77,13 @@ impl Tx<'_> {
         type_name: Option<&str>,
     ) -> Result<DocumentPlace, StorageError> {
         let found = self.one(
-            "SELECT id, type, point, generation FROM documents WHERE space = ?1 AND document = ?2",
+            "SELECT id, type, point, generation, deleted FROM documents WHERE space = ?1 AND document = ?2",
             params![space.row, id.0],
             |row| {
                 let moved = Moved { point: row.get(2)?, generation: row.get(3)? };
                 let type_name: Option<String> = row.get(1)?;
-                Ok(DocumentPlace { row: row.get(0)?, moved, is_typed: type_name.is_some() })
+                let is_purged = row.get::<_, i64>(4)? == PURGED;
+                Ok(DocumentPlace { row: row.get(0)?, moved, is_typed: type_name.is_some(), is_purged })
             },
         )?;
         match found {
@@ -89,7 +97,7 @@ impl Tx<'_> {
                     "INSERT INTO documents (space, document, type) VALUES (?1, ?2, ?3)",
                     params![space.row, id.0, type_name],
                 )?;
-                Ok(DocumentPlace { row, moved: Moved::default(), is_typed: false })
+                Ok(DocumentPlace { row, moved: Moved::default(), is_typed: false, is_purged: false })
             }
         }
     }
@@ -163,7 +171,10 @@ impl Tx<'_> {
     }
 
     pub(crate) fn set_deleted(&self, document: i64, deleted: bool) -> Result<(), StorageError> {
-        self.execute("UPDATE documents SET deleted = ?2 WHERE id = ?1", params![document, deleted])?;
+        self.execute(
+            "UPDATE documents SET deleted = ?2 WHERE id = ?1 AND deleted <> ?3",
+            params![document, deleted, PURGED],
+        )?;
         Ok(())
     }
 
@@ -244,6 +255,7 @@ fn read_document(row: &rusqlite::Row<'_>, first: usize) -> rusqlite::Result<Docu
         title: row.get(first + 2)?,
         title_is_stale: row.get(first + 3)?,
         deleted: row.get(first + 4)?,
+        purged: row.get::<_, i64>(first + 4)? == PURGED,
         held: row.get(first + 5)?,
         bytes: unsigned(row.get(first + 6)?),
         moved: Moved { point: row.get(first + 7)?, generation: row.get(first + 8)? },

@@ -11,12 +11,12 @@ impl Tx<'_> {
     /// The row of a document by its space's present id; nothing is made.
     pub(crate) fn edited(&self, space: SpaceId, id: DocumentId) -> Result<Option<DocumentPlace>, StorageError> {
         self.one(
-            "SELECT d.id, d.type IS NOT NULL, d.point, d.generation
+            "SELECT d.id, d.type IS NOT NULL, d.point, d.generation, d.deleted = 2
              FROM spaces s JOIN documents d ON d.space = s.id AND d.document = ?2 WHERE s.space = ?1",
             [&space.0, &id.0],
             |row| {
                 let moved = Moved { point: row.get(2)?, generation: row.get(3)? };
-                Ok(DocumentPlace { row: row.get(0)?, moved, is_typed: row.get(1)? })
+                Ok(DocumentPlace { row: row.get(0)?, moved, is_typed: row.get(1)?, is_purged: row.get(4)? })
             },
         )
     }

@@ -14,12 +14,37 @@ pub(crate) const VERSION: u32 = MAJOR * VERSION_UNIT + MIGRATIONS.len() as u32;
 
 /// What each minor added to the one before it. Only additions, so that programs of the older minor, which may have the
 /// file open at the same time, read and write on. A new file takes the same steps.
-pub(crate) const MIGRATIONS: [&str; 1] = [
+pub(crate) const MIGRATIONS: [&str; 2] = [
     // 1.001: what replaces a batch, how often its content was written anew, and when its fate came.
     "ALTER TABLE batches ADD COLUMN replaced INTEGER REFERENCES batches (id);
      ALTER TABLE batches ADD COLUMN rewritten INTEGER NOT NULL DEFAULT 0;
      ALTER TABLE batches ADD COLUMN decided INTEGER;
      CREATE INDEX batches_excluded ON batches (document, culprit) WHERE culprit IS NOT NULL;",
+    // 1.002: what a relay that lost the end of a log is given back (storage/checkpoints.rs). `undelivered` is the space
+    // of a batch that was acknowledged and not delivered yet.
+    "CREATE TABLE checkpoints (
+         space INTEGER NOT NULL REFERENCES spaces (id),
+         position INTEGER NOT NULL,
+         epoch BLOB NOT NULL CHECK (length(epoch) = 8),
+         chain BLOB NOT NULL CHECK (length(chain) = 32),
+         key INTEGER NOT NULL,
+         mac BLOB NOT NULL CHECK (length(mac) = 32),
+         bytes INTEGER NOT NULL,
+         PRIMARY KEY (space, position)
+     ) STRICT, WITHOUT ROWID;
+     CREATE TABLE markers (
+         space INTEGER NOT NULL REFERENCES spaces (id),
+         position INTEGER NOT NULL,
+         document INTEGER NOT NULL REFERENCES documents (id),
+         kind INTEGER NOT NULL,
+         hash BLOB NOT NULL CHECK (length(hash) = 32),
+         device BLOB NOT NULL CHECK (length(device) = 16),
+         batch BLOB NOT NULL CHECK (length(batch) = 16),
+         heads BLOB,
+         PRIMARY KEY (space, position)
+     ) STRICT, WITHOUT ROWID;
+     ALTER TABLE batches ADD COLUMN undelivered INTEGER REFERENCES spaces (id);
+     CREATE INDEX batches_undelivered ON batches (undelivered) WHERE undelivered IS NOT NULL;",
 ];
 
 /// Makes an empty vault of the first minor.

@@ -140,6 +140,7 @@ impl Tx<'_> {
         }
         let up_to = [&at.epoch.0[..], &at.position.0.to_be_bytes()].concat();
         self.set_meta(&format!("{AGAIN_UP_TO}{}", space.row), &up_to)?;
+        self.drop_checkpoints(space.row, Position::START)?; // a part of it is not sound
         let at = LogPosition { position: Position::START, ..at };
         self.set_cursor(space.row, &Cursor { space: space.space, at, chain: Chain::START, bootstrap: None })
     }

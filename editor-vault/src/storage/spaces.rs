@@ -107,14 +107,30 @@ impl Tx<'_> {
         )?;
         let known = self.space(grant.space)?.ok_or_else(|| self.unexpected("a grant was stored and is not there"))?;
         let cursor = match (grant.resume, known.resuming) {
-            (Resume::Continue, Some(_)) => return Ok(known),
+            (Resume::Continue, Some(_)) => {
+                self.reopen_after(known.row, grant.end.position)?;
+                return Ok(known);
+            }
+            // What it has is offered first; then the relay says where the log goes on.
+            (Resume::Offer, _) => return Ok(known),
+            (Resume::From { at, chain }, _) => {
+                self.go_back(known.row, at)?;
+                let at = LogPosition { epoch: grant.end.epoch, position: at };
+                Cursor { space: grant.space, at, chain, bootstrap: None }
+            }
             (Resume::Continue, None) => start(grant),
-            (Resume::Bootstrap { at, chain }, _) => Cursor {
-                space: grant.space,
-                at: LogPosition { epoch: grant.end.epoch, position: at },
-                chain,
-                bootstrap: (at > Position::START).then_some(BootstrapPoint { at, after: None }),
-            },
+            (Resume::Bootstrap { at, chain }, before) => {
+                let is_later = |now: Resuming| now.at.epoch == grant.end.epoch && now.at.position <= at;
+                if !before.is_none_or(is_later) {
+                    self.go_back(known.row, Position::START)?; // another log, or an older one
+                }
+                Cursor {
+                    space: grant.space,
+                    at: LogPosition { epoch: grant.end.epoch, position: at },
+                    chain,
+                    bootstrap: (at > Position::START).then_some(BootstrapPoint { at, after: None }),
+                }
+            }
         };
         self.set_cursor(known.row, &cursor)?;
         self.space(grant.space)?.ok_or_else(|| self.unexpected("a cursor was stored and its space is not there"))

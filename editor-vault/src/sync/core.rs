@@ -11,7 +11,7 @@ use sync_wire::{Cursor, DeviceFrame, RelayFrame};
 
 use super::Connection;
 use crate::error::StorageError;
-use crate::remote::{Assembly, RemoteError};
+use crate::remote::{Assembly, Offering, RemoteError};
 use crate::vault::Inner;
 
 /// Where effects go that the vault cannot perform.
@@ -31,6 +31,7 @@ pub(super) struct Core {
     /// Of the credentials.
     login: [u8; 32],
     assembly: Assembly,
+    offering: Option<Offering>,
     /// Whether the account behind the credentials is known to be the vault's: before that, nothing is pushed.
     is_proven: bool,
     /// Stronger than what the client says: a person must act.
@@ -48,6 +49,7 @@ impl Core {
             client: Client::new(inner.device, connection.agent, u64::from_le_bytes(seed)),
             inner,
             assembly: Assembly::default(),
+            offering: None,
             is_proven: false,
             is_blocked: false,
             status: Status::default(),
@@ -86,6 +88,7 @@ impl Core {
         match effect {
             Effect::Connect => {
                 self.assembly = Assembly::default();
+                self.offering = None;
                 wire.connect();
                 None
             }
@@ -110,7 +113,7 @@ impl Core {
             }
             Effect::CommitDelivery(deliver) => {
                 let committed = self.inner.commit_remote(deliver);
-                Some(self.answer(committed.map(Input::Committed)))
+                Some(self.answer(committed.map(|(cursor, lanes)| Input::Committed { cursor, lanes })))
             }
             Effect::CommitBootstrap(bootstrap) => {
                 let is_done = bootstrap.done;
@@ -118,7 +121,21 @@ impl Core {
                 if is_done && committed.is_ok() {
                     self.inner.start_filling();
                 }
-                Some(self.answer(committed.map(Input::Committed)))
+                Some(self.answer(committed.map(|(cursor, lanes)| Input::Committed { cursor, lanes })))
+            }
+            Effect::ReadCheckpoints { space } => {
+                self.offering = None;
+                let found = self.inner.checkpoints(space);
+                Some(self.answer(found.map(|checkpoints| Input::Checkpoints { space, checkpoints })))
+            }
+            Effect::ReadRun { space, after } => {
+                let read = self.inner.run(space, after, &mut self.offering);
+                Some(self.answer(read.map(|run| Input::Run { space, run })))
+            }
+            Effect::NoteOffered { space, taken } => {
+                self.offering = None;
+                self.inner.note_offered(space, taken);
+                None
             }
             Effect::RecordFates(fates) => {
                 let recorded = self.inner.record_fates(&fates);

@@ -3,6 +3,7 @@
 mod backup;
 #[cfg(unix)]
 mod bridge;
+mod deleting;
 mod documents;
 mod history;
 mod keymap;

@@ -62,6 +62,23 @@ fn a_restore_point_is_made_before_the_first_login() {
 }
 
 #[test]
+fn a_restore_point_is_made_before_a_vault_joins_an_account_that_has_documents() {
+    let (house, relay) = (House::new(), Relay::start(&["alice"]));
+    let first = house.open("a");
+    first.create("note", Some("in the account"), None).unwrap();
+    sync(&first, &relay, "alice");
+    let second = house.open("b");
+    second.create("note", Some("in the vault"), None).unwrap();
+    second.well_known("settings").unwrap().edit(|draft| draft.put(TAB_SIZE, 2.into())).unwrap();
+    sync(&second, &relay, "alice");
+    assert_eq!(second.list(&ListFilter::default()).unwrap().len(), 3);
+    let points: Vec<_> = std::fs::read_dir(house.path("b").join("restore-points")).unwrap().collect();
+    assert_eq!(points.len(), 1);
+    let point = points[0].as_ref().unwrap().path();
+    assert_eq!(count(&point, "SELECT count(*) FROM documents"), 2, "as before the two were joined");
+}
+
+#[test]
 fn seeds_that_two_devices_made_alike_are_one_change() {
     let (house, relay) = (House::new(), Relay::start(&["alice"]));
     for name in ["a", "b"] {

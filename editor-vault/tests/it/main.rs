@@ -1,6 +1,7 @@
 //! The vault as its hosts use it: saving, reopening, other processes, broken files, and a relay.
 
 mod deferred; // edits that do not wait
+mod deleting; // deletions, and what becomes of them
 mod faults; // what is broken outside
 mod filling; // changes out of snapshots
 mod gathering; // into a large document while it is open
@@ -12,6 +13,7 @@ mod killed; // processes that end without warning
 mod listing; // what is in a vault
 mod login; // from a local space to an account
 mod memory; // what stays loaded
+mod offering; // a relay that lost the end of a log
 mod processes; // several at once
 mod recovery; // what a relay refuses, and vaults that were copied
 mod relay; // a relay in a few lines

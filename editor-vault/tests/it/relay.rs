@@ -149,6 +149,26 @@ impl Relay {
             bytes: Some(change.bytes.clone()),
             heads: None,
         };
+        self.append_entry(space, entry);
+    }
+
+    /// Deletes a document as another device, or purges it as the relay.
+    pub(crate) fn append_marker(&self, space: SpaceId, document: DocumentId, kind: EntryKind, heads: &[ChangeHash]) {
+        let number = self.entries(space).len().to_le_bytes();
+        let batch = BatchId([[number, number].concat().as_slice()].concat().try_into().unwrap());
+        let hash = marker_hash(kind, space, document, batch, heads);
+        let heads = (kind == EntryKind::Tombstone).then(|| heads.to_vec());
+        self.append_entry(space, Entry { kind, document, hash, device: DeviceId([99; 16]), batch, bytes: None, heads });
+    }
+
+    /// Forgets the bytes of the changes of a document.
+    pub(crate) fn clear_bytes(&self, space: SpaceId, document: DocumentId) {
+        let mut state = self.shared.state.lock().unwrap();
+        let entries = &mut state.spaces.get_mut(&space).unwrap().entries;
+        entries.iter_mut().filter(|entry| entry.document == document).for_each(|entry| entry.bytes = None);
+    }
+
+    fn append_entry(&self, space: SpaceId, entry: Entry) {
         self.shared.state.lock().unwrap().spaces.get_mut(&space).unwrap().append(entry);
         self.shared.grew.send_modify(|grown| *grown += 1);
     }
@@ -316,7 +336,7 @@ impl Session {
         let mut state = shared.state.lock().unwrap();
         match frame {
             DeviceFrame::Hello(hello) => self.greet(&state, &hello),
-            DeviceFrame::Confirm(_) => Vec::new(),
+            DeviceFrame::Confirm(_) | DeviceFrame::Offer(_) => Vec::new(),
             DeviceFrame::Push(push) => {
                 let answer = self.judge(&mut state, &push);
                 drop(state);

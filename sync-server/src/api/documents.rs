@@ -109,8 +109,13 @@ pub async fn get(
     let missing = || ApiError::new(Code::DocumentNotFound, format!("no document {document:.80} in space {space}"));
     let id: DocumentId = document.parse().map_err(|_| missing())?;
     app.paths.remember(request.uri().path(), (source.space(), id));
-    let found = find(&app, &source, id, &query).await?;
-    Ok(found.ok_or_else(missing)?.answer(request.headers()).await)
+    match find(&app, &source, id, &query).await? {
+        Some(found) => Ok(found.answer(request.headers()).await),
+        None if projection::is_purged(&app, &source, id).await.map_err(|error| ApiError::unavailable(&error))? => {
+            Err(ready::deleted(id))
+        }
+        None => Err(missing()),
+    }
 }
 
 /// The answer of [`get`] to whoever may have it, if memory has all that it takes; says nothing otherwise.

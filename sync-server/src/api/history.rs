@@ -89,7 +89,7 @@ const fn kind_name(kind: EntryKind) -> &'static str {
 }
 
 /// RFC 3339 in UTC, to the millisecond.
-fn shown_time(unix_milliseconds: i64) -> String {
+pub(super) fn shown_time(unix_milliseconds: i64) -> String {
     let nanoseconds = i128::from(unix_milliseconds) * 1_000_000;
     let time = time::OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
     time.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()

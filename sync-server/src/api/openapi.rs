@@ -205,5 +205,14 @@ fn schemas() -> Value {
             "time": {"type": "string", "format": "date-time"}, "bytes": {"type": "integer"},
         })),
         "History": page(reference("HistoryItem")),
+        "RefusedChange": object(json!({
+            "document": id, "hash": text, "device": id, "batch": text,
+            "code": {"type": "string", "description": "The word of the protocol for the rule."},
+            "culprit": {"type": ["string", "null"], "description": "The change at fault, if that is another one."},
+            "detail": text, "time": {"type": "string", "format": "date-time"},
+            "final": {"type": "boolean", "description": "Else it may be pushed again without the culprit."},
+            "bytes": {"type": ["integer", "null"], "description": "Its size, while its bytes are kept."},
+        })),
+        "Quarantine": page(reference("RefusedChange")),
     })
 }

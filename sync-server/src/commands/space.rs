@@ -76,7 +76,8 @@ pub(super) async fn run(admin: Admin, command: Command) -> Outcome {
     Ok(ExitCode::SUCCESS)
 }
 
-async fn find(admin: &Admin, text: &str) -> Result<SpaceInfo, CommandError> {
+/// A space by its id, or by its name if only one has it.
+pub(super) async fn find(admin: &Admin, text: &str) -> Result<SpaceInfo, CommandError> {
     if let Ok(id) = text.parse::<SpaceId>()
         && let Some(space) = admin.storage.space(id).await?
     {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use relay_storage::{AppendRequest, BatchContent, Check, Outcome as Stored, ParsedBatch, StorageError};
+use relay_storage::{AppendRequest, BatchContent, Check, Outcome as Stored, ParsedBatch, StorageError, readable_hash};
 use sync_core::session::{Outcome, Pushed};
 use sync_wire::log::{EntryKind, marker_hash};
 use sync_wire::{
@@ -15,7 +15,7 @@ use tracing::debug;
 use crate::access::Writable;
 use crate::app::App;
 use crate::metrics;
-use crate::relay::check::{self, CheckError};
+use crate::relay::check::{self, CheckError, Pusher};
 use crate::relay::hub::Bell;
 use crate::relay::read::Run;
 
@@ -77,7 +77,8 @@ async fn append_checked(
     bell: &Arc<Bell>,
 ) -> Result<Vec<(BatchId, Stored)>, AppendError> {
     let mut checkout = app.checker.checkout(target.space(), request.document).await;
-    check::before_append(app, &mut checkout, &mut request.batches).await?;
+    let pusher = Pusher { account: request.account, device: request.device };
+    check::before_append(app, &mut checkout, pusher, &mut request.batches).await?;
     let outcomes = commit(app, request, bell).await;
     let last = outcomes.as_ref().ok().and_then(|outcomes| all_appended(outcomes));
     match last {
@@ -195,16 +196,17 @@ fn parse(pushed: Pushed) -> ParsedBatch {
 fn parse_changes(changes: Vec<Blob>) -> BatchContent {
     if changes.is_empty() {
         let detail = "a batch of no changes; a batch is one local commit".to_owned();
-        return BatchContent::Rejected { culprit: None, code: FateCode::UNDECODABLE, detail };
+        return BatchContent::Rejected { culprit: None, code: FateCode::UNDECODABLE, detail, changes };
     }
     // Room for all at once: collecting into a `Result` does not know how many there will be, and moves them again and
     // again.
     let mut parsed = Vec::with_capacity(changes.len());
-    for change in changes {
-        match document::Change::parse(change) {
+    for change in &changes {
+        match document::Change::parse(change.clone()) {
             Ok(change) => parsed.push(change),
             Err(error) => {
-                return BatchContent::Rejected { culprit: None, code: error.code(), detail: error.to_string() };
+                let (culprit, code, detail) = (readable_hash(change), error.code(), error.to_string());
+                return BatchContent::Rejected { culprit, code, detail, changes };
             }
         }
     }

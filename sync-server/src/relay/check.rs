@@ -4,6 +4,7 @@
 //! fail is held; the others go on. Nothing here is on the path of an acknowledgement, except in shared spaces, where
 //! [`before_append`] decides what may get a position.
 
+mod attempts; // which checks were under way when the relay died
 mod loaded; // documents in memory, one user at a time
 mod queue; // which documents wait, and how much of each space
 mod work; // what is done with one document
@@ -12,15 +13,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay_storage::{BatchContent, ParsedBatch, ReadError, StorageError};
-use sync_wire::{Blob, DocumentId, SpaceId};
+use sync_wire::planted::{self, Bug};
+use sync_wire::{AccountId, Blob, ChangeHash, DeviceId, DocumentId, SpaceId};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tracing::{error, info};
 
 use crate::app::App;
 use crate::config::Check;
 use crate::relay::runtime;
+use attempts::Attempts;
 pub use loaded::Checkout;
 use loaded::LoadedDocuments;
-use queue::{Next, Queue, Task};
+use queue::{Lane, Next, Queue, Task};
 pub use work::CheckError;
 pub(crate) use work::project;
 
@@ -32,7 +36,19 @@ const SWEEP_DOCUMENTS: usize = 1024;
 pub struct Checker {
     queue: Queue,
     loaded: Arc<LoadedDocuments>,
+    attempts: Attempts,
+    /// Of documents whose checks take long only one is worked on at a time.
+    slow: Semaphore,
     threads: usize,
+}
+
+/// Who pushes what is checked before it is appended.
+#[derive(Debug, Clone, Copy)]
+pub struct Pusher {
+    /// The account.
+    pub account: AccountId,
+    /// Its device.
+    pub device: DeviceId,
 }
 
 impl Checker {
@@ -40,11 +56,20 @@ impl Checker {
     #[must_use]
     pub fn new(config: &Check) -> Self {
         let half = || std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1));
+        let threads = if config.threads == 0 { half() } else { config.threads };
         Self {
-            queue: Queue::new(config.unchecked_changes_max),
+            queue: Queue::new(config.unchecked_changes_max, Duration::from_millis(config.slow_milliseconds), threads),
             loaded: Arc::new(LoadedDocuments::new(config.documents_bytes_max)),
-            threads: if config.threads == 0 { half() } else { config.threads },
+            attempts: Attempts::default(),
+            slow: Semaphore::new(1),
+            threads,
         }
+    }
+
+    /// Waits for the turn of a document whose checks take long; others need none.
+    async fn turn(&self, space: SpaceId, document: DocumentId) -> Option<SemaphorePermit<'_>> {
+        // It is never closed.
+        if self.queue.is_slow((space, document)) { self.slow.acquire().await.ok() } else { None }
     }
 
     /// Says that a document has `changes` more entries to check. Call it after the commit.
@@ -75,24 +100,53 @@ impl Checker {
 }
 
 /// Checks a push to a shared space, after all that the document has. A batch that fails becomes one that storage
-/// refuses in its turn; what the log's rules decide (missing changes, equivocation) is left to them.
+/// refuses in its turn; what the log's rules decide (missing changes, equivocation) is left to them, and so is what was
+/// refused before: it is not run again.
 ///
 /// # Errors
 /// [`CheckError`]: the document could not be brought to the end of its log.
-pub async fn before_append(app: &App, checkout: &mut Checkout, batches: &mut [ParsedBatch]) -> Result<(), CheckError> {
-    let is_needed = batches.iter().any(|batch| matches!(batch.content, BatchContent::Changes(_)));
-    if !is_needed {
+pub async fn before_append(
+    app: &App,
+    checkout: &mut Checkout,
+    pusher: Pusher,
+    batches: &mut [ParsedBatch],
+) -> Result<(), CheckError> {
+    let hashes: Vec<ChangeHash> = batches.iter().flat_map(|batch| hashes_of(&batch.content)).collect();
+    // Planted: the check behind the log will do.
+    if hashes.is_empty() || planted::is(Bug::UncheckedInTeam) {
         return Ok(());
     }
-    work::catch_up(app, checkout).await?;
-    let pushed: Vec<Vec<Blob>> = batches.iter().map(|batch| blobs(&batch.content)).collect();
-    if let Some((index, failure)) = work::try_batches(app, checkout, pushed).await?
-        && let Some(rejected) = failure
-        && let Some(batch) = batches.get_mut(index)
-    {
-        batch.content = rejected;
+    let refused = work::catch_up(app, checkout, pusher.device, hashes).await?;
+    let is_open = |batch: &&mut ParsedBatch| !hashes_of(&batch.content).any(|hash| refused.contains(&hash));
+    for run in runs(app, checkout, batches.iter_mut().take_while(is_open).collect()) {
+        if let Some(failed) = work::try_batches(app, checkout, pusher, &run).await? {
+            let work::Failed { index, rejection } = failed;
+            if let (Some(rejection), Some(batch)) = (rejection, run.into_iter().nth(index)) {
+                batch.content = rejection;
+            }
+            break;
+        }
     }
     Ok(())
+}
+
+/// What is run at once: everything; or, if a run of the document's pushes ended the relay before, each batch for
+/// itself, so that it is known which one does.
+fn runs<'b>(app: &App, checkout: &Checkout, batches: Vec<&'b mut ParsedBatch>) -> Vec<Vec<&'b mut ParsedBatch>> {
+    let (space, document) = checkout.key();
+    if app.checker.attempts.is_suspect(space, document) {
+        batches.into_iter().map(|batch| vec![batch]).collect()
+    } else {
+        vec![batches]
+    }
+}
+
+fn hashes_of(content: &BatchContent) -> impl Iterator<Item = ChangeHash> {
+    let changes = match content {
+        BatchContent::Changes(changes) => &changes[..],
+        BatchContent::Tombstone { .. } | BatchContent::Restore | BatchContent::Rejected { .. } => &[],
+    };
+    changes.iter().map(|change| change.header.hash)
 }
 
 fn blobs(content: &BatchContent) -> Vec<Blob> {
@@ -102,12 +156,35 @@ fn blobs(content: &BatchContent) -> Vec<Blob> {
     }
 }
 
+/// Before anything runs: finds out which checks ended the relay, if any did. Those that did so twice are not tried
+/// again. The others go one at a time, so that it is seen which one it was.
+pub async fn recover(app: &App) {
+    let left = match app.checker.attempts.open(&app.directory) {
+        Ok(left) => left,
+        Err(error) => {
+            error!("Checks that end the relay will not be recognized: {error}");
+            return;
+        }
+    };
+    for attempt in left {
+        app.checker.queue.mark_slow((attempt.thing.space(), attempt.thing.document()));
+        if attempt.times < attempts::TIMES_MAX {
+            continue;
+        }
+        match work::condemn(app, &attempt).await {
+            Ok(()) => app.checker.attempts.forget(&attempt.thing),
+            Err(error) => error!(error.code = error.code(), "Cannot keep what a check did to the relay: {error}"),
+        }
+    }
+}
+
 /// Runs the workers and the sweep until the relay stops; then finishes what is under way.
 pub async fn run(app: App) {
-    let mut workers = Vec::with_capacity(app.checker.threads);
-    for _ in 0..app.checker.threads {
+    let mut workers = Vec::with_capacity(app.checker.threads + 1);
+    let lanes = std::iter::repeat_n(Lane::Fast, app.checker.threads).chain([Lane::Slow]);
+    for lane in lanes {
         let worked = app.clone();
-        match runtime::in_background("check", move || worker(worked)) {
+        match runtime::in_background("check", move || worker(worked, lane)) {
             Ok(ended) => workers.push(ended),
             Err(error) => error!("No thread for checks could be started: {error}"),
         }
@@ -119,11 +196,11 @@ pub async fn run(app: App) {
     }
 }
 
-async fn worker(app: App) {
+async fn worker(app: App, lane: Lane) {
     loop {
         let next = tokio::select! {
             () = app.stop.cancelled() => return,
-            next = app.checker.queue.next() => next,
+            next = app.checker.queue.next(lane) => next,
         };
         check(&app, next).await;
     }
@@ -176,6 +253,9 @@ async fn sweep(app: App) {
             info!("{found} or more documents have entries to check from before the start");
         }
         is_first = false;
+        if let Err(error) = app.storage.sweep_refused().await {
+            error!(error.code = error.code(), "Cannot drop old refused changes: {error}");
+        }
     }
 }
 

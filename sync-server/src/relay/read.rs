@@ -87,6 +87,7 @@ pub fn resume(grant: SpaceGrant, cursor: Option<CursorVerdict>) -> Grant {
     let SpaceGrant { space, kind, name, role, salt, access_version, end, end_chain } = grant;
     let resume = match cursor {
         Some(CursorVerdict::Continue) => Resume::Continue,
+        Some(CursorVerdict::Elsewhere) => Resume::Offer,
         Some(CursorVerdict::Unknown) | None => Resume::Bootstrap { at: end.position, chain: end_chain },
     };
     Grant { space, kind, role, name, salt, access_version, end, resume }
@@ -131,6 +132,14 @@ impl Tails {
         kept.bytes = (kept.bytes + after).saturating_sub(before);
         if kept.bytes > self.bytes_max {
             kept.sweep(self.bytes_max);
+        }
+    }
+
+    /// Drops what is kept of a space: some of it is not to be read any more.
+    pub fn forget(&self, space: SpaceId) {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(tail) = kept.tails.remove(&space) {
+            kept.bytes = kept.bytes.saturating_sub(tail.lock().unwrap_or_else(PoisonError::into_inner).bytes());
         }
     }
 

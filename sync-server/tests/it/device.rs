@@ -198,7 +198,7 @@ pub(crate) fn personal(welcome: &Welcome) -> &sync_wire::Grant {
 /// Where a device starts in a granted space.
 pub(crate) fn start(grant: &sync_wire::Grant) -> Cursor {
     match grant.resume {
-        Resume::Continue => panic!("a new device cannot continue"),
+        Resume::Continue | Resume::Offer | Resume::From { .. } => panic!("a new device begins anew"),
         Resume::Bootstrap { at, chain } => {
             cursor(grant.space, LogPosition { epoch: grant.end.epoch, position: at }, chain)
         }

@@ -7,9 +7,12 @@ mod relay; // a relay in this process, and one in its own
 
 mod routes; // who gets in
 mod sessions; // what a device gets
+mod offers; // a device that stands where the log does not
 mod access; // grants, tokens and devices that change meanwhile
 mod breaches; // what a device must not do
 mod checks; // what is behind the log
+mod poison; // the changes that harm Automerge
+mod fates; // what was refused, and is refused again
 mod documents; // the merged state over HTTP
 mod ready; // from memory
 mod history; // what was, over HTTP
@@ -19,3 +22,4 @@ mod openapi; // the description, held against the real answers
 mod measuring; // numbers about all this
 mod inline; // the relay without threads, and that planted bugs do harm there
 mod process; // the real binary
+mod crashes; // the same, killed

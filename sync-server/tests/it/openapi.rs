@@ -89,6 +89,7 @@ async fn real_answers_are_what_the_description_says() {
     let one = format!("/api/v1/spaces/{}/documents/{}", alice.personal, note.id);
     let pattern = "/api/v1/spaces/{space}/documents/{document}";
     let history = format!("{pattern}/history");
+    let quarantine = "/api/v1/spaces/{space}/quarantine";
     for (url, path, status) in [
         (format!("{one}?after={at}"), pattern, 200),
         (format!("{one}?at={at}"), pattern, 200),
@@ -97,6 +98,8 @@ async fn real_answers_are_what_the_description_says() {
         (format!("{one}x"), pattern, 404),
         (format!("{one}/history"), &history, 200),
         (format!("{one}/history?limit=0"), &history, 400),
+        (format!("/api/v1/spaces/{}/quarantine", alice.personal), quarantine, 200),
+        (format!("/api/v1/spaces/{}/quarantine?cursor=x", alice.personal), quarantine, 400),
         ("/api/v1/documents?limit=1".to_owned(), "/api/v1/documents", 200),
         ("/api/v1/documents?limit=none".to_owned(), "/api/v1/documents", 400),
         ("/api/v1/events?after=x".to_owned(), "/api/v1/events", 400),

@@ -21,17 +21,34 @@ async fn a_stopping_relay_says_goodbye_and_exits_with_0() {
     let mut note = Author::new("note");
     let batches = note.put("/name", "kept");
     let at = laptop.push_all(personal(&welcome).space, note.id, &batches).await;
+    let space = personal(&welcome).space.to_string();
+    explain_and_verify(&data, &space, &note.id.to_string(), &at.to_string());
     relay.terminate();
     let goodbye = laptop.goodbye().await;
     assert_eq!(goodbye.code, GoodbyeCode::SHUTTING_DOWN);
     assert!(goodbye.retry_after_ms > 0);
     drop(laptop);
     assert_eq!(relay.exit_code(), Some(0));
+    let rebuilt = succeed(&data, &["verify", "--rebuild"]);
+    assert!(rebuilt.starts_with("rebuilt 1 documents") && rebuilt.ends_with("nothing is wrong"), "{rebuilt}");
 
     let relay = Process::serve(&data);
     let url = format!("/api/v1/spaces/{}/documents/{}?after={at}", personal(&welcome).space, note.id);
     let answer = crate::http::get(relay.address, &token, &url).await;
     assert_eq!(answer.json()["value"]["name"], "kept");
+}
+
+/// Beside a running relay.
+fn explain_and_verify(data: &Path, space: &str, document: &str, at: &str) {
+    let said = succeed(data, &["explain", space, document]);
+    assert!(said.contains(document) && said.contains(at) && said.contains("(alice)"), "{said}");
+    let json: serde_json::Value =
+        serde_json::from_str(&succeed(data, &["explain", space, document, "--json"])).unwrap();
+    assert_eq!((&json["deleted"], &json["held"]), (&false.into(), &serde_json::Value::Null));
+    let nothing = sync_wire::DocumentId([1; 16]).to_string();
+    assert_eq!(fail(data, &["explain", space, &nothing]).0, "document_unknown");
+    assert!(succeed(data, &["verify", "--space", space]).ends_with("nothing is wrong"));
+    assert_eq!(fail(data, &["verify", "--rebuild"]).0, "data_locked");
 }
 
 #[tokio::test(flavor = "multi_thread")]

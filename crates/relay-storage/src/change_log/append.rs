@@ -14,6 +14,7 @@ use sync_wire::{BatchId, ChangeHash, FateCode, LogPosition, Position, Proof};
 
 use row::{INSERT, Row};
 
+use super::fates::{Refusal, Verdict, with};
 use super::frontier::{Frontier, heads_to_bytes};
 use super::rules::{Fate, Rules, Stop, marker, need, refused};
 use super::state::{LogState, Space, store};
@@ -23,20 +24,20 @@ use crate::spaces::role_from_code;
 use crate::storage::{Context, Writer, commit_in_between};
 
 /// One request under way: a document, who pushes, and whether he may.
-struct Lane<'a> {
-    connection: &'a Connection,
-    log: &'a mut LogState,
-    context: &'a Context,
+pub(super) struct Lane<'a> {
+    pub(super) connection: &'a Connection,
+    pub(super) log: &'a mut LogState,
+    pub(super) context: &'a Context,
     commits: &'a AtomicU64,
     /// [`INSERT`]. What all rows of a batch have in common stays bound.
     insert: CachedStatement<'a>,
-    request: &'a AppendRequest,
-    space: Space,
-    frontier: Frontier,
-    account_key: i64,
+    pub(super) request: &'a AppendRequest,
+    pub(super) space: Space,
+    pub(super) frontier: Frontier,
+    pub(super) account_key: i64,
     /// Why nothing of this request may be written, if so.
     objection: Option<Outcome>,
-    now: i64,
+    pub(super) now: i64,
     /// Something was appended, so rows are behind memory.
     is_behind: bool,
 }
@@ -48,6 +49,15 @@ impl Writer {
     }
 
     fn append_request(&mut self, request: &AppendRequest) -> Result<Vec<(BatchId, Outcome)>, StorageError> {
+        self.append_as(request, None)
+    }
+
+    /// `vouched`: the key of the account that wrote it once, whatever became of its grant.
+    pub(super) fn append_as(
+        &mut self,
+        request: &AppendRequest,
+        vouched: Option<i64>,
+    ) -> Result<Vec<(BatchId, Outcome)>, StorageError> {
         let Some(space) = self.log.space(&self.connection, request.space)? else {
             let detail = format!("no space {} for this account", request.space);
             // Parked, not refused: a grant may come (back).
@@ -62,7 +72,10 @@ impl Writer {
             }
             Err(error) => return Err(error),
         };
-        let (account_key, objection) = self.standing(request, &space)?;
+        let (account_key, objection) = match vouched {
+            Some(account_key) => (account_key, None),
+            None => self.standing(request, &space)?,
+        };
         let now = (self.context.clock)();
         let Self { connection, log, context, commits, .. } = self;
         let insert = connection.prepare_cached(INSERT)?;
@@ -140,15 +153,33 @@ impl Lane<'_> {
             BatchContent::Changes(changes) => self.changes(batch.id, changes),
             BatchContent::Tombstone { heads } => self.tombstone(batch.id, heads),
             BatchContent::Restore => self.restore(batch.id),
-            BatchContent::Rejected { culprit, code, detail } => {
-                self.may_write().map(|()| Outcome::Refused { culprit: *culprit, code: *code, detail: detail.clone() })
+            BatchContent::Rejected { culprit, code, detail, .. } => {
+                self.rejected(Outcome::Refused { culprit: *culprit, code: *code, detail: detail.clone() })
             }
         };
-        match judged {
+        match judged.or_else(|stop| self.with_fate(batch, stop)) {
             Ok(outcome) | Err(Stop::Outcome(outcome)) => Ok(outcome),
             Err(Stop::Storage(StorageError::Corrupt { detail })) => Ok(damaged(self.context, self.request, &detail)),
             Err(Stop::Storage(error) | Stop::Write(error)) => Err(error),
         }
+    }
+
+    /// What the rules refuse is kept with its reason, before it is answered.
+    fn with_fate(&mut self, batch: &ParsedBatch, stop: Stop) -> Result<Outcome, Stop> {
+        if let Stop::Outcome(Outcome::Refused { culprit: Some(culprit), code, detail }) = &stop {
+            self.keep(batch, &Verdict { culprit: *culprit, code: *code, detail })?;
+        }
+        Err(stop)
+    }
+
+    fn rejected(&mut self, refused: Outcome) -> Result<Outcome, Stop> {
+        if let Outcome::Refused { culprit: Some(culprit), .. } = &refused
+            && let Some(again) = self.refused_before(culprit)?
+        {
+            return Ok(again);
+        }
+        self.may_write()?;
+        Err(Stop::Outcome(refused))
     }
 
     fn changes(&mut self, batch: BatchId, changes: &[Change]) -> Result<Outcome, Stop> {
@@ -170,6 +201,14 @@ impl Lane<'_> {
             }
             return Ok(self.known(known));
         }
+        match self.own_fate(displaced.iter().chain(&fresh))? {
+            Some(Refusal::Again(outcome)) => return Ok(outcome),
+            Some(Refusal::Dependant(outcome)) => {
+                self.may_write()?;
+                return Err(Stop::Outcome(outcome));
+            }
+            None => {}
+        }
         self.may_write()?;
         self.may_edit()?;
         if let Some(change) = displaced {
@@ -190,11 +229,15 @@ impl Lane<'_> {
             return Ok(self.known(position));
         }
         self.may_write()?;
+        self.is_there()?;
         if heads.is_empty() {
             let detail = "a deletion that names no heads; name those of the document".to_owned();
             return Err(Stop::Outcome(Outcome::Refused { culprit: None, code: FateCode::UNDECODABLE, detail }));
         }
         let missing = self.rules().missing(heads)?;
+        if let Some(culprit) = self.refused_among(&missing)? {
+            return Ok(with(culprit, "this deletion"));
+        }
         if !missing.is_empty() {
             return Err(need(missing));
         }
@@ -212,6 +255,7 @@ impl Lane<'_> {
             return Ok(self.known(position));
         }
         self.may_write()?;
+        self.is_there()?;
         if self.frontier.entries == 0 {
             let detail = "nothing to restore: the document has no entries here".to_owned();
             return Err(Stop::Outcome(Outcome::Refused { culprit: None, code: FateCode::UNDECODABLE, detail }));
@@ -223,7 +267,17 @@ impl Lane<'_> {
         self.objection.clone().map_or(Ok(()), |objection| Err(Stop::Outcome(objection)))
     }
 
+    /// A purged document takes nothing any more.
+    fn is_there(&self) -> Result<(), Stop> {
+        if !self.frontier.is_purged {
+            return Ok(());
+        }
+        let detail = "the document was deleted and is purged by now; begin another one".to_owned();
+        Err(Stop::Outcome(Outcome::Refused { culprit: None, code: FateCode::GONE, detail }))
+    }
+
     fn may_edit(&self) -> Result<(), Stop> {
+        self.is_there()?;
         if self.frontier.is_deleted {
             return Err(self.parked(FateCode::DELETED, "the document was deleted; restore it first".to_owned()));
         }
@@ -237,7 +291,7 @@ impl Lane<'_> {
         Stop::Outcome(Outcome::Parked { code, judged_by: self.context.limits.version, detail })
     }
 
-    fn rules(&mut self) -> Rules<'_> {
+    pub(super) fn rules(&mut self) -> Rules<'_> {
         Rules {
             connection: self.connection,
             log: self.log,
@@ -283,6 +337,7 @@ impl Lane<'_> {
                 self.commit_half()?; // PLANTED: a transaction for each change
             }
         }
+        self.forget_companions(changes)?;
         Ok(self.appended(changes.len()))
     }
 

@@ -121,10 +121,11 @@ impl Reader {
         page: &Page,
     ) -> Result<Option<SnapshotRow>, StorageError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT covers, heads, changes, digest, length(bytes) FROM snapshots
-             WHERE document_key = ?1 AND covers <= ?2",
+            "SELECT covers, heads, changes, digest, length(bytes), substr(bytes, 1, ?3)
+             FROM snapshots WHERE document_key = ?1 AND covers <= ?2",
         )?;
-        let found = statement.query_row(params![document.key, at.0.cast_signed()], |row| {
+        let room = page.target.saturating_sub(page.bytes).clamp(1, SNAPSHOT_PART_BYTES_MAX);
+        let found = statement.query_row(params![document.key, at.0.cast_signed(), room as i64], |row| {
             let covers = Position(unsigned(row, 0)?);
             let total_bytes = unsigned(row, 4)?;
             let part = SnapshotPart {
@@ -134,7 +135,7 @@ impl Reader {
                 digest: row.get(3)?,
                 total_bytes,
                 offset: 0,
-                bytes: Blob::default(),
+                bytes: Blob::from(row.get_ref(5)?.as_blob()?.to_vec()),
             };
             Ok(SnapshotRow { covers, total_bytes, part })
         });
@@ -144,7 +145,9 @@ impl Reader {
             // Another snapshot by now, or none was begun.
             _ => 0,
         };
-        let room = page.target.saturating_sub(page.bytes).clamp(1, SNAPSHOT_PART_BYTES_MAX);
+        if snapshot.part.offset == 0 {
+            return Ok(Some(snapshot));
+        }
         let mut statement = self
             .connection
             .prepare_cached("SELECT substr(bytes, ?2 + 1, ?3) FROM snapshots WHERE document_key = ?1")?;
@@ -161,8 +164,9 @@ impl Reader {
         part: &mut BootstrapDocument,
         page: &mut Page,
     ) -> Result<(), StorageError> {
+        // Left to itself SQLite walks the document's entries backwards, which takes a second where there are many.
         let mut statement = self.connection.prepare_cached(
-            "SELECT log_key, kind, hash, device, batch, bytes, ?3 FROM log
+            "SELECT log_key, kind, hash, device, batch, bytes, ?3 FROM log INDEXED BY log_markers
              WHERE document_key = ?1 AND kind <> 1 AND log_key <= ?2 ORDER BY log_key DESC LIMIT 1",
         )?;
         let upto = log_key(log.space_key, covers.0);
@@ -186,7 +190,8 @@ impl Reader {
     ) -> Result<Option<Within>, StorageError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT log_key, kind, hash, device, batch, bytes, ?4 FROM log
-             WHERE document_key = ?1 AND log_key > ?2 AND log_key <= ?3 ORDER BY log_key",
+             WHERE document_key = ?1 AND log_key > ?2 AND log_key <= ?3 AND (kind <> 1 OR length(bytes) > 0)
+             ORDER BY log_key", // of a purged document only its markers
         )?;
         let (low, high) = (log_key(log.space_key, after.0), log_key(log.space_key, at.0));
         let mut rows = statement.query(params![document.key, low, high, document.id.0])?;

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sync_wire::log::EntryKind;
 use sync_wire::{Actor, ChangeHash, DocumentId};
 
-use super::{log_key, position_of};
+use super::{fates, log_key, position_of};
 use crate::error::StorageError;
 
 /// How many changes beside heads and actors' last ones are remembered with their operations.
@@ -31,6 +31,8 @@ pub(super) struct Frontier {
     pub(super) ops: u64,
     pub(super) bytes: u64,
     pub(super) is_deleted: bool,
+    /// Its bytes are gone for good: nothing is taken any more.
+    pub(super) is_purged: bool,
     pub(super) held: Option<String>,
     /// Each head with the largest operation counter at it. Ordered like the actors: the stored form is the same for
     /// the same log.
@@ -41,6 +43,8 @@ pub(super) struct Frontier {
     pub(super) stored_at: u64,
     /// The document's row is behind.
     pub(super) is_touched: bool,
+    /// Changes of it were refused, and their fates are kept.
+    pub(super) is_fated: bool,
     /// Entries since then; the stored form is renewed when they outweigh it.
     pub(super) unstored: u64,
     recent: Recent,
@@ -68,12 +72,14 @@ impl Frontier {
             ops: 0,
             bytes: 0,
             is_deleted: false,
+            is_purged: false,
             held: None,
             heads: BTreeMap::new(),
             actors: BTreeMap::new(),
             max_op: 0,
             stored_at: 0,
             is_touched: false,
+            is_fated: false,
             unstored: 0,
             recent: Recent::default(),
             index: None,
@@ -84,7 +90,10 @@ impl Frontier {
     pub(super) fn load(connection: &Connection, space_key: i64, document: DocumentId) -> Result<Self, StorageError> {
         let mut statement = connection.prepare_cached(
             "SELECT document_key, type, first_position, last_position, checked_position, entries, ops, bytes, deleted,
-                    held, frontier_position, frontier
+                    held, frontier_position, frontier,
+                    EXISTS (SELECT 1 FROM fates WHERE fates.space_key = ?1 AND fates.document = ?2),
+                    deleted AND EXISTS (SELECT 1 FROM log l WHERE l.document_key = documents.document_key AND kind <> 1
+                                        AND kind = 5)
              FROM documents WHERE space_key = ?1 AND id = ?2",
         )?;
         let found = statement.query_row(params![space_key, document.0], |row| {
@@ -100,36 +109,26 @@ impl Frontier {
                 is_deleted: row.get(8)?,
                 held: row.get(9)?,
                 stored_at: unsigned(row, 10)?,
+                is_fated: row.get(12)?,
+                is_purged: row.get(13)?,
                 ..Self::empty()
             };
             Ok((frontier, row.get::<_, Vec<u8>>(11)?))
         });
-        let Some((mut frontier, stored)) = found.optional()? else { return Ok(Self::empty()) };
+        let Some((mut frontier, stored)) = found.optional()? else {
+            let is_fated = fates::are_there(connection, space_key, document)?;
+            return Ok(Self { is_fated, ..Self::empty() });
+        };
         frontier.decode(&stored).ok_or_else(|| damaged(document, "its stored frontier does not read"))?;
         frontier.replay(connection, space_key, document)?;
         Ok(frontier)
     }
 
-    /// Makes the frontier from the document's rows alone, to compare it with the stored one.
-    pub(super) fn rebuild(connection: &Connection, space_key: i64, document: DocumentId) -> Result<Self, StorageError> {
-        let mut frontier = Self::load(connection, space_key, document)?;
-        frontier.heads.clear();
-        frontier.actors.clear();
-        frontier.max_op = 0;
-        frontier.stored_at = 0;
-        frontier.replay(connection, space_key, document)?;
-        Ok(frontier)
-    }
-
-    /// Whether both say the same of heads, actors and operations.
-    pub(super) fn agrees_with(&self, other: &Self) -> bool {
-        self.heads == other.heads && self.actors == other.actors && self.max_op == other.max_op
-    }
-
     fn replay(&mut self, connection: &Connection, space_key: i64, document: DocumentId) -> Result<(), StorageError> {
         let mut statement = connection.prepare_cached(
             "SELECT log_key, actor_key, bytes FROM log
-             WHERE document_key = ?1 AND log_key > ?2 AND log_key <= ?3 AND kind = 1 ORDER BY log_key",
+             WHERE document_key = ?1 AND log_key > ?2 AND log_key <= ?3 AND kind = 1 AND length(bytes) > 0
+             ORDER BY log_key",
         )?;
         let (after, upto) = (log_key(space_key, self.stored_at), log_key(space_key, self.last));
         let mut rows = statement.query(params![self.document_key, after, upto])?;
@@ -322,16 +321,6 @@ impl HashIndex {
 
 fn prefix(hash: &ChangeHash) -> u64 {
     hash.0.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
-}
-
-/// Whether the stored frontier of a document, brought up to date, is what its entries alone make.
-pub(crate) fn frontier_is_current(
-    connection: &Connection,
-    space_key: i64,
-    document: DocumentId,
-) -> Result<bool, StorageError> {
-    let stored = Frontier::load(connection, space_key, document)?;
-    Ok(stored.agrees_with(&Frontier::rebuild(connection, space_key, document)?))
 }
 
 /// SQLite keeps signed integers; ours are never negative, so a negative one is damage.

@@ -99,16 +99,22 @@ impl Reader {
     pub(crate) fn verify_cursor(&self, cursor: &Cursor) -> Result<CursorVerdict, StorageError> {
         let Some(log) = log_end(&self.connection, cursor.space)? else { return Ok(CursorVerdict::Unknown) };
         let is_after_end = cursor.at.position > log.end.position;
+        let unknown =
+            if cursor.at.position > Position::START { CursorVerdict::Elsewhere } else { CursorVerdict::Unknown };
         if cursor.at.epoch != log.end.epoch || is_after_end {
-            return Ok(CursorVerdict::Unknown);
+            return Ok(unknown);
         }
         let chain = chain_at(&self.connection, log.space_key, cursor.at.position)?;
-        Ok(if chain == Some(cursor.chain) { CursorVerdict::Continue } else { CursorVerdict::Unknown })
+        Ok(if chain == Some(cursor.chain) { CursorVerdict::Continue } else { unknown })
     }
 }
 
 /// The chain at a batch end; `None` elsewhere.
-fn chain_at(connection: &Connection, space_key: i64, position: Position) -> Result<Option<Chain>, StorageError> {
+pub(super) fn chain_at(
+    connection: &Connection,
+    space_key: i64,
+    position: Position,
+) -> Result<Option<Chain>, StorageError> {
     if position == Position::START {
         return Ok(Some(Chain::START));
     }
@@ -138,7 +144,8 @@ pub(crate) fn entry_of(row: &Row<'_>) -> rusqlite::Result<(Position, Entry)> {
         hash: ChangeHash(row.get(2)?),
         device: DeviceId(row.get(3)?),
         batch: BatchId(row.get(4)?),
-        bytes: (kind == EntryKind::Change).then(|| Blob::from(bytes.to_vec())),
+        // Those of a purged document are gone.
+        bytes: (kind == EntryKind::Change && !bytes.is_empty()).then(|| Blob::from(bytes.to_vec())),
         heads: (kind == EntryKind::Tombstone).then(|| heads_from_bytes(bytes)),
     };
     Ok((position_of(row.get(0)?), entry))

@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::{Connection, OptionalExtension, params};
 use sync_wire::{AccountId, Actor, Chain, DeviceId, DocumentId, Epoch, Position, Salt, SpaceId};
 
+use super::fates::{NewFate, Place, Shelf};
 use super::frontier::{Frontier, unsigned};
 use crate::error::StorageError;
-use crate::storage::Writer;
+use crate::storage::{Context, Writer};
 
 /// Owners of actors that are remembered; beyond that all are read again.
 const ACTORS_MAX: usize = 65_536;
@@ -27,6 +28,8 @@ pub(crate) struct LogState {
     /// Documents whose rows are behind their frontier.
     touched: Vec<(i64, DocumentId)>,
     actors: HashMap<(i64, Actor), Owner>,
+    /// What is kept of refused changes.
+    shelf: Shelf,
     /// Of all remembered frontiers.
     bytes: usize,
     uses: u64,
@@ -48,7 +51,7 @@ pub(super) struct Space {
     pub(super) access_version: u64,
     pub(super) end: u64,
     pub(super) chain: Chain,
-    is_touched: bool,
+    pub(super) is_touched: bool,
 }
 
 /// Whose an actor is.
@@ -70,6 +73,7 @@ impl LogState {
             documents: HashMap::new(),
             touched: Vec::new(),
             actors: HashMap::new(),
+            shelf: Shelf::default(),
             bytes: 0,
             uses: 0,
         }
@@ -141,6 +145,22 @@ impl LogState {
     /// A log has grown: the rest of the group goes on from there, and its end writes the row.
     pub(super) fn put_space(&mut self, space: &Space) {
         self.spaces.insert(space.id, Space { is_touched: true, ..space.clone() });
+    }
+
+    /// Keeps what became of a change, for ever.
+    pub(super) fn keep_fate(
+        &mut self,
+        connection: &Connection,
+        context: &Context,
+        place: Place,
+        fate: &NewFate<'_>,
+    ) -> Result<(), StorageError> {
+        self.shelf.keep(connection, context, place, fate)
+    }
+
+    /// Bytes of refused changes were dropped: how many are left is counted again.
+    pub(super) fn forget_shelf(&mut self) {
+        self.shelf.forget();
     }
 
     /// The space as it is in this group.
@@ -304,6 +324,18 @@ impl Writer {
                 frontier.type_name = Some(type_name.to_owned());
             }
         });
+    }
+
+    /// Keeps the writer's memory in step with a fate that was kept outside of an append.
+    pub(crate) fn note_fate(&mut self, place: Place, fate: &NewFate<'_>) -> Result<(), StorageError> {
+        self.log.keep_fate(&self.connection, &self.context, place, fate)?;
+        self.log.with_frontier(place.space_key, place.document, |frontier| frontier.is_fated = true);
+        Ok(())
+    }
+
+    /// Keeps the writer's memory in step with bytes of refused changes that were swept.
+    pub(crate) fn note_swept(&mut self) {
+        self.log.forget_shelf();
     }
 
     /// Keeps the writer's memory in step with a document that was held or released.

@@ -43,7 +43,7 @@ pub enum Stored {
 pub(super) struct CheckedRow {
     pub(super) space_key: i64,
     pub(super) document_key: i64,
-    checked: Position,
+    pub(super) checked: Position,
     last: Position,
     pub(super) entries: u64,
     pub(super) bytes: u64,
@@ -166,7 +166,7 @@ impl Writer {
         Ok(())
     }
 
-    fn checked_row(&self, space: SpaceId, document: DocumentId) -> Result<CheckedRow, ReadError> {
+    pub(super) fn checked_row(&self, space: SpaceId, document: DocumentId) -> Result<CheckedRow, ReadError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT d.space_key, d.document_key, d.checked_position, d.last_position, d.entries, d.bytes
              FROM documents d JOIN spaces s USING (space_key) WHERE s.id = ?1 AND d.id = ?2",

@@ -109,7 +109,8 @@ impl Writer {
     /// once, and pages may be gone.
     fn reopen(&mut self) -> Result<(), StorageError> {
         self.log.forget_all();
-        let fresh = open::open_writer(&self.path, self.context.limits.file_bytes_max, self.context.checkpoints)
+        let Context { limits, checkpoints, journal, .. } = &self.context;
+        let fresh = open::open_writer(&self.path, limits.file_bytes_max, *checkpoints, *journal)
             .map_err(|error| StorageError::Io { detail: error.to_string() })?;
         // Dropping the old connection rolls back what it had begun.
         self.connection = fresh;

@@ -246,7 +246,12 @@ fn an_empty_batch_and_one_that_did_not_parse_are_refused_in_their_turn() {
     on_each_shell(|relay| {
         let (ada, mut author) = begun(&relay);
         assert!(is_refused(&relay.append(ada.push(DOCUMENT, &[&[]]))[0]));
-        let rejected = BatchContent::Rejected { culprit: None, code: FateCode::UNDECODABLE, detail: "garbage".into() };
+        let rejected = BatchContent::Rejected {
+            culprit: None,
+            code: FateCode::UNDECODABLE,
+            detail: "garbage".into(),
+            changes: Vec::new(),
+        };
         let mut request = ada.push(DOCUMENT, &[&author.edits(1), &author.edits(1)]);
         request.batches.insert(1, ParsedBatch { id: BatchId([1; 16]), content: rejected });
         let outcomes = relay.append(request);

@@ -38,7 +38,7 @@ fn a_file_of_a_newer_version_is_refused_untouched() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 2 << 16).unwrap();
     check_refused(&path, "storage_too_new");
     // A newer minor version is readable by this build.
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", (1 << 16) + 1).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", (1 << 16) + 999).unwrap();
     open(&path).unwrap();
 }
 
@@ -131,13 +131,7 @@ fn doctor_finds_what_was_changed_behind_the_relays_back() {
         ("DELETE FROM log WHERE log_key & 1023 = 5", "position_missing"),
         ("DELETE FROM log WHERE log_key & 1023 = 300", "end_wrong"),
         ("UPDATE documents SET bytes = bytes + 1", "document_counts_wrong"),
-        ("UPDATE log SET bytes = zeroblob(length(bytes)) WHERE log_key & 1023 = 5", "entry_damaged"),
         ("UPDATE documents SET checked_position = 999", "checked_beyond_end"),
-        (
-            "UPDATE documents
-             SET frontier = CAST(substr(frontier, 1, 17) || zeroblob(32) || substr(frontier, 50) AS BLOB)",
-            "frontier_wrong",
-        ),
     ];
     for (damage, expected) in cases {
         let (relay, path) = furnished();

@@ -6,7 +6,11 @@ mod accounts; // accounts, tokens, devices
 mod admission; // the rules of the log
 mod appending; // positions, chain, receipts, duplicates, durability
 mod checking; // checked positions, snapshots, projections
-mod deletion; // tombstones and restores
+mod deletion;
+mod purge; // tombstones and restores
+mod fates; // refused changes and their quarantine
 mod file; // opening, damage, versions, backup, doctor
 mod grants; // spaces, roles, and what they let one append
+mod offers; // what devices give back to a log that lost its end
 mod reading; // pages, cursors, bootstrap
+mod verifying; // the thorough look, derived data made again, explanations

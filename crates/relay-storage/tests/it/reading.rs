@@ -80,10 +80,10 @@ fn a_cursor_continues_only_where_epoch_chain_and_batch_end_agree() {
         let cases = [
             (space, at(0), Chain::START, CursorVerdict::Continue),
             (space, at(3), page.chain, CursorVerdict::Continue),
-            (space, at(3), Chain::START, CursorVerdict::Unknown),
-            (space, at(2), page.chain, CursorVerdict::Unknown),
-            (space, at(99), page.chain, CursorVerdict::Unknown),
-            (space, LogPosition { epoch: Epoch([9; 8]), ..at(3) }, page.chain, CursorVerdict::Unknown),
+            (space, at(3), Chain::START, CursorVerdict::Elsewhere),
+            (space, at(2), page.chain, CursorVerdict::Elsewhere),
+            (space, at(99), page.chain, CursorVerdict::Elsewhere),
+            (space, LogPosition { epoch: Epoch([9; 8]), ..at(3) }, page.chain, CursorVerdict::Elsewhere),
             (SpaceId([9; 16]), at(0), Chain::START, CursorVerdict::Unknown),
         ];
         for (space, at, chain, expected) in cases {

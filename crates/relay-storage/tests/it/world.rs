@@ -69,6 +69,11 @@ impl Relay {
         self.second()
     }
 
+    /// Lets the clock of the relay go on.
+    pub(crate) fn pass(&self, hours: i64) {
+        self.clock.fetch_add(hours * 3_600_000, Ordering::Relaxed);
+    }
+
     pub(crate) fn account(&self, name: &str) -> Account {
         wait(self.storage.create_account(name)).unwrap()
     }

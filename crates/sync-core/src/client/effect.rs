@@ -1,7 +1,8 @@
 //! What the client wants done, and what it knows of the fate of batches.
 
 use sync_wire::{
-    AccountId, BatchId, Bootstrap, ChangeHash, Deliver, DeviceFrame, DocumentId, FateCode, Grant, LogPosition, SpaceId,
+    AccountId, BatchId, Bootstrap, ChangeHash, Deliver, DeviceFrame, DocumentId, FateCode, Grant, LogPosition,
+    Position, SpaceId,
 };
 
 use super::Status;
@@ -48,6 +49,25 @@ pub enum Effect {
     CommitDelivery(Deliver),
     /// Make a part of a bootstrap durable with its point, in one transaction.
     CommitBootstrap(Bootstrap),
+    /// Read the places of a log that the vault has everything up to, its cursor included.
+    ReadCheckpoints {
+        /// The space.
+        space: SpaceId,
+    },
+    /// Read the entries after a place, up to the next checkpoint, as far as they fit one frame.
+    ReadRun {
+        /// The space.
+        space: SpaceId,
+        /// Where to begin.
+        after: Position,
+    },
+    /// The relay had lost entries of a space, and took so many back: say so once.
+    NoteOffered {
+        /// The space.
+        space: SpaceId,
+        /// How many it took.
+        taken: u64,
+    },
     /// Make fates durable.
     RecordFates(Vec<Fate>),
     /// Find the batches that contain these changes.

@@ -3,11 +3,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use sync_wire::log::EntryKind;
 use sync_wire::planted::{self, Bug};
-use sync_wire::{
-    Ack, Bootstrap, Confirm, Cursor, Deliver, DeviceFrame, Entry, Grant, LogPosition, Position, Resume, SpaceId,
-};
+use sync_wire::{Ack, Bootstrap, Confirm, Cursor, Deliver, DeviceFrame, Grant, LogPosition, Position, Resume, SpaceId};
 
 use super::{Effect, Lost};
 
@@ -15,21 +12,7 @@ use super::{Effect, Lost};
 pub(super) struct Inbound {
     spaces: BTreeMap<SpaceId, Stream>,
     /// Commits under way, oldest first: `Committed` answers come in this order.
-    committing: VecDeque<(SpaceId, Lanes)>,
-}
-
-/// What a commit means for lanes that were closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Lanes {
-    Unchanged,
-    /// A document was restored: what was parked because it was deleted is pending again, anywhere in the outbox.
-    MayBeOpen,
-}
-
-impl Lanes {
-    fn after<'e>(mut entries: impl Iterator<Item = &'e Entry>) -> Self {
-        if entries.any(|entry| entry.kind == EntryKind::Restore) { Self::MayBeOpen } else { Self::Unchanged }
-    }
+    committing: VecDeque<SpaceId>,
 }
 
 /// The stream of one space.
@@ -41,6 +24,8 @@ struct Stream {
     committed: Position,
     known_end: Position,
     is_bootstrapping: bool,
+    /// The relay does not know where this device stands: nothing is delivered until the offer is done.
+    is_offering: bool,
 }
 
 impl Inbound {
@@ -83,7 +68,7 @@ impl Inbound {
         }
         stream.received = deliver.end();
         stream.known_end = stream.known_end.max(stream.received.position);
-        self.committing.push_back((space, Lanes::after(deliver.entries.iter())));
+        self.committing.push_back(space);
         effects.push(Effect::CommitDelivery(deliver));
         Ok(())
     }
@@ -94,8 +79,7 @@ impl Inbound {
         if !stream.is_bootstrapping || bootstrap.at.epoch != stream.received.epoch {
             return Err(Lost::retry(format!("a bootstrap of space {space} came that is not under way")));
         }
-        let entries = bootstrap.documents.iter().flat_map(|document| &document.entries);
-        self.committing.push_back((space, Lanes::after(entries.map(|positioned| &positioned.entry))));
+        self.committing.push_back(space);
         effects.push(Effect::CommitBootstrap(bootstrap));
         Ok(())
     }
@@ -110,8 +94,8 @@ impl Inbound {
     }
 
     /// Confirms the oldest commit under way.
-    pub(super) fn committed(&mut self, cursor: &Cursor, effects: &mut Vec<Effect>) -> Lanes {
-        let Some((space, lanes)) = self.committing.pop_front() else { return Lanes::Unchanged };
+    pub(super) fn committed(&mut self, cursor: &Cursor, effects: &mut Vec<Effect>) {
+        let Some(space) = self.committing.pop_front() else { return };
         assert_eq!(space, cursor.space, "commits are answered in order");
         if let Some(stream) = self.spaces.get_mut(&space) {
             stream.committed = cursor.at.position;
@@ -121,12 +105,10 @@ impl Inbound {
         // Planted: what was delivered is confirmed, and its credit is not given back.
         let frames = u32::from(!planted::is(Bug::CreditLeaked));
         effects.push(Effect::Send(DeviceFrame::Confirm(Confirm { space, position, frames })));
-        lanes
     }
 
     pub(super) fn is_caught_up(&self) -> bool {
-        self.committing.is_empty()
-            && self.spaces.values().all(|stream| !stream.is_bootstrapping && stream.committed >= stream.known_end)
+        self.committing.is_empty() && self.spaces.values().all(Stream::is_caught_up)
     }
 
     fn stream(&mut self, space: SpaceId) -> Result<&mut Stream, Lost> {
@@ -143,7 +125,12 @@ impl Stream {
             committed: cursor.at.position,
             known_end: cursor.at.position,
             is_bootstrapping: cursor.bootstrap.is_some(),
+            is_offering: false,
         }
+    }
+
+    fn is_caught_up(&self) -> bool {
+        !self.is_bootstrapping && !self.is_offering && self.committed >= self.known_end
     }
 
     fn granted(grant: &Grant, before: Option<Self>) -> Self {
@@ -155,12 +142,29 @@ impl Stream {
                 committed: Position::START,
                 known_end,
                 is_bootstrapping: false,
+                is_offering: false,
+            },
+            (Resume::Offer, Some(stream)) => Self { is_offering: true, ..stream },
+            (Resume::Offer, None) => Self {
+                received: grant.end,
+                committed: Position::START,
+                known_end,
+                is_bootstrapping: false,
+                is_offering: true,
+            },
+            (Resume::From { at, .. }, _) => Self {
+                received: LogPosition { epoch: grant.end.epoch, position: at },
+                committed: at,
+                known_end,
+                is_bootstrapping: false,
+                is_offering: false,
             },
             (Resume::Bootstrap { at, .. }, _) => Self {
                 received: LogPosition { epoch: grant.end.epoch, position: at },
                 committed: at,
                 known_end,
                 is_bootstrapping: at > Position::START,
+                is_offering: false,
             },
         }
     }

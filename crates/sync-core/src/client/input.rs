@@ -2,7 +2,7 @@
 
 #[cfg(doc)]
 use super::{Client, Effect};
-use sync_wire::{BatchId, Content, Cursor, DocumentId, RelayFrame, SpaceId};
+use sync_wire::{BatchId, Checkpoint, Content, Cursor, DocumentId, RelayFrame, Run, SpaceId};
 
 /// What happened. The answers to the effects of one connection are fed back before the next [`Effect::Connect`] is
 /// performed, so that no answer can be taken for that of another connection.
@@ -43,12 +43,31 @@ pub enum Input {
     /// Answers [`Effect::ApplyGrants`] and [`Effect::ApplyGrant`]: where the device stands now in every granted space.
     GrantsApplied(Vec<Cursor>),
     /// Answers [`Effect::CommitDelivery`] and [`Effect::CommitBootstrap`]: durable.
-    Committed(Cursor),
+    Committed {
+        /// Where the device stands now.
+        cursor: Cursor,
+        /// What it meant for lanes that were closed.
+        lanes: Lanes,
+    },
     /// Answers [`Effect::CommitDelivery`] and [`Effect::CommitBootstrap`]: what the relay sent is not what it can have
     /// (a broken chain, a wrong hash). Nothing was stored.
     Rejected {
         /// For the log and for people.
         detail: String,
+    },
+    /// Answers [`Effect::ReadCheckpoints`].
+    Checkpoints {
+        /// The space.
+        space: SpaceId,
+        /// Ascending; at most [`sync_wire::limits::CHECKPOINTS_MAX`].
+        checkpoints: Vec<Checkpoint>,
+    },
+    /// Answers [`Effect::ReadRun`].
+    Run {
+        /// The space.
+        space: SpaceId,
+        /// The entries; none if the vault has nothing after that place.
+        run: Option<Run>,
     },
     /// Answers [`Effect::Supply`]: batches that contain the needed changes, or nothing.
     Supplied {
@@ -66,6 +85,34 @@ pub enum Input {
     },
     /// [`Client::next_timeout`] has passed.
     Timeout,
+}
+
+/// What a commit means for lanes that were closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Lanes {
+    /// Nothing.
+    #[default]
+    Unchanged,
+    /// What was parked is pending again, anywhere in the outbox: a document was restored, say, or what a batch rests on
+    /// has come.
+    Opened,
+}
+
+impl Lanes {
+    /// `Opened` if that many batches are pending again.
+    #[must_use]
+    pub const fn opened(batches: usize) -> Self {
+        if batches > 0 { Self::Opened } else { Self::Unchanged }
+    }
+
+    /// What two commits mean together.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        match self {
+            Self::Opened => Self::Opened,
+            Self::Unchanged => other,
+        }
+    }
 }
 
 /// A sealed batch, as saved.

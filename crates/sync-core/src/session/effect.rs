@@ -1,6 +1,6 @@
 //! What a session wants done.
 
-use sync_wire::{Cursor, DeviceId, DocumentId, Goodbye, LogPosition, RelayFrame, SpaceId};
+use sync_wire::{Checkpoint, Cursor, DeviceId, DocumentId, Goodbye, LogPosition, RelayFrame, Run, SpaceId};
 
 use super::{BootstrapCursor, Pushed};
 
@@ -33,6 +33,27 @@ pub enum Effect {
         device: DeviceId,
         /// The batches.
         batches: Vec<Pushed>,
+    },
+    /// Find the highest of these places that is one of the log.
+    FindAncestor {
+        /// The space.
+        space: SpaceId,
+        /// Ascending.
+        checkpoints: Vec<Checkpoint>,
+    },
+    /// Judge offered entries, and append what the log lacks of them.
+    TakeRun {
+        /// The space.
+        space: SpaceId,
+        /// The entries.
+        run: Run,
+    },
+    /// Find where the log goes on for a device that knows these places.
+    EndOffer {
+        /// The space.
+        space: SpaceId,
+        /// Ascending.
+        checkpoints: Vec<Checkpoint>,
     },
     /// Read the entries after a place, about `bytes_target` of them, ending at a batch end.
     ReadLog {

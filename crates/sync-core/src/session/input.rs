@@ -5,7 +5,7 @@ use super::{Effect, Session};
 use sync_wire::log::Receipt;
 use sync_wire::{
     AccountId, BatchId, BootstrapDocument, Chain, ChangeHash, Content, DeviceFrame, DocumentId, Entry, FateCode,
-    GoodbyeCode, Grant, LogPosition, Position, Proof, SpaceId,
+    GoodbyeCode, Grant, LogPosition, Position, Proof, SpaceId, Wanted,
 };
 
 /// What happened.
@@ -31,6 +31,10 @@ pub enum Input {
         /// What became of each batch; after the first that was not taken, the rest are [`Outcome::Skipped`].
         outcomes: Vec<(BatchId, Outcome)>,
     },
+    /// Answers [`Effect::FindAncestor`] and [`Effect::TakeRun`].
+    Wanted(Wanted),
+    /// Answers [`Effect::EndOffer`]: the grant, with [`sync_wire::Resume::From`].
+    OfferEnded(Grant),
     /// Answers [`Effect::ReadLog`].
     Read(LogPage),
     /// Answers [`Effect::ReadBootstrap`].

@@ -56,6 +56,22 @@ fn a_lane_that_was_parked_for_a_deletion_goes_on_when_another_device_restores_th
 }
 
 #[test]
+fn a_lane_that_was_parked_for_missing_changes_goes_on_when_another_device_brings_them() {
+    let mut world = World::new(2);
+    let orphan = world.save(0, document(1), 2, &[1]);
+    world.start(0);
+    world.settle();
+    assert!(matches!(world.devices[0].vault.fates[&orphan], Verdict::Parked { code: FateCode::MISSING, .. }));
+    world.save(1, document(1), 1, &[]);
+    world.start(1);
+    world.settle();
+    world.poll(0);
+    world.settle();
+    assert!(matches!(world.devices[0].vault.fates[&orphan], Verdict::Accepted { .. }), "on the same connection");
+    world.check_converged();
+}
+
+#[test]
 fn a_needed_change_is_supplied_before_its_lane_goes_on() {
     // The relay was restored to a state before change 1, which the device believes accepted.
     let mut world = World::new(1);

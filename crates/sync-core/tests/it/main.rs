@@ -8,5 +8,6 @@ mod credit; // nobody sends more than the other side allowed
 mod grants; // given, changed and taken while connected
 mod lanes; // a failure in one document delays no other
 mod links; // what happens between connections
+mod offers; // a relay that lost the end of its log
 mod resume; // only `Deliver` moves the resume point
 mod schedules; // random faults: everything arrives once

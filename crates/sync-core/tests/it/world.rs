@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use sync_core::client::{self, Client, Link, OutboxBatch, Status, Verdict};
+use sync_core::client::{self, Client, Lanes, Link, OutboxBatch, Status, Verdict};
 use sync_core::session::{self, Authorized, BootstrapCursor, BootstrapPage, LogPage, Outcome, Pushed, Session, Within};
 use sync_core::time::Instant;
 use sync_wire::log::{EntryIdentity, EntryKind, Receipt, marker_hash};
@@ -209,17 +209,25 @@ impl Vault {
         !self.fates.contains_key(&batch.batch) && !lane_is_closed
     }
 
-    fn commit(&mut self, entry: &Entry) -> Result<(), String> {
+    fn commit(&mut self, entry: &Entry) -> Result<Lanes, String> {
         if entry.kind == EntryKind::Restore {
-            self.fates.retain(|_, verdict| !matches!(verdict, Verdict::Parked { code: FateCode::DELETED, .. }));
-            return Ok(());
+            return Ok(self.unpark(FateCode::DELETED));
         }
         match &entry.bytes {
-            Some(bytes) => drop(self.changes.insert(entry.hash, bytes.clone())),
+            Some(bytes) => {
+                let is_new = self.changes.insert(entry.hash, bytes.clone()).is_none();
+                return Ok(if is_new { self.unpark(FateCode::MISSING) } else { Lanes::Unchanged });
+            }
             None if self.changes.contains_key(&entry.hash) => {}
             None => return Err(format!("entry {} came without bytes and is not here", entry.hash)),
         }
-        Ok(())
+        Ok(Lanes::Unchanged)
+    }
+
+    fn unpark(&mut self, wanted: FateCode) -> Lanes {
+        let before = self.fates.len();
+        self.fates.retain(|_, verdict| !matches!(verdict, Verdict::Parked { code, .. } if *code == wanted));
+        Lanes::opened(before - self.fates.len())
     }
 }
 
@@ -317,6 +325,7 @@ impl World {
             DeviceFrame::Hello(_) => "Hello",
             DeviceFrame::Push(_) => "Push",
             DeviceFrame::Confirm(_) => "Confirm",
+            DeviceFrame::Offer(_) => "Offer",
         });
         self.session_input(device, session::Input::Frame(frame));
         true
@@ -337,6 +346,7 @@ impl World {
             RelayFrame::Skipped(_) => "Skipped",
             RelayFrame::GrantChanged(_) => "GrantChanged",
             RelayFrame::Goodbye(_) => "Goodbye",
+            RelayFrame::Wanted(_) => "Wanted",
         });
         self.client_input(device, client::Input::Frame(frame));
         true
@@ -456,6 +466,9 @@ impl World {
                 });
                 Input::Supplied { space, document, batches: batches.collect() }
             }
+            Effect::ReadCheckpoints { .. } | Effect::ReadRun { .. } | Effect::NoteOffered { .. } => {
+                unreachable!("this relay loses nothing")
+            }
             Effect::Status(status) => {
                 it.status = status;
                 return None;
@@ -499,6 +512,9 @@ impl World {
                 // Its own hint comes like any other's, after the answer.
                 let hint = Input::Hint { space, end: self.relay.end() };
                 return vec![Input::Appended { space, document, outcomes }, hint];
+            }
+            Effect::FindAncestor { .. } | Effect::TakeRun { .. } | Effect::EndOffer { .. } => {
+                unreachable!("this relay loses nothing")
             }
             Effect::ReadLog { after, .. } => Input::Read(self.relay.read(after)),
             Effect::ReadBootstrap { from, .. } => Input::BootstrapRead(self.relay.bootstrap(from)),
@@ -565,24 +581,28 @@ fn commit_delivery(vault: &mut Vault, deliver: &Deliver) -> client::Input {
     if chain != deliver.chain {
         return Input::Rejected { detail: "broken chain".into() };
     }
+    let mut lanes = Lanes::Unchanged;
     for entry in &deliver.entries {
-        if let Err(detail) = vault.commit(entry) {
-            return Input::Rejected { detail };
+        match vault.commit(entry) {
+            Ok(opened) => lanes = lanes.and(opened),
+            Err(detail) => return Input::Rejected { detail },
         }
         vault.fates.entry(entry.batch).or_insert(Verdict::Accepted { at: deliver.end() });
     }
     let cursor = Cursor { at: deliver.end(), chain, ..cursor };
     vault.cursor = Some(cursor);
-    Input::Committed(cursor)
+    Input::Committed { cursor, lanes }
 }
 
 fn commit_bootstrap(vault: &mut Vault, bootstrap: &Bootstrap) -> client::Input {
     use client::Input;
     let Some(mut cursor) = vault.cursor else { return Input::Rejected { detail: "no cursor".into() } };
+    let mut lanes = Lanes::Unchanged;
     for document in &bootstrap.documents {
         for positioned in &document.entries {
-            if let Err(detail) = vault.commit(&positioned.entry) {
-                return Input::Rejected { detail };
+            match vault.commit(&positioned.entry) {
+                Ok(opened) => lanes = lanes.and(opened),
+                Err(detail) => return Input::Rejected { detail },
             }
         }
         cursor.bootstrap = cursor.bootstrap.map(|point| BootstrapPoint { after: Some(document.document), ..point });
@@ -591,5 +611,5 @@ fn commit_bootstrap(vault: &mut Vault, bootstrap: &Bootstrap) -> client::Input {
         cursor.bootstrap = None;
     }
     vault.cursor = Some(cursor);
-    Input::Committed(cursor)
+    Input::Committed { cursor, lanes }
 }

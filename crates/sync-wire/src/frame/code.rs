@@ -40,6 +40,8 @@ impl FateCode {
     pub const NO_SUCH_SPACE: Self = Self(41);
     /// Parked: the document failed its check and is read-only until it is repaired.
     pub const HELD: Self = Self(42);
+    /// Parked by the device itself, never by a relay: too many deletions within an hour, so a person is asked first.
+    pub const BRAKE: Self = Self(64);
 
     /// The stable word for this code, or `unknown`.
     #[must_use]
@@ -61,6 +63,7 @@ impl FateCode {
             Self::DELETED => "deleted",
             Self::MISSING => "missing",
             Self::HEADS => "heads",
+            Self::BRAKE => "brake",
             _ => "unknown",
         }
     }

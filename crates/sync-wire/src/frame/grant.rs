@@ -125,4 +125,18 @@ pub enum Resume {
         #[n(1)]
         chain: Chain,
     },
+    /// Its cursor is none of this log's, which may have lost its end: the device keeps its cursor and offers what it
+    /// has ([`super::Offer`]). Until it is done nothing is delivered, and its pushes wait.
+    #[n(2)]
+    Offer,
+    /// The offer is done: the device has everything up to here, and the log goes on from here.
+    #[n(3)]
+    From {
+        /// The place; the beginning if the two have nothing in common.
+        #[n(0)]
+        at: Position,
+        /// The chain digest there.
+        #[n(1)]
+        chain: Chain,
+    },
 }

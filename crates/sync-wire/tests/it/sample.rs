@@ -39,6 +39,14 @@ pub(crate) fn device_frames() -> Vec<(&'static str, DeviceFrame)> {
     let bootstrap = Some(BootstrapPoint { at: Position(10), after: Some(DOCUMENT) });
     let push =
         |lane, content| DeviceFrame::Push(Push { space: SPACE, document: DOCUMENT, lane, batch: BATCH, content });
+    let offer = |part| DeviceFrame::Offer(Offer { space: SPACE, part });
+    let run = Run {
+        after: Position(12),
+        upto: Position(13),
+        epoch: EPOCH,
+        entries: vec![entry(Some(vec![0xde, 0xad].into()))],
+        voucher: Some(Voucher { before: CHAIN, chain: CHAIN, receipt: RECEIPT }),
+    };
     vec![
         ("hello-new-device", hello(Vec::new())),
         ("hello-resuming", hello(vec![Cursor { space: SPACE, at: at(12), chain: CHAIN, bootstrap }])),
@@ -46,6 +54,9 @@ pub(crate) fn device_frames() -> Vec<(&'static str, DeviceFrame)> {
         ("push-tombstone", push(1, Content::Tombstone(vec![HASH]))),
         ("push-restore", push(0, Content::Restore)),
         ("confirm", DeviceFrame::Confirm(Confirm { space: SPACE, position: Position(12), frames: 1 })),
+        ("offer-checkpoints", offer(OfferPart::Checkpoints(vec![Checkpoint { position: Position(12), chain: CHAIN }]))),
+        ("offer-run", offer(OfferPart::Run(run))),
+        ("offer-done", offer(OfferPart::Done)),
     ]
 }
 
@@ -126,6 +137,12 @@ pub(crate) fn relay_frames() -> Vec<(&'static str, RelayFrame)> {
         ("skipped", RelayFrame::Skipped(Skipped { space, document, batch })),
         ("grant-given", RelayFrame::GrantChanged(GrantChanged { space, grant: Some(grant(resume)) })),
         ("grant-taken", RelayFrame::GrantChanged(GrantChanged { space, grant: None })),
+        ("grant-offer", RelayFrame::GrantChanged(GrantChanged { space, grant: Some(grant(Resume::Offer)) })),
+        ("grant-from", {
+            let resume = Resume::From { at: Position(12), chain: CHAIN };
+            RelayFrame::GrantChanged(GrantChanged { space, grant: Some(grant(resume)) })
+        }),
+        ("wanted", RelayFrame::Wanted(Wanted { space, after: Position(12), taken: 1 })),
         (
             "goodbye",
             RelayFrame::Goodbye(Goodbye {

@@ -31,6 +31,14 @@ written into the file, comments and layout as they were. Edits made while no bri
 are merged when it starts again. A file that is no JSON is left alone until it is; a deleted file deletes
 nothing. If there is a login, the bridge also syncs, as `vault sync --watch` does.";
 
+const CONTESTED_HELP: &str = "\
+Somebody edited a document while it was deleted here. The edits win until a person decides: the
+document is there for everybody, and can be edited. Look at it with `vault show`, then decide.";
+
+const BRAKE_HELP: &str = "\
+More than 20 deletions within an hour that are more than a quarter of the documents of a space are
+held back from there on: the documents are deleted here, and nobody else hears of it.";
+
 const QUARANTINE_HELP: &str = "\
 An edit that the relay refuses for good leaves its document and comes here. Edits that
 rest on it are made anew without it, and come here only if that cannot be done. Nothing
@@ -99,10 +107,27 @@ pub(crate) enum Command {
     },
     /// List documents.
     List(ListArguments),
-    /// Delete a document. It can be restored for 30 days.
+    /// Delete a document. It can be brought back for 30 days with `vault undelete`.
     Delete {
         /// Name or id of the document.
         name: String,
+    },
+    /// Bring a deleted document back. `vault list --deleted` shows them.
+    Undelete {
+        /// Name or id of the deleted document.
+        name: String,
+    },
+    /// Decide on deletions that did not know the newest edits of others.
+    #[command(after_help = CONTESTED_HELP)]
+    Contested {
+        #[command(subcommand)]
+        command: ContestedCommand,
+    },
+    /// Look at very many deletions that are held back, and let them go or take them back.
+    #[command(after_help = BRAKE_HELP)]
+    Brake {
+        #[command(subcommand)]
+        command: BrakeCommand,
     },
     /// List spaces.
     Spaces,
@@ -143,6 +168,32 @@ pub(crate) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ContestedCommand {
+    /// List them.
+    List,
+    /// Delete the document as it is now, with the edits of others.
+    Delete(DocumentArgument),
+    /// Keep the document; the deletion is thrown away.
+    Keep(DocumentArgument),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum BrakeCommand {
+    /// List the documents.
+    List,
+    /// Send the deletions: the documents go everywhere.
+    Release,
+    /// Take the deletions back: the documents are there again.
+    Undo,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DocumentArgument {
+    /// Name or id of the document.
+    pub(crate) name: String,
 }
 
 #[derive(Debug, Subcommand)]

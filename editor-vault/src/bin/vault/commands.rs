@@ -1,9 +1,11 @@
 //! One file per command, or per small family of commands.
 
 pub(crate) mod bridge;
+pub(crate) mod brake;
 pub(crate) mod care; // init, backup, doctor, verify
 pub(crate) mod completions;
-pub(crate) mod document; // new, edit, show, list, delete
+pub(crate) mod contested;
+pub(crate) mod document; // new, edit, show, list, delete, undelete
 pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod history; // log, diff, blame, restore, undo, redo

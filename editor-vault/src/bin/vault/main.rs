@@ -15,7 +15,8 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::commands::{
-    bridge, care, completions, document, explain, export, history, import, login, quarantine, settings, status, sync,
+    brake, bridge, care, completions, contested, document, explain, export, history, import, login, quarantine,
+    settings, status, sync,
 };
 use crate::failure::Failure;
 use crate::output::Output;
@@ -57,6 +58,9 @@ fn in_vault(command: &Command, vault: &editor_vault::Vault, output: &mut Output)
         Command::Redo { name } => history::redo(vault, name.as_deref(), output),
         Command::List(arguments) => document::list(vault, arguments, output),
         Command::Delete { name } => document::delete(vault, name, output),
+        Command::Undelete { name } => document::undelete(vault, name, output),
+        Command::Contested { command } => contested::run(vault, command, output),
+        Command::Brake { command } => brake::run(vault, command, output),
         Command::Spaces => status::spaces(vault, output),
         Command::Export(arguments) => export::run(vault, arguments, output),
         Command::Bridge(arguments) => bridge::run(vault, arguments, output),

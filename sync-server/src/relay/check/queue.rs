@@ -22,6 +22,8 @@ const REST_MAX: Duration = Duration::from_millis(250);
 const CHANGES_MAX: u64 = 8192;
 /// Rests that are remembered before those that are over are looked for.
 const RESTS_MAX: usize = 4096;
+/// Documents of the slow lane that are remembered.
+const SLOW_MAX: usize = 4096;
 /// A document that was not written for so long is quiet.
 const QUIET: Duration = Duration::from_secs(1);
 
@@ -38,7 +40,25 @@ struct Shared {
     waiting: Mutex<Waiting>,
     /// Somebody may take a document.
     filled: Notify,
+    /// The same, of the slow lane.
+    slow_filled: Notify,
     unchecked_max: u64,
+    /// A check that takes longer puts its document in the slow lane.
+    slow_after: Duration,
+    /// Workers of the fast lane.
+    workers: usize,
+}
+
+/// Who works on what: a document whose checks take long must not keep the others waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lane {
+    /// Whatever is quick, as far as is known.
+    Fast,
+    /// The rest, one at a time; and what is quick while every worker of the fast lane turns out to be busy for long.
+    Slow,
+    /// Everything: for who works alone.
+    #[cfg(any(test, feature = "simulation"))]
+    Both,
 }
 
 #[derive(Debug, Default)]
@@ -46,8 +66,10 @@ struct Waiting {
     order: VecDeque<Key>,
     /// Changes to check, for every document in `order`.
     changes: HashMap<Key, u64>,
-    /// Taken and not finished. A document that changes meanwhile waits again.
-    taken: HashSet<Key>,
+    /// Taken and not finished, with the time. A document that changes meanwhile waits again.
+    taken: HashMap<Key, Instant>,
+    /// Documents whose last check took long.
+    slow: HashSet<Key>,
     /// Until when documents are left alone that were just checked.
     rests: HashMap<Key, Instant>,
     /// When documents will be quiet that want a snapshot then. Ordered, so that a simulation repeats itself.
@@ -83,8 +105,10 @@ pub(super) struct Next {
 }
 
 impl Queue {
-    pub(super) fn new(unchecked_max: u64) -> Self {
-        Self { shared: Arc::new(Shared { waiting: Mutex::default(), filled: Notify::new(), unchecked_max }) }
+    pub(super) fn new(unchecked_max: u64, slow_after: Duration, workers: usize) -> Self {
+        let (filled, slow_filled) = (Notify::new(), Notify::new());
+        let waiting = Mutex::default();
+        Self { shared: Arc::new(Shared { waiting, filled, slow_filled, unchecked_max, slow_after, workers }) }
     }
 
     pub(super) fn add(&self, space: SpaceId, document: DocumentId, changes: u64) {
@@ -103,8 +127,27 @@ impl Queue {
         }
         counted.insert(key, changes);
         order.push_back(key);
+        let is_slow = waiting.slow.contains(&key);
         drop(waiting);
-        self.shared.filled.notify_one();
+        self.shared.ring(is_slow);
+    }
+
+    /// Whether checks of the document take long.
+    pub(super) fn is_slow(&self, key: Key) -> bool {
+        self.shared.lock().slow.contains(&key)
+    }
+
+    /// Puts a document in the slow lane.
+    pub(super) fn mark_slow(&self, key: Key) {
+        self.shared.lock().mark_slow(key);
+        self.shared.slow_filled.notify_one();
+    }
+
+    /// Says how long a part of a check took, which decides the lane of the next one.
+    pub(super) fn took(&self, key: Key, took: Duration) {
+        if took > self.shared.slow_after {
+            self.mark_slow(key);
+        }
     }
 
     /// Documents that wait or are taken.
@@ -118,20 +161,29 @@ impl Queue {
         let mut waiting = self.shared.lock();
         if waiting.tails.len() < WAITING_MAX && !waiting.changes.contains_key(&(space, document)) {
             waiting.tails.insert((space, document), Instant::now() + QUIET);
+            let is_slow = waiting.slow.contains(&(space, document));
             drop(waiting);
-            self.shared.filled.notify_one();
+            self.shared.ring(is_slow);
         }
     }
 
     /// Waits for a document that nobody else has, and that has rested.
-    pub(super) async fn next(&self) -> Next {
+    pub(super) async fn next(&self, lane: Lane) -> Next {
         loop {
-            let filled = self.shared.filled.notified();
-            match self.take_rested(Instant::now()) {
+            let filled = match lane {
+                Lane::Slow => self.shared.slow_filled.notified(),
+                _ => self.shared.filled.notified(),
+            };
+            let due = match self.take_rested(Instant::now(), lane) {
                 Ok(next) => return next,
-                Err(None) => filled.await,
+                Err(due) => due,
+            };
+            // The slow lane looks from time to time whether the fast one is stuck.
+            let look = (lane == Lane::Slow).then(|| Instant::now() + self.shared.slow_after);
+            match due.into_iter().chain(look).min() {
+                None => filled.await,
                 // Whichever comes first.
-                Err(Some(due)) => drop(tokio::time::timeout_at(due, filled).await),
+                Some(due) => drop(tokio::time::timeout_at(due, filled).await),
             }
         }
     }
@@ -141,25 +193,27 @@ impl Queue {
     #[cfg(any(test, feature = "simulation"))]
     pub(super) fn take(&self) -> Option<Next> {
         let far = Instant::now() + QUIET + REST_MAX;
-        self.take_rested(far).ok()
+        self.take_rested(far, Lane::Both).ok()
     }
 
     /// When to look again, if nothing is due now but something will be.
-    fn take_rested(&self, now: Instant) -> Result<Next, Option<Instant>> {
+    fn take_rested(&self, now: Instant, lane: Lane) -> Result<Next, Option<Instant>> {
         let mut waiting = self.shared.lock();
-        let (index, first) = waiting.first_rested(now);
+        let is_stuck = lane == Lane::Slow && waiting.is_stuck(now, &self.shared);
+        let (index, first) = waiting.first_rested(now, lane, is_stuck);
         let found = match index {
             Some(index) => waiting.order.remove(index).map(|key| (key, Task::Check)),
-            None => waiting.first_quiet(now).map(|key| (key, Task::Snapshot)),
+            None => waiting.first_quiet(now, lane).map(|key| (key, Task::Snapshot)),
         };
         let Some((key, task)) = found else {
-            return Err(first.into_iter().chain(waiting.tails.values().copied()).min());
+            let tails = waiting.tails.iter().filter(|(key, _)| waiting.is_of(key, lane)).map(|(_, due)| *due);
+            return Err(first.into_iter().chain(tails).min());
         };
         let changes = if task == Task::Check { waiting.changes.remove(&key).unwrap_or_default() } else { 0 };
-        waiting.taken.insert(key);
+        waiting.taken.insert(key, now);
         if !waiting.order.is_empty() {
             // One ring may have stood for several documents.
-            self.shared.filled.notify_one();
+            self.shared.ring(lane == Lane::Slow);
         }
         Ok(Next { key, task, changes, began: Instant::now(), shared: Arc::clone(&self.shared) })
     }
@@ -204,19 +258,24 @@ impl Drop for Next {
         waiting.taken.remove(&self.key);
         waiting.rest(self.key, self.began);
         waiting.finish(self.key.0, self.changes);
+        if self.began.elapsed() * 2 < self.shared.slow_after {
+            waiting.slow.remove(&self.key);
+        }
         let waits_again = waiting.changes.contains_key(&self.key);
+        let is_slow = waiting.slow.contains(&self.key);
         drop(waiting);
         if waits_again {
-            self.shared.filled.notify_one();
+            self.shared.ring(is_slow);
         }
     }
 }
 
 impl Waiting {
     /// The first document in the queue that may be taken; else when the first of them will have rested.
-    fn first_rested(&self, now: Instant) -> (Option<usize>, Option<Instant>) {
+    fn first_rested(&self, now: Instant, lane: Lane, is_stuck: bool) -> (Option<usize>, Option<Instant>) {
         let mut first = None;
-        for (index, key) in self.order.iter().enumerate().filter(|(_, key)| !self.taken.contains(*key)) {
+        let is_free = |key: &Key| !self.taken.contains_key(key) && (is_stuck || self.is_of(key, lane));
+        for (index, key) in self.order.iter().enumerate().filter(|(_, key)| is_free(key)) {
             let is_long = || self.changes.get(key).is_some_and(|changes| *changes >= CHANGES_MAX);
             match self.rests.get(key) {
                 Some(until) if *until > now && !is_long() => {
@@ -228,8 +287,30 @@ impl Waiting {
         (None, first)
     }
 
-    fn first_quiet(&mut self, now: Instant) -> Option<Key> {
-        let is_free = |key: &Key| !self.taken.contains(key);
+    fn is_of(&self, key: &Key, lane: Lane) -> bool {
+        match lane {
+            Lane::Fast => !self.slow.contains(key),
+            Lane::Slow => self.slow.contains(key),
+            #[cfg(any(test, feature = "simulation"))]
+            Lane::Both => true,
+        }
+    }
+
+    /// Whether every worker of the fast lane has been on one document for too long, while others wait.
+    fn is_stuck(&self, now: Instant, shared: &Shared) -> bool {
+        let is_long = |began: &&Instant| now.duration_since(**began) > shared.slow_after;
+        !self.order.is_empty() && self.taken.values().filter(is_long).count() >= shared.workers
+    }
+
+    fn mark_slow(&mut self, key: Key) {
+        if self.slow.len() >= SLOW_MAX {
+            self.slow.clear(); // each finds its way back by its next check
+        }
+        self.slow.insert(key);
+    }
+
+    fn first_quiet(&mut self, now: Instant, lane: Lane) -> Option<Key> {
+        let is_free = |key: &Key| !self.taken.contains_key(key) && self.is_of(key, lane);
         let key = *self.tails.iter().find(|(key, due)| **due <= now && is_free(key))?.0;
         self.tails.remove(&key);
         Some(key)
@@ -254,6 +335,10 @@ impl Waiting {
 }
 
 impl Shared {
+    fn ring(&self, is_slow: bool) {
+        if is_slow { &self.slow_filled } else { &self.filled }.notify_one();
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -266,10 +351,15 @@ mod tests {
     const SPACE: SpaceId = SpaceId([1; 16]);
     const A: DocumentId = DocumentId([2; 16]);
     const B: DocumentId = DocumentId([3; 16]);
+    const SLOW_AFTER: Duration = Duration::from_millis(250);
+
+    fn queue() -> Queue {
+        Queue::new(10, SLOW_AFTER, 1)
+    }
 
     #[test]
     fn a_document_waits_once_however_often_it_changes() {
-        let queue = Queue::new(10);
+        let queue = queue();
         queue.add(SPACE, A, 1);
         queue.add(SPACE, A, 2);
         let next = queue.take().unwrap();
@@ -279,7 +369,7 @@ mod tests {
 
     #[test]
     fn a_document_that_is_being_checked_is_not_given_to_another_worker() {
-        let queue = Queue::new(10);
+        let queue = queue();
         queue.add(SPACE, A, 1);
         let first = queue.take().unwrap();
         queue.add(SPACE, A, 1);
@@ -292,51 +382,82 @@ mod tests {
 
     #[test]
     fn a_document_rests_after_a_check_in_proportion_to_what_that_took() {
-        let queue = Queue::new(10);
+        let queue = queue();
         queue.add(SPACE, A, 1);
         let mut first = queue.take().unwrap();
         first.began -= Duration::from_millis(2);
         let ended = Instant::now();
         drop(first);
         queue.add(SPACE, A, 1);
-        let Err(Some(until)) = queue.take_rested(ended) else { panic!("it was taken before it had rested") };
+        let Err(Some(until)) = queue.take_rested(ended, Lane::Fast) else {
+            panic!("it was taken before it had rested")
+        };
         assert!(until >= ended + Duration::from_millis(2) * REST_FACTOR && until <= Instant::now() + REST_MAX);
         queue.add(SPACE, B, 1);
-        assert_eq!(queue.take_rested(ended).unwrap().key(), (SPACE, B), "others go before it");
-        assert_eq!(queue.take_rested(until).unwrap().key(), (SPACE, A));
+        assert_eq!(queue.take_rested(ended, Lane::Fast).unwrap().key(), (SPACE, B), "others go before it");
+        assert_eq!(queue.take_rested(until, Lane::Fast).unwrap().key(), (SPACE, A));
     }
 
     #[test]
     fn a_document_with_very_many_changes_does_not_rest() {
-        let queue = Queue::new(10);
+        let queue = queue();
         queue.add(SPACE, A, 1);
         let mut first = queue.take().unwrap();
         first.began -= Duration::from_secs(1);
         let ended = Instant::now();
         drop(first);
         queue.add(SPACE, A, CHANGES_MAX);
-        assert!(queue.take_rested(ended).is_ok());
+        assert!(queue.take_rested(ended, Lane::Fast).is_ok());
+    }
+
+    #[test]
+    fn a_document_whose_check_took_long_waits_in_a_lane_of_its_own_until_one_is_quick() {
+        let queue = queue();
+        queue.took((SPACE, A), SLOW_AFTER * 2);
+        queue.took((SPACE, B), SLOW_AFTER / 2);
+        queue.add(SPACE, A, 1);
+        queue.add(SPACE, B, 1);
+        let now = Instant::now();
+        assert_eq!(queue.take_rested(now, Lane::Fast).unwrap().key(), (SPACE, B));
+        assert!(queue.take_rested(now, Lane::Fast).is_err());
+        let slow = queue.take_rested(now, Lane::Slow).unwrap();
+        assert_eq!(slow.key(), (SPACE, A));
+        drop(slow); // it was quick
+        queue.add(SPACE, A, CHANGES_MAX);
+        assert_eq!(queue.take_rested(now, Lane::Fast).unwrap().key(), (SPACE, A));
+    }
+
+    #[test]
+    fn the_slow_lane_helps_when_every_other_worker_is_stuck() {
+        let queue = queue();
+        queue.add(SPACE, A, 1);
+        let now = Instant::now();
+        let stuck = queue.take_rested(now, Lane::Fast).unwrap();
+        queue.add(SPACE, B, 1);
+        assert!(queue.take_rested(now + SLOW_AFTER / 2, Lane::Slow).is_err());
+        assert_eq!(queue.take_rested(now + SLOW_AFTER * 2, Lane::Slow).unwrap().key(), (SPACE, B));
+        drop(stuck);
     }
 
     #[test]
     fn a_snapshot_waits_until_its_document_is_quiet() {
-        let queue = Queue::new(10);
+        let queue = queue();
         queue.want_snapshot(SPACE, A);
         queue.add(SPACE, A, 1);
         let check = queue.take().unwrap();
         assert_eq!(check.task(), Task::Check);
         drop(check);
         let later = Instant::now() + QUIET * 2;
-        assert_eq!(queue.take_rested(later).err(), Some(None), "what was written since decides");
+        assert_eq!(queue.take_rested(later, Lane::Fast).err(), Some(None), "what was written since decides");
         let before = Instant::now();
         queue.want_snapshot(SPACE, A);
-        assert!(queue.take_rested(before).is_err_and(|due| due >= Some(before + QUIET)));
-        assert_eq!(queue.take_rested(later + QUIET).unwrap().task(), Task::Snapshot);
+        assert!(queue.take_rested(before, Lane::Fast).is_err_and(|due| due >= Some(before + QUIET)));
+        assert_eq!(queue.take_rested(later + QUIET, Lane::Fast).unwrap().task(), Task::Snapshot);
     }
 
     #[tokio::test]
     async fn pushes_wait_while_a_space_has_too_many_unchecked_changes() {
-        let queue = Arc::new(Queue::new(10));
+        let queue = Arc::new(queue());
         queue.add(SPACE, A, 11);
         let waiting = tokio::spawn({
             let queue = Arc::clone(&queue);
@@ -351,7 +472,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_check_that_ends_before_the_first_look_is_not_missed() {
-        let queue = Queue::new(10);
+        let queue = queue();
         let projected = queue.projected(SPACE);
         queue.add(SPACE, A, 1);
         drop(queue.take());

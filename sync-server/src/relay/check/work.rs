@@ -2,14 +2,18 @@
 
 use document::{ApplyError, Document, Snapshot};
 use relay_storage::{
-    BatchContent, DocumentState, NewProjection, NewSnapshot, ReadError, StoreChecked, Stored, StoredSnapshot,
+    BatchContent, Condemned, DocumentState, NewProjection, NewSnapshot, ParsedBatch, ReadError, StoreChecked, Stored,
+    StoredSnapshot,
 };
 use schemas::Registry;
 use sync_wire::log::EntryKind;
-use sync_wire::{Blob, DocumentId, Position, SpaceId};
+use sync_wire::{Blob, ChangeHash, DeviceId, DocumentId, Position, SpaceId};
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
+use super::attempts::{Attempt, Thing, Underway};
 use super::loaded::{Checkout, Loaded};
+use super::{Pusher, blobs, hashes_of};
 use crate::app::App;
 
 /// Roughly how much of a log is applied at once.
@@ -103,14 +107,43 @@ async fn hold(app: &App, checkout: &mut Checkout, reason: &str) -> Result<(), Ch
     Ok(())
 }
 
-/// Brings the loaded document to the end of its log, for a check before an append.
-pub(super) async fn catch_up(app: &App, checkout: &mut Checkout) -> Result<(), CheckError> {
+/// Brings the loaded document to the end of its log, for a check before an append; which of the changes that are to be
+/// checked were refused before.
+pub(super) async fn catch_up(
+    app: &App,
+    checkout: &mut Checkout,
+    device: DeviceId,
+    hashes: Vec<ChangeHash>,
+) -> Result<Vec<ChangeHash>, CheckError> {
     let (space, document) = checkout.key();
-    match app.storage.document(space, document).await? {
-        Some(state) => bring_to(app, checkout, &state).await,
-        None => {
-            checkout.put_current(Loaded { document: Document::new(None), through: Position::START });
-            Ok(())
+    let (state, refused) = app.storage.document_and_refused(space, document, device, hashes).await?;
+    match state {
+        Some(state) => bring_to(app, checkout, &state).await?,
+        None => checkout.put_current(Loaded { document: Document::new(None), through: Position::START }),
+    }
+    Ok(refused)
+}
+
+/// What was attempted too often is not run again: a pushed change is refused, a document of the log is held.
+pub(super) async fn condemn(app: &App, attempt: &Attempt) -> Result<(), CheckError> {
+    let Attempt { thing, times, .. } = *attempt;
+    let detail = format!("the relay ended {times} times while it was checked");
+    match thing {
+        Thing::Log { space, document } => {
+            warn!(space.id = %space, document.id = %document, "Document {document} of space {space} is held: {detail}");
+            match app.storage.hold(space, document, &detail).await {
+                Ok(()) | Err(ReadError::UnknownDocument { .. }) => Ok(()),
+                Err(error) => Err(error.into()),
+            }
+        }
+        Thing::Push { space, document, hash } => {
+            warn!(
+                space.id = %space, document.id = %document,
+                "Change {hash} of document {document} is refused unseen: {detail}"
+            );
+            let Attempt { account, device, batch, .. } = *attempt;
+            let detail = format!("change {}: {detail}", hash.short());
+            Ok(app.storage.condemn(Condemned { space, document, hash, account, device, batch, detail }).await?)
         }
     }
 }
@@ -128,7 +161,7 @@ async fn bring_to(app: &App, checkout: &mut Checkout, state: &DocumentState) -> 
         let changes = page.entries.into_iter().filter(|positioned| positioned.entry.kind == EntryKind::Change);
         let changes: Vec<Blob> = changes.filter_map(|positioned| positioned.entry.bytes).collect();
         after = page.next.unwrap_or(end);
-        loaded = blocking(app, move || {
+        loaded = on_log(app, state, move || {
             loaded.document.apply(&changes).map_err(CheckError::Log)?;
             loaded.through = after;
             Ok::<_, CheckError>(loaded)
@@ -144,7 +177,7 @@ async fn load(app: &App, state: &DocumentState) -> Result<Loaded, CheckError> {
     let empty = || Loaded { document: Document::new(None), through: Position::START };
     let Some(stored) = app.storage.load_snapshot(state.space, state.document).await? else { return Ok(empty()) };
     let document = state.document;
-    let loaded = blocking(app, move || {
+    let loaded = on_log(app, state, move || {
         let StoredSnapshot { covers, heads, changes, digest, bytes } = stored;
         let snapshot = Snapshot { heads, changes, digest, bytes };
         Document::load(&snapshot).map(|document| Loaded { document, through: covers })
@@ -167,7 +200,7 @@ enum With {
 /// Stores checked position, projection and snapshot, in one compare-and-set.
 async fn store(app: &App, checkout: &mut Checkout, state: &DocumentState, with: With) -> Result<Stored, CheckError> {
     let Some(loaded) = checkout.take() else { return Ok(Stored::Moved { checked: state.checked }) };
-    let (loaded, projection, snapshot) = blocking(app, move || {
+    let (loaded, projection, snapshot) = on_log(app, state, move || {
         let projection = (with != With::Snapshot).then(|| project(&loaded.document));
         let snapshot = (with != With::Projection).then(|| loaded.document.snapshot());
         (loaded, projection, snapshot)
@@ -207,15 +240,25 @@ pub(crate) fn project(document: &Document) -> NewProjection {
     NewProjection { type_name, title, heads: document.heads(), json: value.to_string() }
 }
 
-/// Applies pushed batches in order. `Some((index, _))` names the first that does not apply; with a rejection if that
-/// is its own fault, without one if the log's rules have the word for it.
+/// The first batch of a run that does not apply.
+pub(super) struct Failed {
+    pub(super) index: usize,
+    /// What becomes of it, if that is its own fault; nothing if the log's rules have the word for it.
+    pub(super) rejection: Option<BatchContent>,
+}
+
+/// Applies pushed batches in order, up to the first that does not apply.
 pub(super) async fn try_batches(
     app: &App,
     checkout: &mut Checkout,
-    batches: Vec<Vec<Blob>>,
-) -> Result<Option<(usize, Option<BatchContent>)>, CheckError> {
+    pusher: Pusher,
+    run: &[&mut ParsedBatch],
+) -> Result<Option<Failed>, CheckError> {
+    let Some(attempt) = attempt(checkout, pusher, run) else { return Ok(None) };
     let Some(mut loaded) = checkout.take() else { return Ok(None) };
-    let (loaded, failure) = blocking(app, move || {
+    let batches: Vec<Vec<Blob>> = run.iter().map(|batch| blobs(&batch.content)).collect();
+    let kept = batches.clone();
+    let (loaded, failure) = blocking(app, attempt, move || {
         let all: Vec<Blob> = batches.concat();
         let failure = match loaded.document.apply(&all) {
             Ok(_) => None,
@@ -227,26 +270,65 @@ pub(super) async fn try_batches(
     checkout.put(loaded);
     match failure {
         Some((_, ApplyError::Broken)) => Err(CheckError::Log(ApplyError::Broken)),
-        Some((index, error)) => Ok(Some((index, rejection(&error)))),
+        Some((index, error)) => {
+            let changes = kept.into_iter().nth(index).unwrap_or_default();
+            Ok(Some(Failed { index, rejection: rejection(&error, changes) }))
+        }
         None => Ok(None),
     }
+}
+
+/// What to call a run, should it end the relay. Nothing to run: no name.
+fn attempt(checkout: &Checkout, pusher: Pusher, run: &[&mut ParsedBatch]) -> Option<Attempt> {
+    let (space, document) = checkout.key();
+    let (batch, hash) = run.iter().find_map(|batch| Some((batch.id, hashes_of(&batch.content).next()?)))?;
+    let Pusher { account, device } = pusher;
+    // Of several batches it would not be known which one it was: that attempt names nobody.
+    let times = if run.len() == 1 { 1 } else { 0 };
+    Some(Attempt { thing: Thing::Push { space, document, hash }, account, device, batch, times })
 }
 
 fn first_failure(document: &mut Document, batches: &[Vec<Blob>]) -> Option<(usize, ApplyError)> {
     batches.iter().enumerate().find_map(|(index, batch)| document.apply(batch).err().map(|error| (index, error)))
 }
 
-fn rejection(error: &ApplyError) -> Option<BatchContent> {
+fn rejection(error: &ApplyError, changes: Vec<Blob>) -> Option<BatchContent> {
     match error {
         ApplyError::Dangerous { .. } => {
-            Some(BatchContent::Rejected { culprit: error.culprit(), code: error.code(), detail: error.to_string() })
+            let detail = error.to_string();
+            Some(BatchContent::Rejected { culprit: error.culprit(), code: error.code(), detail, changes })
         }
         // Storage decides these by its own rules, with the better answer.
         _ => None,
     }
 }
 
-/// Runs work on a document where it may take its time.
-async fn blocking<T: Send + 'static>(app: &App, work: impl FnOnce() -> T + Send + 'static) -> Result<T, CheckError> {
-    app.runtime.blocking(work).await.map_err(CheckError::Panicked)
+/// Runs work on what is in the log of a document.
+async fn on_log<T: Send + 'static>(
+    app: &App,
+    state: &DocumentState,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, CheckError> {
+    blocking(app, Attempt::on_log(state.space, state.document), work).await
+}
+
+/// Runs work on a document where it may take its time, and remembers how much it took. Should it end the relay, the
+/// next start finds the attempt.
+async fn blocking<T: Send + 'static>(
+    app: &App,
+    attempt: Attempt,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, CheckError> {
+    let key = (attempt.thing.space(), attempt.thing.document());
+    let _turn = app.checker.turn(key.0, key.1).await;
+    let underway: Underway = app.checker.attempts.begin(attempt);
+    let ran = app.runtime.blocking(move || {
+        let began = Instant::now();
+        let done = work();
+        drop(underway);
+        (done, began.elapsed())
+    });
+    let (done, took) = ran.await.map_err(CheckError::Panicked)?;
+    app.checker.queue.took(key, took);
+    Ok(done)
 }

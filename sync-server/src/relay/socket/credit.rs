@@ -58,6 +58,7 @@ impl Credit {
             | RelayFrame::Deliver(_)
             | RelayFrame::Bootstrap(_)
             | RelayFrame::GrantChanged(_)
+            | RelayFrame::Wanted(_)
             | RelayFrame::Goodbye(_) => return,
         };
         if let Some(index) = self.held.iter().position(|(held, _)| *held == batch) {

@@ -8,8 +8,8 @@ use relay_storage::{AccountError, DeviceBinding, ReadError, StorageError};
 use sync_core::session::{Authorized, BootstrapCursor, BootstrapPage, Effect, Input, LogPage, Outcome};
 use sync_wire::log::Receipt;
 use sync_wire::{
-    AccountId, BatchId, Chain, Cursor, DeviceId, Goodbye, GoodbyeCode, Grant, LogPosition, Position, RelayFrame,
-    SpaceId,
+    AccountId, BatchId, Chain, Checkpoint, Cursor, DeviceId, Goodbye, GoodbyeCode, Grant, LogPosition, Position,
+    RelayFrame, Run, SpaceId, Wanted,
 };
 use tracing::{error, info};
 
@@ -17,6 +17,7 @@ use crate::access::{self, Caller, ReadableError};
 use crate::app::App;
 use crate::relay::append::{self, AppendError, Pushes};
 use crate::relay::hub::{Bell, Heard, Listener};
+use crate::relay::offer;
 use crate::relay::read;
 use crate::relay::sessions::Place;
 
@@ -90,6 +91,12 @@ impl Peer {
                 let bell = Arc::clone(listener.bell());
                 Task::Operation(peer.append(space, Pushes { document, device, batches, bell }))
             }
+            Effect::FindAncestor { space, checkpoints } => Task::Operation(peer.find_ancestor(space, checkpoints)),
+            Effect::TakeRun { space, run } => {
+                let bell = Arc::clone(listener.bell());
+                Task::Operation(peer.take_run(space, run, bell))
+            }
+            Effect::EndOffer { space, checkpoints } => Task::Operation(peer.end_offer(space, checkpoints)),
             Effect::ReadLog { .. } | Effect::ReadBootstrap { .. } => Task::Read(effect),
             Effect::Follow { space } => {
                 listener.follow(space);
@@ -202,6 +209,56 @@ impl Peer {
         Ok(Input::Appended { space, document, outcomes })
     }
 
+    fn find_ancestor(self: Arc<Self>, space: SpaceId, checkpoints: Vec<Checkpoint>) -> Operation {
+        async move {
+            let target = match self.offered_to(space).await {
+                Ok(target) => target?,
+                Err(failure) => return Some(failure.into()),
+            };
+            let found = offer::common_place(&self.app, &target, checkpoints).await.map_err(Failure::from);
+            Some(found.map_or_else(Input::from, |at| Input::Wanted(Wanted { space, after: at.position, taken: 0 })))
+        }
+        .boxed()
+    }
+
+    /// As an append, it must be finished once it has begun.
+    fn take_run(self: Arc<Self>, space: SpaceId, run: Run, bell: Arc<Bell>) -> Operation {
+        async move {
+            let target = match self.offered_to(space).await {
+                Ok(target) => target?,
+                Err(failure) => return Some(failure.into()),
+            };
+            let after = run.upto;
+            let taken = offer::take(&self.app, &target, run, &bell).await.map_err(Failure::from);
+            Some(taken.map_or_else(Input::from, |taken| Input::Wanted(Wanted { space, after, taken })))
+        }
+        .boxed()
+    }
+
+    fn end_offer(self: Arc<Self>, space: SpaceId, checkpoints: Vec<Checkpoint>) -> Operation {
+        async move {
+            let target = match self.offered_to(space).await {
+                Ok(target) => target?,
+                Err(failure) => return Some(failure.into()),
+            };
+            let ended = offer::end(&self.app, &target, checkpoints).await.map_err(Failure::from);
+            match ended {
+                Ok(grant) => grant.map(Input::OfferEnded),
+                Err(failure) => Some(failure.into()),
+            }
+        }
+        .boxed()
+    }
+
+    /// The space that is offered to; none if it was taken meanwhile, of which the session hears next.
+    async fn offered_to(&self, space: SpaceId) -> Result<Option<access::Writable>, Failure> {
+        match access::writable(&self.app, &self.caller, space).await {
+            Ok(target) => Ok(Some(target)),
+            Err(ReadableError::NoSuchSpace(_)) => Ok(None),
+            Err(ReadableError::Storage(error)) => Err(error.into()),
+        }
+    }
+
     fn read_log(self: Arc<Self>, space: SpaceId, after: LogPosition, bytes_target: usize) -> BoxFuture<'static, Input> {
         async move {
             let source = match access::readable(&self.app, &self.caller, space).await {
@@ -281,5 +338,10 @@ fn nothing(space: SpaceId, after: LogPosition) -> LogPage {
 
 /// The log is not what it was when the session began (a restore, say): the device's next `Hello` sorts it out.
 fn on_read_error(error: &ReadError) -> Input {
+    if matches!(error, ReadError::EpochChanged { .. }) {
+        // Another device has given back what the log had lost: this one comes again, and is told where it goes on.
+        info!("A session ends because {error}");
+        return Input::Failed { detail: format!("the log has a new epoch ({})", error.code()) };
+    }
     Failure::Broken { code: error.code(), detail: error.to_string() }.into()
 }

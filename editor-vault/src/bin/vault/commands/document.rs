@@ -148,8 +148,18 @@ fn info_json(info: &DocumentInfo) -> Value {
 pub(crate) fn delete(vault: &Vault, name: &str, output: &mut Output) -> Result<(), Failure> {
     let document = find(vault, name)?;
     vault.delete(&document)?;
-    let json = json!({ "space": document.space().to_string(), "id": document.id().to_string(), "deleted": true });
-    output.result(format_args!("deleted {name}"), &json)
+    let is_held_back = vault.brake()?.iter().any(|held| held.document == document.id());
+    let json = json!({ "space": document.space().to_string(), "id": document.id().to_string(), "deleted": true,
+        "held_back": is_held_back });
+    let note = if is_held_back { "; very many were deleted, so it is held back: see `vault brake list`" } else { "" };
+    output.result(format_args!("deleted {name}{note}"), &json)
+}
+
+pub(crate) fn undelete(vault: &Vault, name: &str, output: &mut Output) -> Result<(), Failure> {
+    let document = vault.find_deleted(name)?;
+    vault.restore(&document)?;
+    let json = json!({ "space": document.space().to_string(), "id": document.id().to_string(), "deleted": false });
+    output.result(format_args!("brought {name} back"), &json)
 }
 
 /// A well-known document by the name of its type, any other by id or its only title.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use editor_vault::{
-    DocumentInfo, DocumentState, DocumentStatus, ListFilter, Role, SpaceId, SpaceInfo, SpaceKind, Vault,
+    DocumentInfo, DocumentState, DocumentStatus, FateCode, ListFilter, Role, SpaceId, SpaceInfo, SpaceKind, Vault,
 };
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ pub(crate) fn status(vault: &Vault, output: &mut Output) -> Result<(), Failure> 
     lines.extend(
         file_system.map(|remote| format!("disk       {remote}: slow, one program at a time; see `vault doctor`")),
     );
-    lines.extend(waiting.iter().map(|info| format!("attention  {}: {}", called(info), needs(&info.status))));
+    lines.extend(attention(&waiting).into_iter().map(|(_, line)| format!("attention  {line}")));
     output.result(lines.join("\n"), &json)?;
     nobody_is_needed(&waiting)
 }
@@ -50,14 +50,32 @@ fn nobody_is_needed(waiting: &[&DocumentInfo]) -> Result<(), Failure> {
     if waiting.is_empty() {
         return Ok(());
     }
+    Err(Failure::Said { exit: Exit::NeedsPerson, lines: attention(waiting) })
+}
+
+/// A word and a sentence for each document that waits; one for all deletions that are held back, which are very many.
+fn attention(waiting: &[&DocumentInfo]) -> Vec<(String, String)> {
     let line =
         |info: &&DocumentInfo| (word(&info.status).to_owned(), format!("{}: {}", called(info), needs(&info.status)));
-    Err(Failure::Said { exit: Exit::NeedsPerson, lines: waiting.iter().map(line).collect() })
+    let mut lines: Vec<_> = waiting.iter().filter(|info| !is_held_back(&info.status)).map(line).collect();
+    let held_back = waiting.iter().filter(|info| is_held_back(&info.status)).count();
+    if held_back > 0 {
+        let sentence = format!(
+            "{held_back} deletions are held back, because they are very many: `vault brake release` sends them, `vault \
+             brake undo` takes them back"
+        );
+        lines.push(("brake".to_owned(), sentence));
+    }
+    lines
 }
 
 fn waiting_for_a_person(documents: &[DocumentInfo]) -> Vec<&DocumentInfo> {
     let waits = |info: &&DocumentInfo| matches!(word(&info.status), "held" | "parked" | "quarantined");
     documents.iter().filter(waits).collect()
+}
+
+const fn is_held_back(status: &DocumentStatus) -> bool {
+    matches!(status.state, DocumentState::Parked { code: FateCode::BRAKE, .. })
 }
 
 fn called(info: &DocumentInfo) -> String {
@@ -68,6 +86,11 @@ fn called(info: &DocumentInfo) -> String {
 fn needs(status: &DocumentStatus) -> String {
     match (&status.held, &status.state) {
         (Some(reason), _) => format!("can only be read, {reason}: copy what you need into a new document"),
+        (None, DocumentState::Parked { code: FateCode::CONTESTED, .. }) => {
+            "others edited it while it was deleted here: `vault contested delete` deletes it, `vault contested keep` keeps \
+             it"
+            .to_owned()
+        }
         (None, DocumentState::Parked { code, detail }) => {
             format!("edits are parked ({}): {detail}; they are kept here and sent again when that changes", code.name())
         }
@@ -89,6 +112,7 @@ pub(crate) fn word(status: &DocumentStatus) -> &'static str {
         DocumentStatus { held: Some(_), .. } => "held",
         DocumentStatus { state: DocumentState::Parked { .. }, .. } => "parked",
         DocumentStatus { state: DocumentState::Quarantined { .. }, .. } => "quarantined",
+        DocumentStatus { purged: true, .. } => "purged",
         DocumentStatus { deleted: true, .. } => "deleted",
         DocumentStatus { unsaved: true, .. } => "unsaved",
         DocumentStatus { state, .. } => state.name(),
@@ -104,7 +128,8 @@ pub(crate) fn of_document(status: &DocumentStatus) -> Value {
         _ => (None, None),
     };
     json!({ "state": status.state.name(), "code": code, "detail": detail, "unsaved": status.unsaved,
-        "pending_batches": status.pending_batches, "held": status.held, "deleted": status.deleted })
+        "pending_batches": status.pending_batches, "held": status.held, "deleted": status.deleted,
+        "purged": status.purged })
 }
 
 pub(crate) fn spaces(vault: &Vault, output: &mut Output) -> Result<(), Failure> {

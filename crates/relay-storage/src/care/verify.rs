@@ -1,0 +1,108 @@
+//! The thorough look: every change read, hashed and applied; what is derived compared with what the log gives.
+//!
+//! One document at a time, its rows as a stream, all of it at one moment: the relay may go on meanwhile.
+
+use rusqlite::Connection;
+use sync_wire::{DocumentId, SpaceId};
+
+use super::derived;
+use super::doctor::{WHOLE, each_document, log_and_rows, pages};
+use super::entries::Entries;
+use super::finding::Findings;
+use super::logs::{self, SpaceRow};
+use super::{Project, Verified};
+use crate::change_log::stored_tips;
+use crate::error::StorageError;
+
+pub(super) fn verify(
+    connection: &Connection,
+    only: Option<SpaceId>,
+    project: &Project,
+) -> Result<Verified, StorageError> {
+    let mut findings = Findings::default();
+    if only.is_none() {
+        pages(connection, WHOLE, &mut findings)?;
+    }
+    let mut verified = Verified::default();
+    for space in logs::spaces(connection, only)? {
+        let looked = verify_space(connection, &space, project, &mut verified, &mut findings);
+        if let Some(what) = damage(looked)? {
+            findings.push("unreadable", format!("space {}: {what}", space.id));
+        }
+        verified.spaces += 1;
+    }
+    Ok(Verified { findings: findings.into_list(), ..verified })
+}
+
+fn verify_space(
+    connection: &Connection,
+    space: &SpaceRow,
+    project: &Project,
+    verified: &mut Verified,
+    findings: &mut Findings,
+) -> Result<(), StorageError> {
+    log_and_rows(connection, space, findings)?;
+    each_document(connection, space, |document_key, document| {
+        let at = (space.id, document);
+        let looked = verify_document(connection, space, (document_key, document), project, findings);
+        match looked {
+            Ok(entries) => verified.entries += entries,
+            // One document must not hide the others.
+            failed => {
+                if let Some(what) = damage(failed.map(|_| ()))? {
+                    findings.document("unreadable", at, &what);
+                }
+            }
+        }
+        verified.documents += 1;
+        Ok(())
+    })
+}
+
+fn verify_document(
+    connection: &Connection,
+    space: &SpaceRow,
+    (document_key, document): (i64, DocumentId),
+    project: &Project,
+    findings: &mut Findings,
+) -> Result<u64, StorageError> {
+    let moment = connection.unchecked_transaction()?;
+    let at = (space.id, document);
+    let marks = derived::read(&moment, document_key)?;
+    let mut entries = Entries::new(space, marks.positions(), marks.checked, project);
+    entries.walk(&moment, document_key, findings)?;
+    match stored_tips(&moment, space.key, document) {
+        Ok(stored) if entries.is_purged || stored == entries.tips => {}
+        Ok(_) => findings.document("frontier_wrong", at, "its frontier is not what its entries make"),
+        Err(StorageError::Corrupt { detail }) => findings.document("frontier_wrong", at, &detail),
+        Err(error) => return Err(error),
+    }
+    if marks.is_deleted != entries.is_deleted {
+        findings.document("deletion_wrong", at, "whether it is deleted is not what its entries say");
+    }
+    if entries.is_purged {
+        if !marks.positions().is_empty() {
+            findings.document(
+                "purge_incomplete",
+                at,
+                "it is purged, and a snapshot or projection of it is still there",
+            );
+        }
+        return Ok(entries.count);
+    }
+    marks.compare(&moment, document_key, at, &entries, findings)?;
+    if let Some(reason) = entries.replay.failure() {
+        let what = format!("its checked entries cannot be put together: {reason}");
+        findings.document("log_does_not_apply", at, &what);
+    }
+    Ok(entries.count)
+}
+
+/// What is wrong with the file, if that is why it could not be read.
+fn damage(looked: Result<(), StorageError>) -> Result<Option<String>, StorageError> {
+    match looked {
+        Ok(()) => Ok(None),
+        Err(StorageError::Corrupt { detail } | StorageError::Unexpected { detail }) => Ok(Some(detail)),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,220 @@
+//! A relay that lost the end of its log: both machines, each by itself.
+
+use sync_core::client::{self, Client, Link};
+use sync_core::session::{self, Authorized, Session};
+use sync_core::time::Instant;
+use sync_wire::*;
+
+const SPACE: SpaceId = SpaceId([1; 16]);
+const DEVICE: DeviceId = DeviceId([3; 16]);
+const CHAIN: Chain = Chain([6; 32]);
+
+fn place(epoch: u8, position: u64) -> LogPosition {
+    LogPosition { epoch: Epoch([epoch; 8]), position: Position(position) }
+}
+
+fn cursor() -> Cursor {
+    Cursor { space: SPACE, at: place(1, 9), chain: CHAIN, bootstrap: None }
+}
+
+fn grant(end: LogPosition, resume: Resume) -> Grant {
+    Grant {
+        space: SPACE,
+        kind: SpaceKind::Personal,
+        role: Role::Owner,
+        name: "ada".into(),
+        salt: Salt([9; 32]),
+        access_version: 1,
+        end,
+        resume,
+    }
+}
+
+fn checkpoints() -> Vec<Checkpoint> {
+    vec![Checkpoint { position: Position(4), chain: CHAIN }, Checkpoint { position: Position(9), chain: CHAIN }]
+}
+
+fn run() -> Run {
+    Run { after: Position(4), upto: Position(9), epoch: Epoch([1; 8]), entries: Vec::new(), voucher: None }
+}
+
+fn offer(part: OfferPart) -> DeviceFrame {
+    DeviceFrame::Offer(Offer { space: SPACE, part })
+}
+
+fn wanted(after: u64, taken: u64) -> Wanted {
+    Wanted { space: SPACE, after: Position(after), taken }
+}
+
+fn push(batch: u8) -> Push {
+    let content = Content::Changes(vec![vec![batch].into()]);
+    Push { space: SPACE, document: DocumentId([2; 16]), lane: 0, batch: BatchId([batch; 16]), content }
+}
+
+/// A device that stands at 9 where the relay ends at 4.
+struct Device(Client);
+
+impl Device {
+    fn greeted() -> Self {
+        let mut device = Self(Client::new(DEVICE, "test".into(), 7));
+        device.feed(client::Input::Start);
+        device.feed(client::Input::Connected);
+        device.feed(client::Input::Cursors(vec![cursor()]));
+        device.feed(client::Input::Outbox { batches: Vec::new(), more: false });
+        device
+    }
+
+    fn welcomed() -> Self {
+        let mut device = Self::greeted();
+        device.feed(client::Input::Frame(RelayFrame::Welcome(Welcome {
+            version: 1,
+            account: AccountId([5; 16]),
+            grants: vec![grant(place(1, 4), Resume::Offer)],
+            limits_version: 1,
+        })));
+        device
+    }
+
+    fn feed(&mut self, input: client::Input) -> Vec<client::Effect> {
+        let mut effects = Vec::new();
+        self.0.handle(Instant::default(), input, &mut effects);
+        effects
+    }
+}
+
+#[test]
+fn a_device_offers_run_by_run_each_when_the_one_before_is_answered() {
+    let mut device = Device::welcomed();
+    let effects = device.feed(client::Input::GrantsApplied(vec![cursor()]));
+    assert!(effects.contains(&client::Effect::ReadCheckpoints { space: SPACE }), "{effects:?}");
+    let effects = device.feed(client::Input::Checkpoints { space: SPACE, checkpoints: checkpoints() });
+    assert_eq!(effects, [client::Effect::Send(offer(OfferPart::Checkpoints(checkpoints())))]);
+    let effects = device.feed(client::Input::Frame(RelayFrame::Wanted(wanted(4, 0))));
+    assert_eq!(effects, [client::Effect::ReadRun { space: SPACE, after: Position(4) }]);
+    let effects = device.feed(client::Input::Run { space: SPACE, run: Some(run()) });
+    assert_eq!(effects, [client::Effect::Send(offer(OfferPart::Run(run())))]);
+    let effects = device.feed(client::Input::Frame(RelayFrame::Wanted(wanted(9, 5))));
+    assert_eq!(effects, [client::Effect::ReadRun { space: SPACE, after: Position(9) }]);
+    let effects = device.feed(client::Input::Run { space: SPACE, run: None });
+    assert_eq!(effects, [client::Effect::Send(offer(OfferPart::Done))]);
+    assert!(!device.0.status().is_caught_up, "nothing is known of the log yet");
+    let healed = grant(place(1, 9), Resume::From { at: Position(9), chain: CHAIN });
+    let changed = GrantChanged { space: SPACE, grant: Some(healed.clone()) };
+    let effects = device.feed(client::Input::Frame(RelayFrame::GrantChanged(changed)));
+    assert!(effects.contains(&client::Effect::ApplyGrant { space: SPACE, grant: Some(healed) }), "{effects:?}");
+    assert!(effects.contains(&client::Effect::NoteOffered { space: SPACE, taken: 5 }), "{effects:?}");
+    device.feed(client::Input::GrantsApplied(vec![cursor()]));
+    assert!(device.0.status().is_caught_up);
+}
+
+#[test]
+fn a_link_that_breaks_in_the_middle_of_an_offer_begins_it_anew() {
+    let mut device = Device::welcomed();
+    device.feed(client::Input::GrantsApplied(vec![cursor()]));
+    device.feed(client::Input::Closed { detail: "cut".into() });
+    assert!(matches!(device.0.status().link, Link::Waiting { .. }));
+    let effects = device.feed(client::Input::Checkpoints { space: SPACE, checkpoints: checkpoints() });
+    assert_eq!(effects, [], "an answer that outlived its link sends nothing");
+    device.feed(client::Input::Start);
+    device.feed(client::Input::Connected);
+    let effects = device.feed(client::Input::Cursors(vec![cursor()]));
+    let is_hello = |effect: &client::Effect| match effect {
+        client::Effect::Send(DeviceFrame::Hello(hello)) => hello.cursors == [cursor()],
+        _ => false,
+    };
+    assert!(effects.iter().any(is_hello), "the cursor is where it was: {effects:?}");
+}
+
+#[test]
+fn entries_that_are_wanted_unasked_end_the_link() {
+    let mut device = Device::welcomed();
+    device.feed(client::Input::GrantsApplied(vec![cursor()]));
+    device.feed(client::Input::Frame(RelayFrame::Wanted(wanted(4, 0))));
+    assert!(matches!(device.0.status().link, Link::Waiting { .. }), "{:?}", device.0.status());
+}
+
+/// A relay whose log ends at 4.
+struct Relay(Session);
+
+impl Relay {
+    fn open() -> Self {
+        let mut relay = Self(Session::new(Instant::default()));
+        relay.frame(DeviceFrame::Hello(Hello {
+            versions: VersionRange { oldest: 1, newest: 1 },
+            device: DEVICE,
+            agent: "test".into(),
+            cursors: vec![cursor()],
+        }));
+        let grants = vec![grant(place(1, 4), Resume::Offer)];
+        let account = AccountId([5; 16]);
+        relay.feed(session::Input::Authorized(Authorized { account, limits_version: 1, grants }));
+        relay
+    }
+
+    fn frame(&mut self, frame: DeviceFrame) -> Vec<session::Effect> {
+        self.feed(session::Input::Frame(frame))
+    }
+
+    fn feed(&mut self, input: session::Input) -> Vec<session::Effect> {
+        let mut effects = Vec::new();
+        self.0.handle(Instant::default(), input, &mut effects);
+        effects
+    }
+}
+
+fn is_append(effect: &session::Effect) -> bool {
+    matches!(effect, session::Effect::Append { .. })
+}
+
+#[test]
+fn pushes_wait_until_the_offer_is_done_and_then_are_appended_in_order() {
+    let mut relay = Relay::open();
+    assert_eq!(relay.frame(DeviceFrame::Push(push(1))), []);
+    let effects = relay.frame(offer(OfferPart::Checkpoints(checkpoints())));
+    assert_eq!(effects, [session::Effect::FindAncestor { space: SPACE, checkpoints: checkpoints() }]);
+    let effects = relay.feed(session::Input::Wanted(wanted(4, 0)));
+    assert_eq!(effects, [session::Effect::Send(RelayFrame::Wanted(wanted(4, 0)))]);
+    let effects = relay.frame(offer(OfferPart::Run(run())));
+    assert_eq!(effects, [session::Effect::TakeRun { space: SPACE, run: run() }]);
+    assert_eq!(relay.frame(DeviceFrame::Push(push(2))), []);
+    relay.feed(session::Input::Wanted(wanted(9, 5)));
+    let effects = relay.frame(offer(OfferPart::Done));
+    assert_eq!(effects, [session::Effect::EndOffer { space: SPACE, checkpoints: checkpoints() }]);
+    let healed = grant(place(1, 9), Resume::From { at: Position(9), chain: CHAIN });
+    let effects = relay.feed(session::Input::OfferEnded(healed));
+    let pushed = effects.iter().find_map(|effect| match effect {
+        session::Effect::Append { batches, .. } => Some(batches.len()),
+        _ => None,
+    });
+    assert_eq!(pushed, Some(1), "the second follows when the first is answered: {effects:?}");
+    assert!(effects.contains(&session::Effect::Follow { space: SPACE }));
+}
+
+#[test]
+fn a_device_with_nothing_to_offer_says_so_and_goes_on() {
+    let mut relay = Relay::open();
+    let effects = relay.frame(offer(OfferPart::Done));
+    let known = vec![Checkpoint { position: Position(9), chain: CHAIN }];
+    assert_eq!(effects, [session::Effect::EndOffer { space: SPACE, checkpoints: known }]);
+}
+
+#[test]
+fn a_part_out_of_turn_ends_the_session() {
+    for part in [OfferPart::Run(run()), OfferPart::Checkpoints(checkpoints())] {
+        let mut relay = Relay::open();
+        relay.frame(offer(OfferPart::Checkpoints(checkpoints())));
+        let effects = relay.frame(offer(part));
+        assert!(matches!(&effects[..], [session::Effect::Close(goodbye)] if goodbye.code == GoodbyeCode::PROTOCOL));
+    }
+}
+
+#[test]
+fn whoever_loses_the_space_in_the_middle_of_an_offer_has_his_pushes_parked() {
+    let mut relay = Relay::open();
+    relay.frame(DeviceFrame::Push(push(1)));
+    relay.feed(session::Input::AccessChanged);
+    let effects = relay.feed(session::Input::Regranted(Vec::new()));
+    let is_parked = |effect: &session::Effect| matches!(effect, session::Effect::Send(RelayFrame::Park(_)));
+    assert!(effects.iter().any(is_parked), "{effects:?}");
+    assert!(!effects.iter().any(is_append));
+}

@@ -1,0 +1,267 @@
+//! A relay that lost the end of a log: what a vault gives back to it, and that it loses nothing itself.
+
+use std::collections::VecDeque;
+
+use editor_vault::simulation::{InlineSync, Step};
+use editor_vault::{Connection, Vault};
+use sync_core::client::Input;
+use sync_wire::log::{EntryIdentity, EntryKind, Receipt};
+use sync_wire::*;
+
+use crate::house::TAB_SIZE;
+use crate::inline::sight::Sight;
+
+const SPACE: SpaceId = SpaceId([0x51; 16]);
+const SALT: Salt = Salt([7; 32]);
+const DEVICE: DeviceId = DeviceId([0xdd; 16]);
+const EPOCH: Epoch = Epoch([1; 8]);
+
+fn receipt(position: u64) -> Receipt {
+    Receipt { key: 3, mac: [position as u8; 32] }
+}
+
+/// A relay played by hand: the log as it was, and the connection.
+struct Hand {
+    sync: InlineSync,
+    log: Vec<Entry>,
+    chains: Vec<Chain>,
+    sent: VecDeque<DeviceFrame>,
+}
+
+impl Hand {
+    fn new(vault: &Vault) -> Self {
+        let sync = InlineSync::new(vault, &Connection::new("http://relay").token("ada"));
+        Self { sync, log: Vec::new(), chains: vec![Chain::START], sent: VecDeque::new() }
+    }
+
+    fn feed(&mut self, input: Input) {
+        let Self { sync, sent, .. } = self;
+        sync.handle(input, &mut |step| {
+            if let Step::Send(frame) = step {
+                sent.push_back(frame);
+            }
+        });
+    }
+
+    fn say(&mut self, frame: RelayFrame) {
+        self.feed(Input::Frame(frame));
+    }
+
+    /// Connects anew; the cursors that the vault says hello with.
+    fn connect(&mut self) -> Vec<Cursor> {
+        self.feed(Input::Stop);
+        self.sent.clear();
+        self.feed(Input::Start);
+        self.feed(Input::Connected);
+        match self.sent.pop_front() {
+            Some(DeviceFrame::Hello(hello)) => hello.cursors,
+            other => panic!("expected Hello, got {other:?}"),
+        }
+    }
+
+    fn grant(end: LogPosition, resume: Resume) -> Grant {
+        Grant {
+            space: SPACE,
+            kind: SpaceKind::Personal,
+            role: Role::Owner,
+            name: "ada".into(),
+            salt: SALT,
+            access_version: 1,
+            end,
+            resume,
+        }
+    }
+
+    fn welcome(&mut self, end: LogPosition, resume: Resume) {
+        let grants = vec![Self::grant(end, resume)];
+        self.say(RelayFrame::Welcome(Welcome { version: 1, account: AccountId([5; 16]), grants, limits_version: 1 }));
+    }
+
+    fn pushed(&mut self) -> Vec<Push> {
+        let sent = std::mem::take(&mut self.sent);
+        sent.into_iter()
+            .filter_map(|frame| if let DeviceFrame::Push(push) = frame { Some(push) } else { None })
+            .collect()
+    }
+
+    /// Appends what was pushed, and acknowledges it.
+    fn ack(&mut self, push: &Push) {
+        let Content::Changes(changes) = &push.content else { panic!("a change") };
+        for bytes in changes {
+            let hash = document::Change::parse(bytes.clone()).unwrap().hash();
+            let entry = Entry {
+                kind: EntryKind::Change,
+                document: push.document,
+                hash,
+                device: DEVICE,
+                batch: push.batch,
+                bytes: Some(bytes.clone()),
+                heads: None,
+            };
+            let Entry { kind, document, device, batch, .. } = entry;
+            let digest = EntryIdentity { kind, document, hash, device, batch }.digest(&SALT);
+            self.chains.push(self.chains.last().unwrap().extend(&digest));
+            self.log.push(entry);
+        }
+        let at = Some(place(EPOCH, self.log.len() as u64));
+        let (space, document, batch) = (push.space, push.document, push.batch);
+        self.say(RelayFrame::Ack(Ack { space, document, batch, at, proof: None }));
+    }
+
+    /// Delivers what follows a place, one entry at a time.
+    fn deliver(&mut self, epoch: Epoch, after: usize) {
+        for at in after..self.log.len() {
+            let (entries, chain) = (vec![self.log[at].clone()], self.chains[at + 1]);
+            let (after, receipt) = (place(epoch, at as u64), receipt(at as u64 + 1));
+            self.say(RelayFrame::Deliver(Deliver { space: SPACE, after, entries, chain, receipt }));
+        }
+    }
+
+    /// The next part of the vault's offer.
+    fn offered(&mut self) -> OfferPart {
+        loop {
+            match self.sent.pop_front() {
+                Some(DeviceFrame::Offer(offer)) => return offer.part,
+                Some(_) => {}
+                None => panic!("nothing is offered"),
+            }
+        }
+    }
+
+    fn want(&mut self, after: u64) {
+        self.say(RelayFrame::Wanted(Wanted { space: SPACE, after: Position(after), taken: 0 }));
+    }
+
+    fn from(&mut self, epoch: Epoch, at: u64) {
+        let resume = Resume::From { at: Position(at), chain: self.chains[at as usize] };
+        let grant = Some(Self::grant(place(epoch, at), resume));
+        self.say(RelayFrame::GrantChanged(GrantChanged { space: SPACE, grant }));
+    }
+}
+
+fn place(epoch: Epoch, position: u64) -> LogPosition {
+    LogPosition { epoch, position: Position(position) }
+}
+
+fn put(vault: &Vault, value: i64) {
+    vault.well_known("settings").unwrap().edit(|draft| draft.put(TAB_SIZE, value.into())).unwrap();
+}
+
+/// A vault whose three edits are in the log, delivered, and settled.
+fn settled(vault: &Vault) -> Hand {
+    let mut hand = Hand::new(vault);
+    for value in 1..=3 {
+        put(vault, value);
+    }
+    assert_eq!(hand.connect(), []);
+    hand.welcome(place(EPOCH, 0), Resume::Bootstrap { at: Position(0), chain: Chain::START });
+    let pushed = hand.pushed();
+    assert!(pushed.len() >= 3);
+    for push in &pushed {
+        hand.ack(push);
+    }
+    hand.deliver(EPOCH, 0);
+    let end = hand.log.len() as u64;
+    assert_eq!(hand.connect()[0].at, place(EPOCH, end));
+    hand
+}
+
+#[test]
+fn a_vault_gives_back_what_it_was_delivered_with_the_receipts() {
+    let sight = Sight::new(1);
+    let vault = sight.open("a");
+    let mut hand = settled(&vault);
+    let end = hand.log.len() as u64;
+    hand.welcome(place(EPOCH, 1), Resume::Offer);
+    let OfferPart::Checkpoints(checkpoints) = hand.offered() else { panic!("checkpoints first") };
+    let expected: Vec<Checkpoint> = (1..=end)
+        .map(|position| Checkpoint { position: Position(position), chain: hand.chains[position as usize] })
+        .collect();
+    assert_eq!(checkpoints, expected);
+    hand.want(1);
+    for at in 1..end {
+        let OfferPart::Run(run) = hand.offered() else { panic!("a run") };
+        assert_eq!((run.after.0, run.upto.0, run.epoch), (at, at + 1, EPOCH));
+        assert_eq!(run.entries, [hand.log[at as usize].clone()]);
+        let (before, chain) = (hand.chains[at as usize], hand.chains[at as usize + 1]);
+        assert_eq!(run.voucher, Some(Voucher { before, chain, receipt: receipt(at + 1) }));
+        hand.want(at + 1);
+    }
+    assert_eq!(hand.offered(), OfferPart::Done);
+    hand.from(EPOCH, end);
+    assert!(hand.sync.status().is_settled(), "{:?}", hand.sync.status());
+    assert_eq!(hand.pushed(), [], "all of it is where it was");
+}
+
+#[test]
+fn the_cursor_stays_until_the_offer_is_done() {
+    let sight = Sight::new(2);
+    let vault = sight.open("a");
+    let mut hand = settled(&vault);
+    let end = hand.log.len() as u64;
+    hand.welcome(place(EPOCH, 1), Resume::Offer);
+    hand.want(1);
+    assert_eq!(hand.connect()[0].at, place(EPOCH, end), "the link broke");
+    hand.welcome(place(EPOCH, 1), Resume::Offer);
+    assert!(matches!(hand.offered(), OfferPart::Checkpoints(_)));
+}
+
+#[test]
+fn what_the_relay_does_not_take_back_is_pushed_again_and_stays_in_the_vault() {
+    let sight = Sight::new(3);
+    let vault = sight.open("a");
+    let mut hand = settled(&vault);
+    let pushed: Vec<BatchId> = hand.log.iter().map(|entry| entry.batch).collect();
+    hand.welcome(place(EPOCH, 0), Resume::Offer);
+    hand.sent.clear();
+    let new = Epoch([2; 8]);
+    hand.from(new, 0); // an empty log, of another life
+    let again: Vec<BatchId> = hand.pushed().iter().map(|push| push.batch).collect();
+    assert_eq!(again, pushed);
+    assert_eq!(vault.well_known("settings").unwrap().get(TAB_SIZE).unwrap(), Some(3.into()));
+    hand.deliver(new, 0);
+    assert_eq!(hand.connect()[0].at, place(new, pushed.len() as u64), "and it goes on in the new epoch");
+    assert_eq!(hand.pushed(), []);
+}
+
+#[test]
+fn an_acknowledged_batch_that_the_log_ends_before_is_pushed_again() {
+    let sight = Sight::new(4);
+    let vault = sight.open("a");
+    let mut hand = settled(&vault);
+    let end = hand.log.len() as u64;
+    hand.welcome(place(EPOCH, end), Resume::Continue);
+    put(&vault, 4);
+    hand.feed(Input::Saved);
+    let push = hand.pushed().pop().unwrap();
+    hand.ack(&push);
+    hand.connect(); // it was never delivered
+    assert_eq!(hand.pushed(), [], "the relay may have it");
+    hand.welcome(place(EPOCH, end), Resume::Continue);
+    assert_eq!(hand.pushed().iter().map(|push| push.batch).collect::<Vec<_>>(), [push.batch]);
+}
+
+#[test]
+fn an_acknowledged_batch_that_a_delivery_passes_over_is_pushed_again() {
+    let sight = Sight::new(5);
+    let vault = sight.open("a");
+    let mut hand = settled(&vault);
+    let end = hand.log.len();
+    hand.welcome(place(EPOCH, end as u64), Resume::Continue);
+    put(&vault, 4);
+    hand.feed(Input::Saved);
+    let push = hand.pushed().pop().unwrap();
+    hand.ack(&push);
+    hand.log.pop();
+    hand.chains.pop();
+    // Somebody else's marker is in its place.
+    let (document, batch, heads) = (push.document, BatchId([9; 16]), Vec::new());
+    let hash = log::marker_hash(EntryKind::Restore, SPACE, document, batch, &heads);
+    let entry = Entry { kind: EntryKind::Restore, document, hash, device: DEVICE, batch, bytes: None, heads: None };
+    let digest = EntryIdentity { kind: entry.kind, document, hash, device: DEVICE, batch }.digest(&SALT);
+    hand.chains.push(hand.chains.last().unwrap().extend(&digest));
+    hand.log.push(entry);
+    hand.deliver(EPOCH, end);
+    assert_eq!(hand.pushed().iter().map(|push| push.batch).collect::<Vec<_>>(), [push.batch]);
+    assert_eq!(vault.well_known("settings").unwrap().get(TAB_SIZE).unwrap(), Some(4.into()));
+}
