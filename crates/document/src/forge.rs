@@ -5,9 +5,9 @@ pub mod poison; // changes that once broke documents
 
 use std::num::NonZeroU64;
 
+use crate::Header;
 use automerge::legacy::{Key, ObjectId, Op, OpType};
 use automerge::{ActorId, ExpandedChange, ScalarValue};
-use crate::Header;
 use sha2::{Digest as _, Sha256};
 use sync_wire::{Actor, Blob, ChangeHash};
 

@@ -7,6 +7,7 @@ mod access; // who may do what, and what the others see
 mod bridges; // files that follow their vaults
 mod copies; // vaults that were copied or put back
 mod crowds; // more connections than file descriptors
+mod deleting; // deletions between devices
 mod demo; // the story that newcomers see
 mod faults; // a relay that dies, a network that loses
 mod hostile; // garbage at the relay's door
@@ -15,4 +16,5 @@ mod offline; // edits without a network, and what becomes of them
 mod places; // disks and directories that a vault cannot use
 mod reading; // the merged state over HTTP
 mod real_data; // files of real people
+mod restored; // relays that were put back to a backup, or replaced
 mod real_traces; // two people who typed at the same time

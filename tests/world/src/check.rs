@@ -9,9 +9,11 @@ mod intentions; // what users meant is there
 
 use std::collections::BTreeMap;
 
-use sync_wire::SpaceId;
+use sync_wire::{DocumentId, SpaceId};
 
 pub use self::relay_file::{Record, SpaceLog};
+pub use self::replicas::is_true_or_refused;
+pub use self::vault_file::{authored, changes};
 use crate::device::Device;
 use crate::failure::Failure;
 use crate::ledger::Ledger;
@@ -30,8 +32,16 @@ pub fn everything(world: &World) -> Result<(), Failure> {
         saved(device, &world.ledger)?;
         fates::check(world, device, &logs)?;
     }
-    replicas::check(world, &logs)?;
-    intentions::check(world)
+    replicas::check(world, &logs, None)?;
+    intentions::check(world, &logs)
+}
+
+/// Everybody has the same, but for a document of a device that is damaged there.
+///
+/// # Errors
+/// [`Failure`].
+pub fn agree_but_for(world: &World, logs: &Logs, device: usize, document: DocumentId) -> Result<(), Failure> {
+    replicas::check(world, logs, Some((device, document)))
 }
 
 /// The log: what has to hold at any time, most of all after the relay came back. Gives what it read.

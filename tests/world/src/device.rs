@@ -1,7 +1,7 @@
 //! One device: a vault on its disk, its sync, and what makes it a machine of its own.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,20 +27,36 @@ pub struct Sources {
     clock: Clock,
     rng: Mutex<Rng>,
     boots: AtomicU64,
+    /// By how much its wall clock is wrong.
+    wrong_seconds: AtomicI64,
     state: PathBuf,
+}
+
+/// Which boot a machine is in that began as a copy.
+const BOOT_OF_CLONES: u64 = 1000;
+
+/// How much of a device a copy has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Twin {
+    /// The vault's files.
+    OfTheFiles,
+    /// Also what the operating system keeps of it: a disk put into another machine.
+    OfTheMarker,
+    /// Also the boot: the snapshot of a virtual machine, resumed twice.
+    OfTheMachine,
 }
 
 impl Sources {
     /// `state` is the directory that its operating system keeps.
     #[must_use]
     pub fn new(clock: Clock, rng: Rng, state: PathBuf) -> Self {
-        Self { clock, rng: Mutex::new(rng), boots: AtomicU64::new(1), state }
+        Self { clock, rng: Mutex::new(rng), boots: AtomicU64::new(1), wrong_seconds: AtomicI64::new(0), state }
     }
 }
 
 impl editor_vault::Sources for Sources {
     fn unix_seconds(&self) -> i64 {
-        self.clock.unix_seconds()
+        self.clock.unix_seconds() + self.wrong_seconds.load(Ordering::Relaxed)
     }
 
     fn monotonic(&self) -> Duration {
@@ -131,6 +147,10 @@ pub struct Device {
     pub is_told_of_saves: bool,
     /// Edits on their way to the disk.
     pub deferred: Vec<Deferred>,
+    /// Whether another device took it for itself, or it another one.
+    pub has_twin: bool,
+    /// Whether there is a copy of its files.
+    pub has_backup: bool,
 }
 
 /// What a device is made from.
@@ -183,7 +203,67 @@ impl Device {
             wake_at: None,
             is_told_of_saves: false,
             deferred: Vec::new(),
+            has_twin: false,
+            has_backup: false,
         })
+    }
+
+    /// Another device with a copy of this one's files, in the directory beside it. It is off.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn copy(&self, index: usize, twin: Twin, clock: &Clock, rng: Rng, fingerprint: &Fingerprint) -> Result<Self> {
+        let place = self.place();
+        let origin =
+            Origin { index, account: self.account, token: &self.token, vault: &[], place, clock, rng, fingerprint };
+        let copy = Self { is_logged_in: self.is_logged_in, has_twin: true, ..Self::make(origin)? };
+        self.disk.copy_to(&copy.directory)?;
+        if twin != Twin::OfTheFiles {
+            self.copy_marker(&copy)?;
+        }
+        let boot = match twin {
+            Twin::OfTheMachine => self.sources.boots.load(Ordering::Relaxed),
+            Twin::OfTheFiles | Twin::OfTheMarker => BOOT_OF_CLONES + index as u64,
+        };
+        copy.sources.boots.store(boot, Ordering::Relaxed);
+        Ok(copy)
+    }
+
+    /// What the operating system keeps of the vault, as if the copy lay at the same path of another machine.
+    fn copy_marker(&self, copy: &Self) -> Result<()> {
+        let (from, to) = (self.sources.state.join("vaults"), copy.sources.state.join("vaults"));
+        std::fs::create_dir_all(&to)?;
+        let Ok(markers) = std::fs::read_dir(&from) else { return Ok(()) };
+        let (here, there) = (self.directory.canonicalize()?, copy.directory.canonicalize()?);
+        for marker in markers {
+            let marker = marker?;
+            let text = std::fs::read_to_string(marker.path())?;
+            let text = text.replace(&*here.to_string_lossy(), &there.to_string_lossy());
+            std::fs::write(to.join(marker.file_name()), text)?;
+        }
+        Ok(())
+    }
+
+    /// Where the directories of devices are.
+    #[must_use]
+    pub fn place(&self) -> &Path {
+        self.directory.parent().unwrap_or(&self.directory)
+    }
+
+    /// Where a copy of its files may lie.
+    #[must_use]
+    pub fn backup_directory(&self) -> PathBuf {
+        self.directory.with_extension("backup")
+    }
+
+    /// Its machine restarts.
+    pub fn reboot(&self) {
+        self.sources.boots.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Sets its wall clock wrong by so much.
+    pub fn set_clock_wrong(&self, seconds: i64) {
+        self.sources.wrong_seconds.store(seconds, Ordering::Relaxed);
     }
 
     /// How it is called in stories.
@@ -198,7 +278,7 @@ impl Device {
     /// [`OpenError`]: a vault that was there must open.
     pub fn start(&mut self) -> Result<()> {
         if self.disk.restore()? == Some(Loss::Power) {
-            self.sources.boots.fetch_add(1, Ordering::Relaxed);
+            self.reboot();
         }
         let vault = open(&self.directory, self.sources.clone(), &self.disk)?;
         self.program = Some(Program { vault, sync: None });

@@ -166,6 +166,36 @@ impl Disk {
         Ok(Some(loss))
     }
 
+    /// Copies what is on the disk now into a directory.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn copy_to(&self, directory: &Path) -> std::io::Result<()> {
+        fs::create_dir_all(directory)?;
+        let copy = directory.join(self.shared.file.file_name().unwrap_or_default());
+        replace(&self.shared.file, &copy)?;
+        replace(&self.log(), &beside(&copy, "-wal"))
+    }
+
+    /// The machine ends now, and what it starts with again is what [`Self::copy_to`] put into a directory.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn set_back(&self, directory: &Path) -> std::io::Result<()> {
+        let mut state = self.state();
+        (state.doom, state.end) = (None, Some(Loss::Process));
+        let copy = directory.join(self.shared.file.file_name().unwrap_or_default());
+        replace(&copy, &beside(&self.shared.file, ".end"))?;
+        replace(&beside(&copy, "-wal"), &beside(&self.log(), ".end"))
+    }
+
+    /// Somebody else wrote in the files.
+    pub fn after_surgery(&self) {
+        let left = length(&self.log());
+        let mut state = self.state();
+        (state.flushed_bytes, state.seen_bytes) = (left, left);
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -237,6 +267,14 @@ fn read_from(file: &Path, from: u64) -> std::io::Result<Vec<u8>> {
     opened.seek(SeekFrom::Start(from))?;
     opened.read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+/// Copies a file over another one; nothing is there afterwards if nothing was.
+fn replace(from: &Path, to: &Path) -> std::io::Result<()> {
+    match fs::copy(from, to) {
+        Err(error) if error.kind() == ErrorKind::NotFound => remove(to),
+        outcome => outcome.map(drop),
+    }
 }
 
 fn remove(file: &Path) -> std::io::Result<()> {

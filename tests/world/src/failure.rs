@@ -35,6 +35,13 @@ impl fmt::Display for Failure {
 
 impl std::error::Error for Failure {}
 
+/// The files of a world cannot be read or written.
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        anyhow::Error::from(error).into()
+    }
+}
+
 /// Something that has to work in every world did not.
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {

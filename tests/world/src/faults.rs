@@ -38,6 +38,16 @@ pub struct Faults {
     pub checkpoint: f64,
     /// Per action: a grant is taken, changed or given back.
     pub access: f64,
+    /// Per action: an account with good credentials attacks.
+    pub attack: f64,
+    /// Per action: a device's wall clock jumps by up to ten years; where that happens, each begins anywhere.
+    pub clock: f64,
+    /// Per action: a device begins with the files of another.
+    pub clone: f64,
+    /// Per action: a device's files are copied, or put back to an earlier copy.
+    pub restore: f64,
+    /// Per world: a bit of a stored change turns while its machine is off, when everything is over.
+    pub decay: f64,
 }
 
 impl Faults {
@@ -74,6 +84,11 @@ impl Faults {
             late_check: some(0.5),
             checkpoint: some(0.05),
             access: some(0.06),
+            attack: some(0.2),
+            clock: some(0.05),
+            clone: some(0.04),
+            restore: some(0.06),
+            decay: some(0.5),
         }
     }
 }

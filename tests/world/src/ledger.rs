@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sync_wire::log::{EntryKind, marker_hash};
 use sync_wire::{
-    Ack, BatchId, Chain, ChangeHash, Content, DocumentId, Entry, LogPosition, Position, Push, RelayFrame, SpaceId,
+    Ack, BatchId, Chain, ChangeHash, Content, DeviceId, DocumentId, Entry, LogPosition, Position, Push, RelayFrame,
+    SpaceId,
 };
 
 use crate::failure::Failure;
@@ -60,6 +61,21 @@ pub struct Count {
     pub possible: i64,
 }
 
+/// An addition to a counter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Increment {
+    /// On which device.
+    pub device: usize,
+    /// Of which account.
+    pub account: usize,
+    /// To which counter.
+    pub path: String,
+    /// How much.
+    pub by: i64,
+    /// The change that says so.
+    pub change: ChangeHash,
+}
+
 /// Every promise.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -73,15 +89,21 @@ pub struct Ledger {
     pub delivered: BTreeMap<(SpaceId, Position), Delivered>,
     /// What was added to each account's counters.
     pub counts: BTreeMap<(usize, String), Count>,
+    /// Those of which the device that made them knows.
+    pub increments: Vec<Increment>,
+    /// Those of which the device that made them was put back to before: they count if they are in a log.
+    pub forgotten: Vec<Increment>,
     /// Accounts whose users took something back: what their counters mean is then for the machines to say.
     pub undone: BTreeSet<usize>,
+    /// A device that promises nothing, and to which nothing is promised.
+    pub hostile: Option<DeviceId>,
 }
 
 impl Ledger {
-    /// For so many devices.
+    /// For so many devices, and a hostile one.
     #[must_use]
-    pub fn new(devices: usize) -> Self {
-        Self { saved: vec![BTreeMap::new(); devices], ..Self::default() }
+    pub fn new(devices: usize, hostile: DeviceId) -> Self {
+        Self { saved: vec![BTreeMap::new(); devices], hostile: Some(hostile), ..Self::default() }
     }
 
     /// A device sends a batch. Sealed is sealed: sent again it must be the same.
@@ -112,6 +134,42 @@ impl Ledger {
             Certainty::Acknowledged => count.certain += by,
             Certainty::Unknown => count.possible += by,
         }
+    }
+
+    /// Somebody added to a counter, and this change says so.
+    pub fn increment(&mut self, increment: Increment) {
+        self.count(increment.account, &increment.path, increment.by, Certainty::Acknowledged);
+        self.increments.push(increment);
+    }
+
+    /// One device more has what this one has.
+    pub fn clone_device(&mut self, device: usize) {
+        self.saved.push(self.saved[device].clone());
+    }
+
+    /// A device was put back to when it had only these changes. What it forgot may be in a log, or with a copy of it.
+    pub fn restore_device(&mut self, device: usize, kept: &BTreeSet<ChangeHash>) {
+        self.saved[device].retain(|hash, _| kept.contains(hash));
+        let is_kept = |it: &Increment| it.device != device || kept.contains(&it.change);
+        let (known, forgotten) = std::mem::take(&mut self.increments).into_iter().partition(is_kept);
+        self.increments = known;
+        for increment in forgotten {
+            let Increment { account, path, by, .. } = &increment;
+            let count = self.counts.entry((*account, path.clone())).or_default();
+            (count.certain, count.possible) = (count.certain - by, count.possible + by);
+            self.forgotten.push(increment);
+        }
+    }
+
+    /// What a counter has to be, given which changes are in a log.
+    #[must_use]
+    pub fn counted(&self, account: usize, path: &str, is_in_log: impl Fn(&ChangeHash) -> bool) -> Count {
+        let mut count = self.counts.get(&(account, path.to_owned())).copied().unwrap_or_default();
+        let of_it = self.forgotten.iter().filter(|it| (it.account, it.path.as_str()) == (account, path));
+        for increment in of_it.filter(|it| is_in_log(&it.change)) {
+            (count.certain, count.possible) = (count.certain + increment.by, count.possible - increment.by);
+        }
+        count
     }
 
     /// A frame reached a device.

@@ -13,6 +13,7 @@ pub mod check; // whether it was kept
 pub mod oracle; // what the log means, naively
 pub mod device; // a vault, its sync and its machine
 pub mod foreign; // a program without a vault
+pub mod attacker; // a program that breaks every rule
 pub mod relay; // storage and sessions
 pub mod link; // bytes in flight
 pub mod disk; // files, and what is left of them

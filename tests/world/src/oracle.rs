@@ -1,6 +1,6 @@
 //! What a log means, naively: its changes in order, one by one, with nothing but plain document code.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use document::Document;
 use serde_json::Value;
@@ -15,6 +15,8 @@ use crate::failure::Failure;
 pub struct Meaning {
     /// Its heads, ascending.
     pub heads: Vec<ChangeHash>,
+    /// All of its changes.
+    pub hashes: BTreeSet<ChangeHash>,
     /// Its value in the stored form.
     pub value: Value,
     /// Whether it is deleted.
@@ -26,9 +28,13 @@ pub struct Meaning {
 /// # Errors
 /// [`Failure`] if a change of the log cannot be applied.
 pub fn meanings(log: &SpaceLog) -> Result<BTreeMap<DocumentId, Meaning>, Failure> {
-    let mut documents: BTreeMap<DocumentId, (Document, bool)> = BTreeMap::new();
+    let mut documents: BTreeMap<DocumentId, (Document, BTreeSet<ChangeHash>, bool)> = BTreeMap::new();
     for record in &log.records {
-        let (document, is_deleted) = documents.entry(record.document).or_insert_with(|| (Document::new(None), false));
+        let (document, hashes, is_deleted) =
+            documents.entry(record.document).or_insert_with(|| (Document::new(None), BTreeSet::new(), false));
+        if record.kind == EntryKind::Change {
+            hashes.insert(record.hash);
+        }
         match record.kind {
             EntryKind::Change => {
                 let change = Blob::from(record.bytes.clone());
@@ -44,10 +50,10 @@ pub fn meanings(log: &SpaceLog) -> Result<BTreeMap<DocumentId, Meaning>, Failure
             }
         }
     }
-    let meaning = |(id, (document, is_deleted)): (DocumentId, (Document, bool))| {
+    let meaning = |(id, (document, hashes, is_deleted)): (DocumentId, (Document, BTreeSet<ChangeHash>, bool))| {
         let mut heads = document.heads();
         heads.sort();
-        (id, Meaning { heads, value: document.value(), is_deleted })
+        (id, Meaning { heads, hashes, value: document.value(), is_deleted })
     };
     Ok(documents.into_iter().map(meaning).collect())
 }

@@ -41,7 +41,9 @@ pub struct Templates {
     pub relay: Vec<u8>,
     /// Two accounts.
     pub accounts: [Account; 2],
-    /// A space that both may write in.
+    /// An account of no good: it may write in the team's space.
+    pub attacker: Account,
+    /// A space that all of them may write in.
     pub team: SpaceId,
 }
 
@@ -76,9 +78,9 @@ impl Templates {
     fn make() -> Result<Self> {
         let place = tempfile::tempdir()?;
         let vaults = (0..DEVICES_MAX).map(|index| make_vault(place.path(), index)).collect::<Result<_>>()?;
-        let (accounts, team) = make_relay(place.path())?;
+        let (accounts, attacker, team) = make_relay(place.path())?;
         let relay = std::fs::read(place.path().join("relay.sqlite"))?;
-        Ok(Self { vaults, relay, accounts, team })
+        Ok(Self { vaults, relay, accounts, attacker, team })
     }
 }
 
@@ -92,7 +94,7 @@ fn make_vault(place: &Path, index: usize) -> Result<Vec<u8>> {
     std::fs::read(disk.file()).context("the file of a fresh vault")
 }
 
-fn make_relay(place: &Path) -> Result<([Account; 2], SpaceId)> {
+fn make_relay(place: &Path) -> Result<([Account; 2], Account, SpaceId)> {
     let options = storage_options(&Clock::default(), Rng::seeded(RELAY_SEED));
     let storage = Storage::open_blocking(&StorageUrl::Sqlite(place.join("relay.sqlite")), options)?;
     let account = |name| -> Result<Account> {
@@ -100,10 +102,11 @@ fn make_relay(place: &Path) -> Result<([Account; 2], SpaceId)> {
         let token = now(storage.create_token(made.id, "world"))?.secret;
         Ok(Account { id: made.id, token, personal: made.personal_space })
     };
-    let accounts = [account("ann")?, account("ben")?];
+    let (accounts, attacker) = ([account("ann")?, account("ben")?], account("eve")?);
     let team = now(storage.create_space("team", SpaceKind::Team, Some(accounts[0].id)))?;
     now(storage.grant(team, accounts[1].id, Role::Editor))?;
+    now(storage.grant(team, attacker.id, Role::Editor))?;
     storage.checkpoint()?;
     now(storage.close());
-    Ok((accounts, team))
+    Ok((accounts, attacker, team))
 }

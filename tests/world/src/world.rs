@@ -4,7 +4,10 @@ mod machines; // feeding, ending and starting devices and the relay
 mod traffic; // links: opening, frames, breaking
 mod weather; // faults that come between two actions
 mod visitors; // another program, without a vault
+mod raids; // an attacker
+mod copies; // vaults that are copied, or put back to what they were
 mod settle; // the end of all faults, and waiting for peace
+mod decay; // what was stored does not stay as it was
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,6 +17,7 @@ use sync_core::session;
 use sync_core::time::Instant;
 use sync_wire::Role;
 
+use crate::attacker::Attacker;
 use crate::clock::Clock;
 use crate::device::{Device, Origin};
 use crate::failure::Failure;
@@ -94,11 +98,16 @@ pub struct World {
     tempo: Tempo,
     habits: Habits,
     foreign: Foreign,
+    attacker: Attacker,
     actions_left: u32,
     steps: u64,
     story: Story,
     /// The account that has devices of its own beside the first, if any.
     accounts: usize,
+    /// Devices that began as a copy of another.
+    clones: usize,
+    /// Whether the relay's files were damaged: what it says of itself then is as it is.
+    is_damaged: bool,
 }
 
 /// How a world is watched.
@@ -138,9 +147,11 @@ impl World {
         let relay = Relay::make(&templates.relay, place, &clock, rng.fork(), &fingerprint)?;
         let (faults, tempo, habits) = (Faults::swarm(&mut rng), Tempo::draw(&mut rng), Habits::draw(&mut rng));
         let foreign = Foreign::make(templates.accounts[0].personal, rng.fork());
+        let closed = templates.accounts.iter().map(|account| account.personal).collect();
+        let attacker = Attacker::make(templates.team, templates.attacker.personal, closed, rng.fork());
         let actions_left = rng.between(8, 40) as u32;
         let mut world = Self {
-            ledger: Ledger::new(count),
+            ledger: Ledger::new(count, attacker.device()),
             devices,
             relay,
             templates,
@@ -155,10 +166,13 @@ impl World {
             tempo,
             habits,
             foreign,
+            attacker,
             actions_left,
             steps: 0,
             story,
             accounts,
+            clones: 0,
+            is_damaged: false,
         };
         world.begin()?;
         Ok(world)
@@ -167,6 +181,9 @@ impl World {
     fn begin(&mut self) -> Result<(), Failure> {
         let (faults, tempo) = (self.faults.clone(), self.tempo);
         self.tell("world", || format!("{faults:?} {tempo:?}"));
+        if self.faults.clock > 0.0 {
+            (0..self.devices.len()).for_each(|index| self.set_clock(index));
+        }
         self.relay.start()?;
         for index in 0..self.devices.len() {
             self.devices[index].start()?;
@@ -192,8 +209,10 @@ impl World {
                 return Failure::raise("users can work", "nothing is due any more, and users were not done");
             }
         }
+        let decays = self.rng.chance(self.faults.decay);
         self.heal_and_settle()?;
-        crate::check::everything(self)
+        crate::check::everything(self)?;
+        if decays { self.decay() } else { Ok(()) }
     }
 
     /// The time.
@@ -251,6 +270,9 @@ impl World {
         self.weather()?;
         if self.rng.chance(self.habits.visits) {
             self.visit()?;
+        }
+        if self.rng.chance(self.faults.attack) {
+            self.raid()?;
         }
         let index = self.rng.index(self.devices.len());
         let habits = self.habits.clone();

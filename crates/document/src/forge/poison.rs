@@ -38,7 +38,9 @@ pub struct Poison {
 /// All of it.
 pub const CORPUS: &[Poison] = &[
     Poison::new("A", FateCode::DANGEROUS, |g| vec![g.change(5, 100, vec![put("x", 1)])]),
-    Poison::new("A2", FateCode::DANGEROUS, |g| vec![g.change(1, 5, vec![put("x", 1)]), g.change(2, 6, vec![put("y", 1)])]),
+    Poison::new("A2", FateCode::DANGEROUS, |g| {
+        vec![g.change(1, 5, vec![put("x", 1)]), g.change(2, 6, vec![put("y", 1)])]
+    }),
     Poison::new("B", FateCode::DANGEROUS, repeated_counters),
     Poison::new("W", FateCode::DANGEROUS, |g| vec![g.change(1, 3, vec![put("x", 1), put("y", 1)])]),
     Poison::new("O", FateCode::DANGEROUS, |g| vec![g.change(1, 1, vec![])]),
@@ -62,7 +64,9 @@ pub const CORPUS: &[Poison] = &[
     Poison::new("F2", FateCode::DANGEROUS, |g| g.attack(vec![over("k", OpType::Delete, g.outside())])),
     Poison::new("F3", FateCode::DANGEROUS, |g| g.attack(vec![over("zz", OpType::Put(2.into()), g.text())])),
     Poison::new("F4", FateCode::DANGEROUS, |g| g.attack(vec![over("zz", OpType::Delete, g.text())])),
-    Poison::new("G", FateCode::EQUIVOCATION, |g| vec![g.change(1, 5, vec![put("x", 1)]), g.change(1, 5, vec![put("x", 2)])]),
+    Poison::new("G", FateCode::EQUIVOCATION, |g| {
+        vec![g.change(1, 5, vec![put("x", 1)]), g.change(1, 5, vec![put("x", 2)])]
+    }),
     Poison::new("H", FateCode::UNDECODABLE, flipped),
     Poison::new("I", FateCode::UNDECODABLE, |_| vec![bomb()]),
     Poison::new("J", FateCode::UNDECODABLE, |_| vec![Data::run_of(1_000_000).chunk().into()]),

@@ -50,8 +50,8 @@ fn one_relay(place: u64, chance: &mut Chance, tally: &mut Tally, end: u64) -> Re
         relay.start_again()?;
         reader.check(&relay, &ledger)?;
     }
-    let said = relay.admin(&["doctor"])?;
-    ensure!(said == "nothing is wrong", "the doctor says {said}");
+    let said = relay.admin(&["verify"])?;
+    ensure!(said.ends_with("nothing is wrong"), "verify says {said}");
     tally.checked += ledger.count.load(Ordering::Acquire);
     Ok(())
 }

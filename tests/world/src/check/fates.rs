@@ -1,5 +1,5 @@
-//! Every authored byte is in exactly one of {accepted, pending, parked, quarantined}, and at the end nothing is left
-//! pending that could have been accepted.
+//! Every authored byte is in exactly one of {accepted, pending, parked, quarantined, discarded}, a replaced one where
+//! its replacement is, and at the end nothing is left pending that could have been accepted.
 
 use std::collections::BTreeSet;
 
@@ -41,6 +41,10 @@ pub(super) fn check(world: &World, device: &Device, logs: &Logs) -> Result<(), F
             Standing::Pending if closed.contains(&lane) || !readable.contains(&batch.space) => {}
             Standing::Pending => return wrong("has no fate".to_owned()),
             Standing::Stored => return wrong("is still in the intake".to_owned()),
+            // Its replacement is a batch of its own, and is looked at as such.
+            Standing::Replaced if batch.replaced.is_some_and(|by| batches.iter().any(|one| one.id == by)) => {}
+            Standing::Replaced => return wrong("was replaced by nothing".to_owned()),
+            Standing::Discarded => return wrong("was discarded, and nobody asked for that".to_owned()),
             Standing::Quarantined => {
                 return wrong(format!("was refused: {}", batch.code.unwrap_or(FateCode(0)).name()));
             }

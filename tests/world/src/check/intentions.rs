@@ -1,16 +1,22 @@
 //! What users meant is there: equal everywhere is not enough, if what somebody wrote is nowhere.
 
-use serde_json::Value;
+use std::collections::BTreeSet;
 
+use serde_json::Value;
+use sync_wire::ChangeHash;
+
+use super::Logs;
 use crate::failure::Failure;
 use crate::world::World;
 
 /// Counters have all that was added to them, on every device of their account.
-pub(super) fn check(world: &World) -> Result<(), Failure> {
-    for ((account, path), count) in &world.ledger.counts {
+pub(super) fn check(world: &World, logs: &Logs) -> Result<(), Failure> {
+    let logged: BTreeSet<ChangeHash> = logs.values().flat_map(|log| &log.records).map(|record| record.hash).collect();
+    for (account, path) in world.ledger.counts.keys() {
         if world.ledger.undone.contains(account) {
             continue;
         }
+        let count = world.ledger.counted(*account, path, |hash| logged.contains(hash));
         for device in world.devices.iter().filter(|device| device.account == *account) {
             let Some(program) = &device.program else { continue };
             let settings = program.vault.well_known("settings").map_err(anyhow::Error::from)?;

@@ -12,8 +12,9 @@ use crate::failure::Failure;
 use crate::oracle::{self, Meaning};
 use crate::world::World;
 
-pub(super) fn check(world: &World, logs: &Logs) -> Result<(), Failure> {
-    for (space, log) in logs {
+pub(super) fn check(world: &World, logs: &Logs, but_for: Option<(usize, DocumentId)>) -> Result<(), Failure> {
+    // Documents that an attacker spoiled in a space of its own are held there, and nobody else has them.
+    for (space, log) in logs.iter().filter(|(space, _)| **space != world.templates.attacker.personal) {
         let meanings = oracle::meanings(log)?;
         for (document, meaning) in &meanings {
             if log.deleted.get(document) != Some(&meaning.is_deleted) {
@@ -23,7 +24,8 @@ pub(super) fn check(world: &World, logs: &Logs) -> Result<(), Failure> {
             relay_agrees(world, *space, *document, meaning)?;
         }
         for device in world.devices.iter().filter(|device| world.readable(device.account).contains(space)) {
-            device_agrees(device, *space, &meanings)?;
+            let exempt = but_for.filter(|(index, _)| *index == device.index).map(|(_, document)| document);
+            device_agrees(device, *space, &meanings, exempt)?;
         }
     }
     Ok(())
@@ -41,9 +43,34 @@ fn relay_agrees(world: &World, space: SpaceId, document: DocumentId, meaning: &M
     agree("the relay's projection", document, (&heads, &value), meaning)
 }
 
-fn device_agrees(device: &Device, space: SpaceId, meanings: &BTreeMap<DocumentId, Meaning>) -> Result<(), Failure> {
+/// What a device shows of a document is what it means, or nothing: a document that is held or cannot be read.
+pub fn is_true_or_refused(
+    device: &Device,
+    space: SpaceId,
+    id: DocumentId,
+    meaning: Option<&Meaning>,
+) -> Result<(), Failure> {
+    let Some((program, meaning)) = device.program.as_ref().zip(meaning) else { return Ok(()) };
+    let Ok(document) = program.vault.document(space, id) else { return Ok(()) };
+    let Ok(read) = document.read(|document| (document.heads(), document.value())) else { return Ok(()) };
+    let is_refused = document.status().map_or(true, |status| {
+        status.held.is_some() || matches!(status.state, DocumentState::Parked { .. } | DocumentState::Saved)
+    });
+    let (mut heads, value) = read;
+    heads.sort();
+    // Before everything has come, it shows what has.
+    let is_behind = heads != meaning.heads && heads.iter().all(|head| meaning.hashes.contains(head));
+    if is_refused || is_behind { Ok(()) } else { agree(&device.name(), id, (&heads, &value), meaning) }
+}
+
+fn device_agrees(
+    device: &Device,
+    space: SpaceId,
+    meanings: &BTreeMap<DocumentId, Meaning>,
+    exempt: Option<DocumentId>,
+) -> Result<(), Failure> {
     let Some(program) = &device.program else { return Ok(()) };
-    for (id, meaning) in meanings {
+    for (id, meaning) in meanings.iter().filter(|(id, _)| Some(**id) != exempt) {
         let wrong = |error: &dyn std::error::Error| {
             Failure::new("everybody has the same", format!("{} cannot read document {id}: {error}", device.name()))
         };

@@ -15,6 +15,9 @@ pub(super) enum Standing {
     Accepted,
     Parked,
     Quarantined,
+    /// Another batch of the vault says what it said.
+    Replaced,
+    Discarded,
 }
 
 /// A batch that was made in this vault.
@@ -27,25 +30,39 @@ pub(super) struct Batch {
     pub(super) code: Option<FateCode>,
     /// Of its change; a deletion or restoration has none.
     pub(super) change: Option<ChangeHash>,
+    /// The batch that says what it said.
+    pub(super) replaced: Option<BatchId>,
     /// Where it says that the batch is in the log.
     pub(super) at: Option<Position>,
 }
 
-/// The hashes of all changes.
-pub(super) fn changes(file: &Path) -> anyhow::Result<BTreeSet<ChangeHash>> {
+/// The hashes of all changes in a vault's file.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn changes(file: &Path) -> anyhow::Result<BTreeSet<ChangeHash>> {
     let connection = open(file)?;
     let mut statement = connection.prepare("SELECT hash FROM changes")?;
     let hashes = statement.query_map([], |row| row.get(0).map(ChangeHash))?;
     Ok(hashes.collect::<Result<_, _>>()?)
 }
 
+/// Whether a change was made in the vault of this file, or in one of which it is a copy.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn authored(file: &Path, hash: &ChangeHash) -> anyhow::Result<bool> {
+    let sql = "SELECT count(*) FROM batches b JOIN changes c ON c.id = b.change WHERE c.hash = ?1";
+    Ok(open(file)?.query_row(sql, [hash.0], |row| row.get::<_, i64>(0))? > 0)
+}
+
 /// All batches, the oldest first.
 pub(super) fn batches(file: &Path) -> anyhow::Result<Vec<Batch>> {
     let connection = open(file)?;
     let mut statement = connection.prepare(
-        "SELECT b.batch, s.space, d.document, b.state, b.code, c.hash, b.position FROM batches b
+        "SELECT b.batch, s.space, d.document, b.state, b.code, c.hash, b.position, r.batch FROM batches b
          JOIN documents d ON d.id = b.document JOIN spaces s ON s.id = d.space LEFT JOIN changes c ON c.id = b.change
-         ORDER BY b.id",
+         LEFT JOIN batches r ON r.id = b.replaced ORDER BY b.id",
     )?;
     let batches = statement.query_map([], |row| {
         Ok(Batch {
@@ -57,11 +74,14 @@ pub(super) fn batches(file: &Path) -> anyhow::Result<Vec<Batch>> {
                 1 => Standing::Stored,
                 2 => Standing::Accepted,
                 3 => Standing::Parked,
-                _ => Standing::Quarantined,
+                4 => Standing::Quarantined,
+                5 => Standing::Replaced,
+                _ => Standing::Discarded,
             },
             code: row.get::<_, Option<_>>(4)?.map(FateCode),
             change: row.get::<_, Option<_>>(5)?.map(ChangeHash),
             at: row.get::<_, Option<i64>>(6)?.map(|at| Position(at.cast_unsigned())),
+            replaced: row.get::<_, Option<_>>(7)?.map(BatchId),
         })
     })?;
     Ok(batches.collect::<Result<_, _>>()?)

@@ -31,7 +31,7 @@ impl World {
         Ok(())
     }
 
-    fn settle(&mut self) -> Result<(), Failure> {
+    pub(super) fn settle(&mut self) -> Result<(), Failure> {
         let deadline = self.now() + PEACE_WITHIN;
         loop {
             if let Err(missing) = self.peace()? {
@@ -49,7 +49,7 @@ impl World {
 
     fn heal(&mut self) -> Result<(), Failure> {
         self.tell("world", || "all faults end".to_owned());
-        let changes_access = self.faults.access > 0.0;
+        let (changes_access, attacks) = (self.faults.access > 0.0, self.faults.attack > 0.0);
         self.faults = Faults::none();
         self.relay.disk.spare();
         self.relay.busy_until = Instant::default();
@@ -78,6 +78,9 @@ impl World {
         }
         if self.foreign.is_waiting() {
             self.visit()?;
+        }
+        if attacks {
+            self.raid_again()?;
         }
         Ok(())
     }

@@ -12,6 +12,7 @@ use crate::link::End;
 
 /// Commits and effects after which a doomed machine ends, at most.
 const MOMENTS_MAX: u64 = 25;
+const TEN_YEARS_SECONDS: u64 = 10 * 365 * 86_400;
 
 impl World {
     pub(super) fn weather(&mut self) -> Result<(), Failure> {
@@ -47,6 +48,15 @@ impl World {
             let wait = self.rng.up_to(Duration::from_secs(10));
             self.plan(wait, Due::End(Machine::Relay));
         }
+        if self.rng.chance(self.faults.clock) {
+            self.set_clock(index);
+        }
+        if self.rng.chance(self.faults.clone) {
+            self.clone_device(index)?;
+        }
+        if self.rng.chance(self.faults.restore) {
+            self.back_up_or_restore(index)?;
+        }
         if self.rng.chance(self.faults.checkpoint) {
             self.checkpoint(index)?;
         }
@@ -54,6 +64,13 @@ impl World {
             self.change_access()?;
         }
         Ok(())
+    }
+
+    /// A device's wall clock shows another year from now on.
+    pub(super) fn set_clock(&mut self, index: usize) {
+        let wrong = self.rng.below(2 * TEN_YEARS_SECONDS) as i64 - TEN_YEARS_SECONDS as i64;
+        self.tell(&format!("device {index}"), || format!("has a clock that is {wrong} seconds ahead"));
+        self.devices[index].set_clock_wrong(wrong);
     }
 
     /// The relay's log or a device's moves into its file.

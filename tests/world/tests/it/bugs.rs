@@ -69,3 +69,28 @@ fn a_resume_point_outside_the_transaction_is_found() {
 fn a_broken_codec_is_found() {
     check_is_found(Bug::BrokenCodec);
 }
+
+#[test]
+fn an_equivocation_that_is_acked_is_found() {
+    check_is_found(Bug::EquivocationAcked);
+}
+
+#[test]
+fn an_orphan_that_is_stored_is_found() {
+    check_is_found(Bug::OrphanStored);
+}
+
+#[test]
+fn a_change_that_is_not_checked_before_others_get_it_is_found() {
+    check_is_found(Bug::UncheckedInTeam);
+}
+
+#[test]
+fn own_entries_that_come_without_bytes_are_found() {
+    check_is_found(Bug::OwnEntriesWithoutBytes);
+}
+
+#[test]
+fn damage_that_is_believed_is_found() {
+    check_is_found(Bug::DamageBelieved);
+}
