@@ -1,5 +1,5 @@
-//! A program that breaks every rule it can think of. Its credentials are good: its account may read and write the team's
-//! space, and has a personal space that nobody else uses.
+//! A program that breaks every rule it can think of. Its credentials are good: its account may read and write the
+//! team's space, and has a personal space that nobody else uses.
 //!
 //! Like the other program without a vault, its frames take no time and are never lost. What it sends is its own
 //! business; what becomes of it must be nobody else's, unless the rules call it an edit like any other.

@@ -1,5 +1,5 @@
-//! The poison corpus: changes that make Automerge panic, or spoil a document silently. The letters are those of the study
-//! that found them. Whoever is given one has to refuse it with its code, and goes on.
+//! The poison corpus: changes that make Automerge panic, or spoil a document silently. The letters are those of the
+//! study that found them. Whoever is given one has to refuse it with its code, and goes on.
 
 use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
 use automerge::{ActorId, ObjType};
