@@ -200,7 +200,7 @@ fn a_restore_point_is_made_before_very_many_deletions_of_others_are_taken_in() {
         sync(&vault, &relay, "alice");
     };
     erase(0, 15);
-    assert_eq!(restore_points(&vault, "before-deletions"), [PathBuf::new(); 0]);
+    assert_eq!(restore_points(&vault, "before-deletions"), Vec::<PathBuf>::new());
     erase(15, 25);
     let points = restore_points(&vault, "before-deletions");
     assert_eq!(points.len(), 1);
@@ -218,7 +218,7 @@ fn own_deletions_that_come_back_with_the_log_make_no_restore_point() {
     vault.release_brake().unwrap();
     sync(&vault, &relay, "alice");
     sync(&vault, &relay, "alice");
-    assert_eq!(restore_points(&vault, "before-deletions"), [PathBuf::new(); 0]);
+    assert_eq!(restore_points(&vault, "before-deletions"), Vec::<PathBuf>::new());
 }
 
 #[test]
