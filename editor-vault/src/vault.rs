@@ -97,6 +97,7 @@ pub struct VaultOptions {
     cache_bytes: usize,
     sources: Arc<dyn Sources>,
     shell: Shell,
+    schemas: &'static Registry,
 }
 
 impl VaultOptions {
@@ -107,6 +108,7 @@ impl VaultOptions {
             cache_bytes: CACHE_BYTES,
             sources: Arc::new(System::default()),
             shell: Shell::Threads,
+            schemas: Registry::builtin(),
         }
     }
 
@@ -134,6 +136,14 @@ impl VaultOptions {
         self
     }
 
+    /// With the document types of another release. For a simulated world, in which releases meet.
+    #[cfg(feature = "simulation")]
+    #[must_use]
+    pub fn schemas(mut self, schemas: &'static Registry) -> Self {
+        self.schemas = schemas;
+        self
+    }
+
     /// Opens the vault; see [`Vault::open`].
     ///
     /// # Errors
@@ -148,7 +158,7 @@ impl VaultOptions {
             device,
             storage,
             sources: self.sources,
-            schemas: Registry::builtin(),
+            schemas: self.schemas,
             shelf: Shelf::new(self.cache_bytes),
             watchers: Watchers::default(),
             sealer: Sealer::default(),

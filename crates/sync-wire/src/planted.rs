@@ -38,11 +38,23 @@ pub enum Bug {
     OwnEntriesWithoutBytes,
     /// The checksum of a stored change is not looked at.
     DamageBelieved,
+    /// What rests on a change that had to go is left as it is.
+    DependantsLeft,
+    /// A batch that another one took the place of is pushed all the same.
+    ReplacedPushedAgain,
+    /// The relay deletes a document that has edits which the deletion did not know.
+    ContestedDeletionApplied,
+    /// A relay that lost its end begins anew with a device that knows more, and asks for nothing.
+    NothingAskedBack,
+    /// A relay believes any receipt.
+    ReceiptBelieved,
+    /// What was accepted at places that the log has lost stays accepted.
+    LostStaysAccepted,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 22] = [
         Self::AckBeforeCommit,
         Self::CursorMovedByAck,
         Self::HintLostWithoutPoll,
@@ -59,6 +71,12 @@ impl Bug {
         Self::UncheckedInTeam,
         Self::OwnEntriesWithoutBytes,
         Self::DamageBelieved,
+        Self::DependantsLeft,
+        Self::ReplacedPushedAgain,
+        Self::ContestedDeletionApplied,
+        Self::NothingAskedBack,
+        Self::ReceiptBelieved,
+        Self::LostStaysAccepted,
     ];
 }
 

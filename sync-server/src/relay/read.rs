@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use relay_storage::{CursorVerdict, ReadError, SpaceGrant, StorageError};
 use sync_core::session::{BootstrapCursor, BootstrapPage, LogPage, Within};
 use sync_wire::limits::FRAME_BYTES_MAX;
+use sync_wire::planted::{self, Bug};
 use sync_wire::{Entry, Grant, LogPosition, Position, Resume, SpaceId};
 
 use crate::access::Readable;
@@ -87,8 +88,10 @@ pub fn resume(grant: SpaceGrant, cursor: Option<CursorVerdict>) -> Grant {
     let SpaceGrant { space, kind, name, role, salt, access_version, end, end_chain } = grant;
     let resume = match cursor {
         Some(CursorVerdict::Continue) => Resume::Continue,
-        Some(CursorVerdict::Elsewhere) => Resume::Offer,
-        Some(CursorVerdict::Unknown) | None => Resume::Bootstrap { at: end.position, chain: end_chain },
+        Some(CursorVerdict::Elsewhere) if !planted::is(Bug::NothingAskedBack) => Resume::Offer,
+        Some(CursorVerdict::Elsewhere | CursorVerdict::Unknown) | None => {
+            Resume::Bootstrap { at: end.position, chain: end_chain }
+        }
     };
     Grant { space, kind, role, name, salt, access_version, end, resume }
 }

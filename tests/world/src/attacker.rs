@@ -5,14 +5,15 @@
 //! business; what becomes of it must be nobody else's, unless the rules call it an edit like any other.
 
 mod attacks; // what it sends
+mod offers; // entries that no log ever had
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use document::Change;
 use sync_wire::limits::WIRE_VERSION;
 use sync_wire::{
-    Actor, BatchId, Blob, ChangeHash, Content, DeviceFrame, DeviceId, DocumentId, Entry, Hello, Push, RelayFrame,
-    SpaceId, VersionRange, encode_device_frame,
+    Actor, BatchId, Blob, ChangeHash, Content, DeviceFrame, DeviceId, DocumentId, Entry, Grant, Hello, Push,
+    RelayFrame, SpaceId, VersionRange, encode_device_frame,
 };
 
 use crate::rng::Rng;
@@ -34,6 +35,8 @@ pub struct Attacker {
     documents: BTreeMap<DocumentId, Known>,
     /// The lane that the relay hears next, by document, on this connection.
     lanes: BTreeMap<(SpaceId, DocumentId), u32>,
+    /// The team's log, as the relay said when it greeted last.
+    log: Option<Grant>,
     /// Frames as they were sent, the oldest first.
     said: Vec<Vec<u8>>,
     rng: Rng,
@@ -57,7 +60,7 @@ impl Attacker {
     pub fn make(team: SpaceId, own: SpaceId, closed: Vec<SpaceId>, mut rng: Rng) -> Self {
         let device = DeviceId(id(&mut rng));
         let (documents, lanes, said) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
-        Self { device, team, own, closed, documents, lanes, said, rng }
+        Self { device, team, own, closed, documents, lanes, log: None, said, rng }
     }
 
     /// Under which device its changes are in a log.
@@ -99,6 +102,9 @@ impl Attacker {
             RelayFrame::Bootstrap(bootstrap) if bootstrap.space == self.team => {
                 let entries = bootstrap.documents.iter().flat_map(|document| &document.entries);
                 entries.for_each(|positioned| self.learn(&positioned.entry));
+            }
+            RelayFrame::Welcome(welcome) => {
+                self.log = welcome.grants.iter().find(|grant| grant.space == self.team).cloned();
             }
             RelayFrame::Refuse(refuse) => self.begin_lane(refuse.space, refuse.document),
             RelayFrame::Park(park) => self.begin_lane(park.space, park.document),

@@ -9,7 +9,7 @@ mod intentions; // what users meant is there
 
 use std::collections::BTreeMap;
 
-use sync_wire::{DocumentId, SpaceId};
+use sync_wire::{DocumentId, Position, SpaceId};
 
 pub use self::relay_file::{Record, SpaceLog};
 pub use self::replicas::is_true_or_refused;
@@ -32,8 +32,25 @@ pub fn everything(world: &World) -> Result<(), Failure> {
         saved(device, &world.ledger)?;
         fates::check(world, device, &logs)?;
     }
+    given_back(world, &logs)?;
     replicas::check(world, &logs, None)?;
     intentions::check(world, &logs)
+}
+
+/// What a relay lost that was put back to an earlier copy is in its log again, if anybody has it who may read there.
+fn given_back(world: &World, logs: &Logs) -> Result<(), Failure> {
+    for device in &world.devices {
+        let (kept, readable) = (vault_file::changes(device.disk.file())?, world.readable(device.account));
+        let owed = world.ledger.owed.iter().filter(|(space, ..)| readable.contains(space));
+        for (space, document, hash) in owed.filter(|(.., hash)| kept.contains(hash)) {
+            let records = logs.get(space).map(|log| log.records.as_slice()).unwrap_or_default();
+            if !records.iter().any(|record| (record.document, record.hash) == (*document, *hash)) {
+                let detail = format!("change {hash} of {document} is on {} and was not given back", device.name());
+                return Failure::raise("a restored relay gets everything back", detail);
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Everybody has the same, but for a document of a device that is damaged there.
@@ -52,6 +69,14 @@ pub fn log(world: &World) -> Result<Logs, Failure> {
     let logs = relay_file::read(world.relay.disk.file())?;
     log::check(&logs, &world.ledger)?;
     Ok(logs)
+}
+
+/// Where the logs in a copy of a relay's files end.
+///
+/// # Errors
+/// If they cannot be read.
+pub fn ends(file: &std::path::Path) -> anyhow::Result<BTreeMap<SpaceId, Position>> {
+    Ok(relay_file::read(file)?.into_iter().map(|(space, log)| (space, log.end)).collect())
 }
 
 /// Nothing whose saving was acknowledged is missing in a vault's file.

@@ -14,6 +14,7 @@ use sync_wire::{DeviceFrame, DocumentId, SpaceId};
 
 use crate::clock::Clock;
 use crate::disk::{Disk, Loss};
+use crate::edition::{Edition, Traces};
 use crate::fingerprint::Fingerprint;
 use crate::rng::Rng;
 use crate::story::Story;
@@ -80,8 +81,9 @@ impl editor_vault::Sources for Sources {
 ///
 /// # Errors
 /// [`OpenError`].
-pub fn open(directory: &Path, sources: Arc<Sources>, disk: &Disk) -> Result<Vault, OpenError> {
-    VaultOptions::new(directory).sources(sources).cache_bytes(CACHE_BYTES).inline(Arc::new(disk.clone())).open()
+pub fn open(directory: &Path, sources: Arc<Sources>, disk: &Disk, edition: Edition) -> Result<Vault, OpenError> {
+    let options = VaultOptions::new(directory).sources(sources).cache_bytes(CACHE_BYTES).schemas(edition.types());
+    options.inline(Arc::new(disk.clone())).open()
 }
 
 /// What leaves a device.
@@ -127,6 +129,8 @@ pub struct Device {
     directory: PathBuf,
     sources: Arc<Sources>,
     token: String,
+    /// Which program it runs.
+    pub edition: Edition,
     /// None while it is off.
     pub program: Option<Program>,
     /// Whether its user has logged in.
@@ -193,6 +197,7 @@ impl Device {
             directory,
             sources,
             token: token.to_owned(),
+            edition: Edition::Today,
             program: None,
             is_logged_in: false,
             link: None,
@@ -216,7 +221,8 @@ impl Device {
         let place = self.place();
         let origin =
             Origin { index, account: self.account, token: &self.token, vault: &[], place, clock, rng, fingerprint };
-        let copy = Self { is_logged_in: self.is_logged_in, has_twin: true, ..Self::make(origin)? };
+        let copy =
+            Self { is_logged_in: self.is_logged_in, edition: self.edition, has_twin: true, ..Self::make(origin)? };
         self.disk.copy_to(&copy.directory)?;
         if twin != Twin::OfTheFiles {
             self.copy_marker(&copy)?;
@@ -280,7 +286,10 @@ impl Device {
         if self.disk.restore()? == Some(Loss::Power) {
             self.reboot();
         }
-        let vault = open(&self.directory, self.sources.clone(), &self.disk)?;
+        if self.edition.leave_traces(self.disk.file())? == Traces::Left {
+            self.disk.after_surgery();
+        }
+        let vault = open(&self.directory, self.sources.clone(), &self.disk, self.edition)?;
         self.program = Some(Program { vault, sync: None });
         if self.is_logged_in {
             self.begin_sync();

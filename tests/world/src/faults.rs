@@ -46,6 +46,8 @@ pub struct Faults {
     pub clone: f64,
     /// Per action: a device's files are copied, or put back to an earlier copy.
     pub restore: f64,
+    /// Per action: the relay's files are copied, or put back to an earlier copy.
+    pub relay_restore: f64,
     /// Per world: a bit of a stored change turns while its machine is off, when everything is over.
     pub decay: f64,
 }
@@ -89,7 +91,19 @@ impl Faults {
             clone: some(0.04),
             restore: some(0.06),
             decay: some(0.5),
+            ..Self::none()
         }
+    }
+
+    /// Adds faults that came later. They have a source of their own, so that a seed without them stays the world that
+    /// it was.
+    #[must_use]
+    pub fn and_later(self, rng: &mut Rng) -> Self {
+        if self == Self::none() {
+            return self;
+        }
+        let relay_restore = if rng.chance(0.25) { [0.05, 0.15][rng.index(2)] } else { 0.0 };
+        Self { relay_restore, ..self }
     }
 }
 

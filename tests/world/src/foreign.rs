@@ -66,6 +66,11 @@ impl Foreign {
         }
     }
 
+    /// The relay may have lost what it acked, and this program keeps no account of that: it says all of it again.
+    pub fn begin_again(&mut self) {
+        self.acked = 0;
+    }
+
     /// Whether something is not acked.
     #[must_use]
     pub fn is_waiting(&self) -> bool {

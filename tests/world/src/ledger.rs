@@ -95,6 +95,10 @@ pub struct Ledger {
     pub forgotten: Vec<Increment>,
     /// Accounts whose users took something back: what their counters mean is then for the machines to say.
     pub undone: BTreeSet<usize>,
+    /// Changes that the relay had acknowledged or delivered, and lost when it was put back to an earlier copy.
+    pub owed: BTreeSet<(SpaceId, DocumentId, ChangeHash)>,
+    /// How often that happened.
+    pub relay_restores: u32,
     /// A device that promises nothing, and to which nothing is promised.
     pub hostile: Option<DeviceId>,
 }
@@ -158,6 +162,39 @@ impl Ledger {
             let count = self.counts.entry((*account, path.clone())).or_default();
             (count.certain, count.possible) = (count.certain - by, count.possible + by);
             self.forgotten.push(increment);
+        }
+    }
+
+    /// The relay was put back to when its logs ended here: what it had said of later places it owes.
+    pub fn restore_relay(&mut self, ends: &BTreeMap<SpaceId, Position>) {
+        self.relay_restores += 1;
+        let end = |space: &SpaceId| ends.get(space).copied().unwrap_or(Position::START);
+        let (acked, lost_acks) = std::mem::take(&mut self.acked)
+            .into_iter()
+            .partition(|((space, _), acked)| acked.at.position <= end(space));
+        self.acked = acked;
+        let (delivered, lost) =
+            std::mem::take(&mut self.delivered).into_iter().partition(|((space, at), _)| *at <= end(space));
+        self.delivered = delivered;
+        for (key, acked) in lost_acks {
+            self.owe_batch(key, acked.document);
+        }
+        self.owed.extend(lost.into_iter().map(|((space, _), it): (_, Delivered)| (space, it.document, it.hash)));
+    }
+
+    fn owe_batch(&mut self, (space, batch): (SpaceId, BatchId), document: DocumentId) {
+        let hashes = self.pushed.get(&(space, batch)).map(|pushed| pushed.hashes.clone()).unwrap_or_default();
+        self.owed.extend(hashes.into_iter().map(|hash| (space, document, hash)));
+    }
+
+    /// A frame of a relay's life that was lost meanwhile reached a device.
+    pub fn hear_of_lost_life(&mut self, frame: &RelayFrame) {
+        match frame {
+            RelayFrame::Ack(ack) => self.owe_batch((ack.space, ack.batch), ack.document),
+            RelayFrame::Deliver(deliver) => {
+                self.owed.extend(deliver.entries.iter().map(|entry| (deliver.space, entry.document, entry.hash)));
+            }
+            _ => {}
         }
     }
 

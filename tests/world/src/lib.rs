@@ -12,6 +12,7 @@ pub mod ledger; // what was promised
 pub mod check; // whether it was kept
 pub mod oracle; // what the log means, naively
 pub mod device; // a vault, its sync and its machine
+pub mod edition; // the program of today, and that of tomorrow
 pub mod foreign; // a program without a vault
 pub mod attacker; // a program that breaks every rule
 pub mod relay; // storage and sessions

@@ -14,6 +14,7 @@ use sync_wire::{Goodbye, RelayFrame};
 
 use crate::clock::Clock;
 use crate::disk::Disk;
+use crate::edition::Edition;
 use crate::fingerprint::Fingerprint;
 use crate::rng::Rng;
 use crate::story::Story;
@@ -47,6 +48,10 @@ pub struct Relay {
     pub busy_until: Instant,
     /// Whether a check is planned.
     pub is_checking: bool,
+    /// Whether there is a copy of its files.
+    pub has_backup: bool,
+    /// Which program it runs.
+    pub edition: Edition,
 }
 
 impl Relay {
@@ -73,6 +78,8 @@ impl Relay {
             timers: BTreeMap::new(),
             busy_until: Instant::default(),
             is_checking: false,
+            has_backup: false,
+            edition: Edition::Today,
         })
     }
 
@@ -87,6 +94,12 @@ impl Relay {
         options.on_commit = Some(Arc::new(move || disk.on_commit(Durable::Flushed)));
         self.program = Some(InlineRelay::open(&self.directory, self.config.clone(), options)?);
         Ok(())
+    }
+
+    /// Where a copy of its files may lie.
+    #[must_use]
+    pub fn backup_directory(&self) -> PathBuf {
+        self.directory.with_extension("backup")
     }
 
     /// Ends it.

@@ -12,6 +12,7 @@ use sync_wire::{AccountId, Role, SpaceId, SpaceKind};
 use crate::clock::Clock;
 use crate::device::{self, Sources};
 use crate::disk::Disk;
+use crate::edition::Edition;
 use crate::fingerprint::Fingerprint;
 use crate::rng::Rng;
 
@@ -88,7 +89,7 @@ fn make_vault(place: &Path, index: usize) -> Result<Vec<u8>> {
     let directory = place.join(format!("vault-{index}"));
     let sources = Sources::new(Clock::default(), Rng::seeded(VAULT_SEED + index as u64), place.join("state"));
     let disk = Disk::new("template", directory.join("vault.sqlite"), Fingerprint::not_taken());
-    let vault = device::open(&directory, Arc::new(sources), &disk)?;
+    let vault = device::open(&directory, Arc::new(sources), &disk, Edition::Today)?;
     vault.checkpoint()?;
     drop(vault);
     std::fs::read(disk.file()).context("the file of a fresh vault")

@@ -6,6 +6,7 @@ use sync_wire::{ChangeHash, DocumentId, SpaceKind};
 
 use crate::check;
 use crate::device::{Deferred, Device};
+use crate::edition::Edition;
 use crate::failure::Failure;
 use crate::ledger::{Certainty, Increment, Ledger};
 use crate::rng::Rng;
@@ -123,7 +124,13 @@ impl User<'_> {
             Action::Create => self.create(),
             Action::Type => self.in_note(|user, note| {
                 let (at, word) = (user.rng.draw(), user.word());
-                user.edit(note, |draft| splice(draft, "/body", at, &word))
+                let pins = user.device.edition == Edition::Tomorrow && at % 4 == 0;
+                user.edit(note, |draft| {
+                    if pins {
+                        draft.put("/pinned", (at % 8 == 0).into())?; // a field that only the second version knows
+                    }
+                    splice(draft, "/body", at, &word)
+                })
             }),
             Action::Delete => self.in_note(|user, note| {
                 let outcome = user.vault.delete(note);

@@ -20,6 +20,7 @@ use sync_wire::Role;
 use crate::attacker::Attacker;
 use crate::clock::Clock;
 use crate::device::{Device, Origin};
+use crate::edition::Edition;
 use crate::failure::Failure;
 use crate::faults::{Faults, Tempo};
 use crate::fingerprint::Fingerprint;
@@ -108,6 +109,10 @@ pub struct World {
     clones: usize,
     /// Whether the relay's files were damaged: what it says of itself then is as it is.
     is_damaged: bool,
+    /// The last link to a relay that was put back to an earlier copy: what is on its way there tells of a lost log.
+    lost_links: u64,
+    /// In worlds where two versions of the program meet: which machine runs which, and when that changes.
+    editions: Option<Rng>,
 }
 
 /// How a world is watched.
@@ -128,6 +133,8 @@ impl World {
         let templates = Templates::get()?;
         let Watch { story, fingerprint } = watch;
         let (clock, mut rng) = (Clock::default(), Rng::seeded(seed));
+        // Draws for what came later: a seed without it stays the world that it was.
+        let mut later = Rng::seeded(!seed);
         let accounts = if rng.chance(0.3) { 2 } else { 1 };
         let count = rng.between(2, DEVICES_MAX as u64) as usize;
         let mut device = |index: usize| {
@@ -145,7 +152,8 @@ impl World {
         };
         let devices = (0..count).map(&mut device).collect::<Result<Vec<_>, _>>()?;
         let relay = Relay::make(&templates.relay, place, &clock, rng.fork(), &fingerprint)?;
-        let (faults, tempo, habits) = (Faults::swarm(&mut rng), Tempo::draw(&mut rng), Habits::draw(&mut rng));
+        let (faults, tempo, habits) =
+            (Faults::swarm(&mut rng).and_later(&mut later), Tempo::draw(&mut rng), Habits::draw(&mut rng));
         let foreign = Foreign::make(templates.accounts[0].personal, rng.fork());
         let closed = templates.accounts.iter().map(|account| account.personal).collect();
         let attacker = Attacker::make(templates.team, templates.attacker.personal, closed, rng.fork());
@@ -173,6 +181,8 @@ impl World {
             accounts,
             clones: 0,
             is_damaged: false,
+            lost_links: 0,
+            editions: later.chance(0.25).then(|| later.fork()),
         };
         world.begin()?;
         Ok(world)
@@ -184,8 +194,12 @@ impl World {
         if self.faults.clock > 0.0 {
             (0..self.devices.len()).for_each(|index| self.set_clock(index));
         }
+        if let Some(editions) = &mut self.editions {
+            self.relay.edition = Edition::draw(editions);
+        }
         self.relay.start()?;
         for index in 0..self.devices.len() {
+            self.choose_edition(index);
             self.devices[index].start()?;
             // Some log in at once, some after a while, some only when everything is over.
             let wait = match self.rng.below(4) {

@@ -287,7 +287,7 @@ fn count_to_the_limits(attacker: &mut Attacker) -> Vec<Vec<u8>> {
 
 impl Attacker {
     /// A document of the team, its heads and its newest operation.
-    fn some_document(&mut self) -> Option<(DocumentId, Vec<ChangeHash>, u64)> {
+    pub(super) fn some_document(&mut self) -> Option<(DocumentId, Vec<ChangeHash>, u64)> {
         let index = self.rng.index(self.documents.len());
         let (document, known) = self.documents.iter().nth(index)?;
         Some((*document, known.heads.iter().copied().collect(), known.max_op))

@@ -23,6 +23,8 @@ pub(super) fn check(world: &World, device: &Device, logs: &Logs) -> Result<(), F
         };
         let lane = (batch.space, batch.document);
         match batch.standing {
+            // Whoever may not read a space cannot give it back what it lost.
+            Standing::Accepted if world.ledger.relay_restores > 0 && !readable.contains(&batch.space) => {}
             Standing::Accepted => is_in_the_log(device, batch, logs)?,
             Standing::Parked => {
                 closed.insert(lane);
@@ -44,6 +46,8 @@ pub(super) fn check(world: &World, device: &Device, logs: &Logs) -> Result<(), F
             // Its replacement is a batch of its own, and is looked at as such.
             Standing::Replaced if batch.replaced.is_some_and(|by| batches.iter().any(|one| one.id == by)) => {}
             Standing::Replaced => return wrong("was replaced by nothing".to_owned()),
+            // A contested deletion is settled when its user deletes again, or when the log says that somebody else did.
+            Standing::Discarded if batch.change.is_none() => {}
             Standing::Discarded => return wrong("was discarded, and nobody asked for that".to_owned()),
             Standing::Quarantined => {
                 return wrong(format!("was refused: {}", batch.code.unwrap_or(FateCode(0)).name()));

@@ -1,6 +1,6 @@
 //! The log: dense, chained, each change once, each batch whole, and nothing missing that somebody was told of.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sync_wire::log::{EntryIdentity, EntryKind};
 use sync_wire::{BatchId, Chain, ChangeHash, DocumentId, Position, SpaceId};
@@ -15,6 +15,7 @@ pub(super) fn check(logs: &Logs, ledger: &Ledger) -> Result<(), Failure> {
         has_each_change_once(*space, log)?;
         has_whole_batches(*space, log, ledger)?;
         has_one_seed_of_each(*space, log)?;
+        deletes_what_was_known(*space, log)?;
     }
     has_what_was_acked(logs, ledger)?;
     has_what_was_delivered(logs, ledger)
@@ -86,6 +87,33 @@ fn has_one_seed_of_each(space: SpaceId, log: &SpaceLog) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A deletion names every head that its document had when it was appended: an edit that it did not know wins.
+fn deletes_what_was_known(space: SpaceId, log: &SpaceLog) -> Result<(), Failure> {
+    let mut heads: BTreeMap<DocumentId, BTreeSet<ChangeHash>> = BTreeMap::new();
+    for record in &log.records {
+        let heads = heads.entry(record.document).or_default();
+        match record.kind {
+            EntryKind::Change => {
+                let header = document::Header::parse(&record.bytes).map_err(anyhow::Error::from)?;
+                heads.retain(|head| !header.deps.contains(head));
+                heads.insert(record.hash);
+            }
+            EntryKind::Tombstone => {
+                let named: BTreeSet<ChangeHash> = record.named_heads().collect();
+                if let Some(unknown) = heads.difference(&named).next() {
+                    let detail = format!(
+                        "at {} of space {space} {} is deleted, and {unknown} of it was not known",
+                        record.position, record.document
+                    );
+                    return Failure::raise("edits win over deletions that did not know them", detail);
+                }
+            }
+            EntryKind::Void | EntryKind::Restore | EntryKind::Erased => {}
+        }
+    }
+    Ok(())
+}
+
 /// The entries of a batch lie together, and are all of those that the batch had and that were not there before.
 fn has_whole_batches(space: SpaceId, log: &SpaceLog, ledger: &Ledger) -> Result<(), Failure> {
     let broken = |detail: String| Failure::raise("batches are whole", format!("space {space}: {detail}"));
@@ -126,7 +154,7 @@ fn has_what_was_acked(logs: &Logs, ledger: &Ledger) -> Result<(), Failure> {
             return lost("nobody had sent it".to_owned());
         };
         let record = acked.at.position.0.checked_sub(1).and_then(|index| log.records.get(index as usize));
-        let Some(record) = record.filter(|_| acked.at.epoch == log.epoch) else {
+        let Some(record) = record.filter(|_| acked.at.epoch == log.epoch || ledger.relay_restores > 0) else {
             return lost(format!("the log ends at {}:{}", log.epoch, log.end));
         };
         if (record.document, Some(&record.hash)) != (acked.document, pushed.hashes.last()) {

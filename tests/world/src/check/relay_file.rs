@@ -50,6 +50,13 @@ pub struct Record {
     pub bytes: Vec<u8>,
 }
 
+impl Record {
+    /// The heads that a deletion names.
+    pub(super) fn named_heads(&self) -> impl Iterator<Item = ChangeHash> {
+        self.bytes.as_chunks().0.iter().map(|hash| ChangeHash(*hash))
+    }
+}
+
 /// A connection that only reads, beside those of the machine.
 pub(super) fn open(file: &Path) -> anyhow::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;

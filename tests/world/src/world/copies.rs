@@ -1,4 +1,4 @@
-//! Vaults that are copied, and vaults that are put back to what they were: nobody tells them.
+//! Vaults that are copied, and vaults and relays that are put back to what they were: nobody tells anybody.
 
 use std::path::Path;
 
@@ -55,6 +55,27 @@ impl World {
             self.devices[index].reboot();
         }
         self.plan(std::time::Duration::ZERO, Due::Start(Machine::Device(index)));
+        Ok(())
+    }
+
+    /// A copy of the relay's files is made, or takes their place again: its devices heal it.
+    pub(super) fn back_up_or_restore_relay(&mut self) -> Result<(), Failure> {
+        if self.relay.program.is_none() || self.relay.disk.has_ended() {
+            return Ok(());
+        }
+        let directory = self.relay.backup_directory();
+        if !self.relay.has_backup || self.rng.chance(0.4) {
+            self.relay.disk.copy_to(&directory)?;
+            self.relay.has_backup = true;
+            self.tell("relay", || "is backed up".to_owned());
+            return Ok(());
+        }
+        self.tell("relay", || "is put back to its backup".to_owned());
+        self.ledger.restore_relay(&check::ends(&directory.join("relay.sqlite"))?);
+        self.relay.disk.set_back(&directory)?;
+        self.lost_links = self.links_opened;
+        self.foreign.begin_again();
+        self.after_relay();
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use sync_core::time::Instant;
 use super::{Due, Machine, World};
 use crate::device;
 use crate::disk::Loss;
+use crate::edition::Edition;
 use crate::failure::Failure;
 use crate::relay;
 use crate::workload;
@@ -203,6 +204,14 @@ impl World {
         }
     }
 
+    /// Where two versions of the program meet, somebody may have installed the other one, newer or older.
+    pub(super) fn choose_edition(&mut self, index: usize) {
+        let Some(editions) = &mut self.editions else { return };
+        let edition = Edition::draw(editions);
+        self.devices[index].edition = edition;
+        self.tell(&format!("device {index}"), || format!("runs the program of {edition:?}"));
+    }
+
     fn device_ended(&mut self, index: usize) {
         let is_power = self.devices[index].disk.ended() == Some(Loss::Power);
         self.tell(&format!("device {index}"), || format!("ends{}", if is_power { " with its power" } else { "" }));
@@ -233,6 +242,7 @@ impl World {
                 if self.devices[index].program.is_some() {
                     return Ok(());
                 }
+                self.choose_edition(index);
                 self.tell(&format!("device {index}"), || "starts again".to_owned());
                 self.devices[index].start()?;
                 crate::check::saved(&self.devices[index], &self.ledger)?;

@@ -27,7 +27,11 @@ impl World {
             let moments = self.rng.below(MOMENTS_MAX) as u32;
             self.relay.disk.doom(moments, Loss::Process);
         }
-        let Some(link) = self.let_attacker_in()? else { return Ok(()) };
+        if self.rng.chance(self.faults.relay_restore * 4.0) {
+            return self.raid_with_an_offer();
+        }
+        let hello = self.attacker.greet();
+        let Some(link) = self.let_attacker_in(&hello)? else { return Ok(()) };
         for _ in 0..self.rng.between(1, ATTACKS_MAX) {
             let frames = self.attacker.attack();
             if self.hear_attacker(link, &frames)? == Standing::SentAway {
@@ -39,12 +43,24 @@ impl World {
         Ok(())
     }
 
+    /// Claims that the relay has lost something, and gives it back.
+    fn raid_with_an_offer(&mut self) -> Result<(), Failure> {
+        let hello = self.attacker.greet_from_elsewhere();
+        let Some(link) = self.let_attacker_in(&hello)? else { return Ok(()) };
+        let frames = self.attacker.offer();
+        self.hear_attacker(link, &frames)?;
+        self.relay.forget(link);
+        self.after_relay();
+        Ok(())
+    }
+
     /// Says everything again that was ever said, each frame on a connection that lasts.
     pub(super) fn raid_again(&mut self) -> Result<(), Failure> {
         let mut link = None;
         for frame in self.attacker.repeat() {
             if link.is_none() {
-                link = self.let_attacker_in()?;
+                let hello = self.attacker.greet();
+                link = self.let_attacker_in(&hello)?;
             }
             let Some(open) = link else { break };
             if self.hear_attacker(open, &[frame])? == Standing::SentAway {
@@ -57,14 +73,13 @@ impl World {
         Ok(())
     }
 
-    fn let_attacker_in(&mut self) -> Result<Option<u64>, Failure> {
+    fn let_attacker_in(&mut self, hello: &[u8]) -> Result<Option<u64>, Failure> {
         self.links_opened += 1;
         let (link, now) = (self.links_opened, self.now());
         if !matches!(self.relay.accept(link, &self.templates.attacker.token, now), Ok(Some(()))) {
             return Ok(None);
         }
-        let hello = self.attacker.greet();
-        let standing = self.hear_attacker(link, &[hello])?;
+        let standing = self.hear_attacker(link, &[hello.to_vec()])?;
         if standing == Standing::SentAway {
             self.relay.forget(link);
         }
@@ -92,7 +107,9 @@ impl World {
         for outgoing in &outgoing {
             match outgoing {
                 Outgoing::Frame(frame) => self.tell_attacker(frame)?,
-                Outgoing::Close(goodbye) if goodbye.code == GoodbyeCode::UNAVAILABLE => {
+                Outgoing::Close(goodbye)
+                    if goodbye.code == GoodbyeCode::UNAVAILABLE && !self.is_for_a_new_epoch(goodbye) =>
+                {
                     let detail = format!("an attack made the relay fail: {goodbye:?}");
                     return Failure::raise("an attack harms its author alone", detail);
                 }

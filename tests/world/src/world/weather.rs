@@ -57,6 +57,9 @@ impl World {
         if self.rng.chance(self.faults.restore) {
             self.back_up_or_restore(index)?;
         }
+        if self.rng.chance(self.faults.relay_restore) {
+            self.back_up_or_restore_relay()?;
+        }
         if self.rng.chance(self.faults.checkpoint) {
             self.checkpoint(index)?;
         }

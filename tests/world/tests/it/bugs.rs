@@ -94,3 +94,33 @@ fn own_entries_that_come_without_bytes_are_found() {
 fn damage_that_is_believed_is_found() {
     check_is_found(Bug::DamageBelieved);
 }
+
+#[test]
+fn dependants_that_are_left_as_they_are_are_found() {
+    check_is_found(Bug::DependantsLeft);
+}
+
+#[test]
+fn a_replaced_batch_that_is_pushed_again_is_found() {
+    check_is_found(Bug::ReplacedPushedAgain);
+}
+
+#[test]
+fn a_contested_deletion_that_is_applied_is_found() {
+    check_is_found(Bug::ContestedDeletionApplied);
+}
+
+#[test]
+fn a_restored_relay_that_asks_for_nothing_is_found() {
+    check_is_found(Bug::NothingAskedBack);
+}
+
+#[test]
+fn a_receipt_that_is_believed_is_found() {
+    check_is_found(Bug::ReceiptBelieved);
+}
+
+#[test]
+fn what_stays_accepted_though_its_place_is_lost_is_found() {
+    check_is_found(Bug::LostStaysAccepted);
+}
