@@ -13,6 +13,7 @@ mod killed; // processes that end without warning
 mod listing; // what is in a vault
 mod login; // from a local space to an account
 mod memory; // what stays loaded
+mod model; // any of these in any order, against a model
 mod offering; // a relay that lost the end of a log
 mod processes; // several at once
 mod recovery; // what a relay refuses, and vaults that were copied

@@ -71,3 +71,38 @@ fn a_document_made_by_another_process_can_be_opened() {
     found.edit(|draft| draft.replace_text("/body", "x")).unwrap();
     assert_eq!(note.edit(|draft| Ok(draft.text("/body"))).unwrap().as_deref(), Some("x"));
 }
+
+/// A newer minor adds columns and tables while this build has the file open, and both go on with it.
+#[test]
+fn an_old_and_a_new_program_write_side_by_side_in_one_file() {
+    let house = House::new();
+    let (a, b) = (house.open("v"), house.open("v"));
+    a.well_known("settings").unwrap().edit(|draft| draft.put(TAB_SIZE, 4.into())).unwrap();
+    let newer = rusqlite::Connection::open(a.file()).unwrap();
+    newer.busy_timeout(SOON).unwrap();
+    newer
+        .execute_batch(
+            "BEGIN IMMEDIATE; ALTER TABLE documents ADD COLUMN later TEXT;
+             ALTER TABLE changes ADD COLUMN later INTEGER NOT NULL DEFAULT 7;
+             CREATE TABLE later (document INTEGER PRIMARY KEY) STRICT; COMMIT;",
+        )
+        .unwrap();
+    let version: u32 = newer.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    newer.pragma_update(None, "user_version", version + 1).unwrap();
+    let note = b.create("note", Some("n"), None).unwrap();
+    newer.execute("UPDATE documents SET later = 'kept'", []).unwrap();
+    for (number, vault) in [&a, &b, &a, &b].into_iter().enumerate() {
+        let settings = vault.well_known("settings").unwrap();
+        settings.edit(|draft| draft.put(&format!("/base/{number}"), number.into())).unwrap();
+    }
+    note.edit(|draft| draft.replace_text("/body", "x")).unwrap();
+    let late = house.open("v");
+    assert_eq!(late.well_known("settings").unwrap().value().unwrap()["base"].as_object().unwrap().len(), 5);
+    assert_eq!(late.verify().unwrap(), []);
+    drop((late, note, a, b));
+    let kept: i64 =
+        newer.query_row("SELECT count(*) FROM documents WHERE later = 'kept'", [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, 2);
+    let kept: u32 = newer.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    assert_eq!(kept, version + 1);
+}
