@@ -11,9 +11,11 @@ mod relay; // a `sync-server` process and its administration
 mod wire; // a network that can lose what we want it to lose
 mod gate; // a network on which pushes arrive when we say so
 mod trace; // recorded editing sessions
+mod chance; // what tests draw
 
 pub mod demo; // a story that runs all of it
 
+pub use chance::Chance;
 pub use device::{Answer, Device, Online};
 pub use gate::Gate;
 pub use programs::Programs;

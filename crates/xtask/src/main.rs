@@ -1,6 +1,7 @@
 //! Every chore of the project as a command. People and CI run the same ones: start with `cargo xtask --help`.
 
 mod bench;
+mod cycles;
 mod demo;
 mod generate;
 mod kill;
@@ -30,6 +31,8 @@ enum Chore {
     Bench(bench::Args),
     /// Kills the vault and the relay at random instants, and looks for what they had acknowledged
     Kill(kill::Args),
+    /// Puts relays and vaults back to older copies and clones vaults, and looks whether anything is lost or doubled
+    Cycles(cycles::Args),
     /// Runs simulated worlds: devices, links, a relay and every fault, under one seed each
     Simulate(simulate::Args),
     /// Checks the rules that no compiler knows: who may use whom, what docs name, licences
@@ -44,6 +47,7 @@ fn main() -> std::process::ExitCode {
         Chore::Demo(args) => demo::run(&workspace, &args),
         Chore::Bench(args) => bench::run(&workspace, &args),
         Chore::Kill(args) => kill::run(&workspace, &args),
+        Chore::Cycles(args) => cycles::run(&workspace, &args),
         Chore::Simulate(args) => simulate::run(&workspace, &args),
         Chore::Tidy => tidy::run(&workspace),
         Chore::Generate(args) => generate::run(&workspace, &args),

@@ -8,7 +8,7 @@ use system_tests::Device;
 use crate::world::{World, same_settings};
 
 /// Copies a vault's directory, or puts a copy in its place.
-fn copy(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     if to.exists() {
         std::fs::remove_dir_all(to)?;
     }

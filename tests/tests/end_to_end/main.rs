@@ -7,8 +7,10 @@ mod access; // who may do what, and what the others see
 mod bridges; // files that follow their vaults
 mod copies; // vaults that were copied or put back
 mod crowds; // more connections than file descriptors
+mod cycles; // relays and vaults put back or cloned, again and again
 mod deleting; // deletions between devices
 mod demo; // the story that newcomers see
+mod differential; // saved documents, read by Automerge for JavaScript
 mod faults; // a relay that dies, a network that loses
 mod hostile; // garbage at the relay's door
 mod kill; // kill -9 at any instant, again and again
@@ -18,3 +20,4 @@ mod reading; // the merged state over HTTP
 mod real_data; // files of real people
 mod restored; // relays that were put back to a backup, or replaced
 mod real_traces; // two people who typed at the same time
+mod versions; // newer programs, wires and files

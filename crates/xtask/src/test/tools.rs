@@ -18,12 +18,18 @@ enum Source {
     Debian(&'static str),
     /// A component of the Rust toolchain.
     Rustup(&'static str),
+    /// Nobody whom we could ask: releases of Debian have older ones.
+    Node,
 }
 
-const TOOLS: [Tool; 3] = [
+/// The oldest version that still runs what `tests/interop` pins.
+const NODE_PROBE: &str = "node -e 'process.exit(process.versions.node.split(\".\")[0] >= 20 ? 0 : 1)' && npm --version";
+
+const TOOLS: [Tool; 4] = [
     Tool { noun: "a C compiler", probe: &["cc", "--version"], source: Source::Debian("gcc libc6-dev") },
     Tool { noun: "rustfmt", probe: &["cargo", "fmt", "--version"], source: Source::Rustup("rustfmt") },
     Tool { noun: "clippy", probe: &["cargo", "clippy", "--version"], source: Source::Rustup("clippy") },
+    Tool { noun: "Node.js 20 or newer with npm", probe: &["sh", "-c", NODE_PROBE], source: Source::Node },
 ];
 
 /// Tools that are missing and that we may not, or could not, install. Shows the one command that does.
@@ -69,6 +75,7 @@ impl Source {
             }
             (Self::Debian(packages), Rights::Other) => format!("sudo apt-get install -y {packages}"),
             (Self::Rustup(component), _) => format!("rustup component add {component}"),
+            (Self::Node, _) => "fnm install 22".to_owned(), // or whatever else manages versions of Node.js
         }
     }
 
@@ -76,6 +83,7 @@ impl Source {
         let may = match self {
             Self::Debian(_) => rights == Rights::Root && output(&["apt-get", "--version"]).is_some(),
             Self::Rustup(_) => output(&["rustup", "--version"]).is_some(),
+            Self::Node => false,
         };
         if !may {
             return false;

@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
-use system_tests::Device;
-
-use super::Chance;
+use system_tests::{Chance, Device};
 
 /// What `vault set` acknowledged by exiting with 0.
 #[derive(Debug, Default)]

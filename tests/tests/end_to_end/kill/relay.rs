@@ -11,10 +11,10 @@ use sync_wire::{
     BatchId, Chain, ChangeHash, Confirm, Cursor, Deliver, DeviceFrame, DeviceId, DocumentId, Entry, Epoch, Grant,
     LogPosition, Position, RelayFrame, Resume,
 };
-use system_tests::{Programs, Relay};
+use system_tests::{Chance, Programs, Relay};
 
 use super::client::{Acknowledged, Client, Connection, Ended, Ledger};
-use super::{Chance, Tally, kills, report};
+use super::{Tally, kills, report};
 use crate::world::odd_directory;
 
 /// Kills of one relay; then the next one begins with an empty directory.
@@ -23,8 +23,8 @@ const CLIENTS: u8 = 4;
 
 #[test]
 fn nothing_that_a_relay_acknowledged_is_lost_by_kill_9() -> Result<()> {
-    let (wanted, mut chance) = (kills("KILL_RELAY")?, Chance::new()?);
-    let mut tally = Tally { what: "relay", seed: chance.seed, kills: 0, checked: 0 };
+    let (wanted, mut chance) = (kills("KILL_RELAY")?, super::chance()?);
+    let mut tally = Tally { what: "relay", seed: chance.seed(), kills: 0, checked: 0 };
     while tally.kills < wanted {
         let end = wanted.min(tally.kills + KILLS_EACH);
         let begun = tally.kills;

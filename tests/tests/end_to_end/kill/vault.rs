@@ -8,10 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use system_tests::{Device, Programs};
+use system_tests::{Chance, Device, Programs};
 use tempfile::TempDir;
 
-use super::{Chance, Tally, command, kills, report, writer};
+use super::{Tally, command, kills, report, writer};
 use crate::world::odd_directory;
 
 /// Kills for one vault; then the next one begins, so that a run of thousands stays as fast as its beginning.
@@ -21,8 +21,8 @@ const COMMAND_EVERY: u64 = 5;
 
 #[test]
 fn nothing_that_a_vault_said_to_be_saved_is_lost_by_kill_9() -> Result<()> {
-    let (wanted, mut chance) = (kills("KILL_VAULT")?, Chance::new()?);
-    let mut tally = Tally { what: "vault", seed: chance.seed, kills: 0, checked: 0 };
+    let (wanted, mut chance) = (kills("KILL_VAULT")?, super::chance()?);
+    let mut tally = Tally { what: "vault", seed: chance.seed(), kills: 0, checked: 0 };
     while tally.kills < wanted {
         let end = wanted.min(tally.kills + KILLS_EACH);
         let told = |tally: &Tally| format!("{tally} so far");
