@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::projection::reached::Reached;
 use crate::relay::check::Checker;
 use crate::relay::hub::Hub;
+use crate::relay::rates::Rates;
 use crate::relay::read::Tails;
 use crate::relay::runtime::Runtime;
 use crate::relay::sessions::Sessions;
@@ -53,6 +54,8 @@ pub struct Parts {
     pub access: AccessCache,
     /// Who is connected.
     pub sessions: Sessions,
+    /// How fast they speak.
+    pub rates: Rates,
     /// Who has event streams.
     pub event_streams: Sessions,
     /// Versions of documents that may be rebuilt at once.
@@ -91,6 +94,7 @@ impl App {
             checker: Checker::new(&config.check),
             access: AccessCache::new(config.relay.tokens_cached_max),
             sessions: Sessions::new(config.relay.sessions_per_account_max, config.relay.sessions_per_device_max),
+            rates: Rates::new(&config.limits),
             reached: Reached::default(),
             ready: Ready::new(config.api.ready_bytes_max),
             paths: Paths::default(),

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fields::sections;
+use relay_storage::Limits;
 
 /// Prefix of every variable.
 pub const VARIABLE_PREFIX: &str = "SYNC_SERVER_";
@@ -77,6 +78,36 @@ sections! {
             /// How long devices are asked to stay away when the relay stops, in milliseconds; each gets a random
             /// share on top, so that they do not come back at once.
             retry_after_milliseconds: u32 = 1_000,
+        }
+        /// What one account and one document may have, and how fast. None of it loses an edit: what does not fit waits
+        /// on its device, and says why. See also `docs/limits.md`.
+        limits: AccountLimits {
+            /// Bytes of changes that an account's devices may have in logs; `sync-server account quota` gives one account
+            /// another number. What goes beyond is parked as `quota`.
+            account_bytes_max: u64 = 1_073_741_824,
+            /// Bytes of the changes of one document. What goes beyond is parked as `quota`.
+            document_bytes_max: u64 = 268_435_456,
+            /// Operations of one document; a letter is one.
+            document_operations_max: u64 = 5_000_000,
+            /// Entries of one document.
+            document_entries_max: u64 = 5_000_000,
+            /// Bytes of refused changes that are kept for one account; the oldest go first, their fates stay.
+            refused_bytes_max: u64 = 67_108_864,
+            /// Refused changes of one account whose bytes are kept.
+            refused_changes_max: u64 = 10_000,
+            /// Frames that the devices of an account may send in a second, on average; 0 means any number. Above this
+            /// the relay reads slower, and drops nothing.
+            frames_per_second: u32 = 1_000,
+            /// Frames beyond that average at once. A first upload of thousands of documents is such a burst.
+            frames_burst: u32 = 30_000,
+            /// Bytes in such frames in a second; 0 means any number.
+            bytes_per_second: u32 = 4_194_304,
+            /// Bytes beyond that average at once.
+            bytes_burst: u32 = 67_108_864,
+            /// Operations in pushed changes in a second; 0 means any number. A letter is one.
+            operations_per_second: u32 = 100_000,
+            /// Operations beyond that average at once.
+            operations_burst: u32 = 2_000_000,
         }
         /// The check of what was appended, and the projections that follow it.
         check: Check {
@@ -272,12 +303,39 @@ impl Config {
             ("relay.sessions_per_account_max", self.relay.sessions_per_account_max),
             ("relay.sessions_per_device_max", self.relay.sessions_per_device_max),
             ("api.requests_max", self.api.requests_max),
+            ("limits.frames_burst", self.limits.frames_burst as usize),
+            ("limits.bytes_burst", self.limits.bytes_burst as usize),
+            ("limits.operations_burst", self.limits.operations_burst as usize),
         ] {
             if value == 0 {
                 return refuse(name, "0".to_owned(), "at least 1");
             }
         }
         Ok(self)
+    }
+
+    /// What storage is opened with.
+    #[must_use]
+    pub fn storage_limits(&self) -> Limits {
+        let AccountLimits {
+            account_bytes_max,
+            document_bytes_max,
+            document_operations_max,
+            document_entries_max,
+            refused_bytes_max,
+            refused_changes_max,
+            ..
+        } = self.limits;
+        let limits = Limits {
+            account_bytes_max,
+            document_bytes_max,
+            document_ops_max: document_operations_max,
+            document_entries_max,
+            refused_bytes_max,
+            refused_changes_max,
+            ..Limits::default()
+        };
+        limits.versioned()
     }
 
     /// How often another process's changes of access are looked for.

@@ -60,6 +60,7 @@ metrics! {
     DELIVERED_FRAMES = Counter "sync_server_delivered_frames_total" [] "Deliveries given to sockets";
     DELIVERED_ENTRIES = Counter "sync_server_delivered_entries_total" [] "Entries in them";
     CHECK_DOCUMENTS = Gauge "sync_server_check_documents" [] "Documents that wait for their check or are being checked";
+    RATE_PAUSES = Counter "sync_server_rate_pauses_total" [] "Times that a session read no further because its account had spent its burst";
     HTTP_REQUESTS = Counter "sync_server_http_requests_total" ["method", "route", "status"] "Answered requests; `route` is the pattern, or `none`";
     HTTP_REQUEST_SECONDS = Histogram "sync_server_http_request_seconds" ["route"] "From the head of a request to the head of its answer";
     STORAGE_COMMITS = Counter "sync_server_storage_commits_total" [] "Groups of writes committed; appends per commit say how well they share a flush";
@@ -156,6 +157,11 @@ pub fn appended(batches: u64, entries: u64, took: Duration) {
 pub fn offered(entries: u64, is_new: bool) {
     counter!(OFFERED_ENTRIES).increment(entries);
     counter!(OFFERED_EPOCHS).increment(u64::from(is_new));
+}
+
+/// A session begins to wait for its account's average.
+pub fn paused() {
+    counter!(RATE_PAUSES).increment(1);
 }
 
 /// A delivery was given to a socket.

@@ -9,4 +9,5 @@ pub mod check; // applies what was appended, behind the log
 pub mod quarantine; // what was refused, for its author
 pub mod purge; // what becomes of deleted documents
 pub mod sessions; // who is connected
+pub mod rates; // how fast the devices of an account may speak
 pub mod runtime; // where long work is done

@@ -100,7 +100,8 @@ pub async fn open_storage(directory: &Path, config: &Config) -> Result<Storage, 
         other => other,
     };
     let keys = ReceiptKeys::load_or_create(&directory.join(RECEIPT_KEYS_NAME), &system_random())?;
-    Ok(Storage::open(&url, StorageOptions::new(keys)).await?)
+    let options = StorageOptions { limits: config.storage_limits(), ..StorageOptions::new(keys) };
+    Ok(Storage::open(&url, options).await?)
 }
 
 async fn measure(listen: &str) -> std::io::Result<Measured> {

@@ -60,6 +60,15 @@ impl Effort {
     }
 }
 
+/// What one account may send in a second is a matter of fairness, not of speed.
+const AS_FAST_AS_IT_CAN: &str = "\
+[limits]
+account_bytes_max = 1_000_000_000_000
+frames_per_second = 0
+bytes_per_second = 0
+operations_per_second = 0
+";
+
 /// What every workload begins with: programs, an empty directory and how hard to try.
 struct Bench {
     programs: Programs,
@@ -74,15 +83,15 @@ impl Bench {
     }
 
     fn relay(&self) -> Result<Relay> {
-        Relay::start(&self.programs, &self.path("relay"))
+        self.relay_with("")
     }
 
     /// A relay with these lines in its configuration.
     fn relay_with(&self, config: &str) -> Result<Relay> {
         let data = self.path("relay");
-        std::fs::create_dir(&data)?;
-        std::fs::write(data.join("config.toml"), config)?;
-        self.relay()
+        std::fs::create_dir_all(&data)?;
+        std::fs::write(data.join("config.toml"), format!("{config}\n{AS_FAST_AS_IT_CAN}"))?;
+        Relay::start(&self.programs, &data)
     }
 
     fn path(&self, name: &str) -> PathBuf {

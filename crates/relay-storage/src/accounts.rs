@@ -3,6 +3,7 @@
 mod devices; // installations, bound to an account at their first contact
 mod standing; // all that a session asks about whoever is behind it
 mod tokens; // secrets that stand for an account; only their hashes are kept
+mod usage; // how much of the logs it has filled
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use sync_wire::{AccountId, SpaceId, SpaceKind};
@@ -16,6 +17,8 @@ use crate::storage::{Reader, Storage, Writer};
 pub use devices::{DeviceBinding, DeviceInfo};
 pub use standing::Standing;
 pub use tokens::{NewToken, Principal, TokenId, TokenInfo, TokenRef};
+pub use usage::{Quota, Usage};
+pub(crate) use usage::{miscounted, move_limits, recount};
 
 /// Longest name of an account, in bytes.
 const NAME_BYTES_MAX: usize = 64;

@@ -22,7 +22,8 @@ mod storage; // the handle, its threads and the group commit
 mod url; // where storage is
 
 pub use accounts::{
-    Account, AccountError, DeviceBinding, DeviceInfo, NewToken, Principal, Standing, TokenId, TokenInfo, TokenRef,
+    Account, AccountError, DeviceBinding, DeviceInfo, NewToken, Principal, Quota, Standing, TokenId, TokenInfo,
+    TokenRef, Usage,
 };
 pub use care::{BackupError, Finding, Project, Rebuilt, Verified};
 pub use change_log::{

@@ -88,8 +88,11 @@ impl Shell {
 /// What is too much for one document, and for the memory of the writer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Changes when a limit changes: batches parked under older limits are worth pushing again.
+    /// Tells these limits from others; [`Limits::versioned`] makes it. Batches parked under other limits are worth
+    /// pushing again.
     pub version: u64,
+    /// Bytes of changes that an account may have in logs, unless it was given another number. Default 1 GiB.
+    pub account_bytes_max: u64,
     /// Entries of one document. Default 5,000,000.
     pub document_entries_max: u64,
     /// Automerge operations of one document, summed over its changes. Default 5,000,000.
@@ -111,6 +114,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             version: 1,
+            account_bytes_max: 1 << 30,
             document_entries_max: 5_000_000,
             document_ops_max: 5_000_000,
             document_bytes_max: 256 << 20,
@@ -119,6 +123,24 @@ impl Default for Limits {
             refused_bytes_max: 64 << 20,
             refused_changes_max: 10_000,
         }
+    }
+}
+
+impl Limits {
+    /// These limits with a version that is theirs: what a relay parked before it was restarted with others is judged
+    /// again, and what it parked under the same ones is not.
+    #[must_use]
+    pub fn versioned(self) -> Self {
+        let judging =
+            [self.account_bytes_max, self.document_entries_max, self.document_ops_max, self.document_bytes_max];
+        let mut hasher = blake3::Hasher::new();
+        for limit in judging {
+            hasher.update(&limit.to_be_bytes());
+        }
+        let mut version = [0; 8];
+        version.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+        // Positive as a signed number, also when a few are added.
+        Self { version: u64::from_be_bytes(version) >> 2, ..self }
     }
 }
 

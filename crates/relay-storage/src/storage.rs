@@ -16,6 +16,7 @@ use file_systems::Remote;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::change_log::unsigned;
 use crate::error::{Failure, StorageError};
 use crate::open::{self, Checkpoints, Journal, OpenError};
 use crate::options::{Clock, Limits, OnCommit, Random, Shell, StorageOptions};
@@ -71,6 +72,17 @@ pub(crate) struct Context {
     pub(crate) on_commit: Option<OnCommit>,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) journal: Journal,
+}
+
+impl Context {
+    /// What a batch is parked by: changes when the limits do, and when something moved that may judge it otherwise.
+    pub(crate) fn judged_by(&self, connection: &Connection) -> u64 {
+        let moved = connection
+            .prepare_cached("SELECT value FROM meta WHERE name = 'limits_moved'")
+            .and_then(|mut statement| statement.query_row([], |row| unsigned(row, 0)));
+        // If it cannot be read, the batch is pushed once more than it need be, which harms nobody.
+        self.limits.version + moved.unwrap_or_default()
+    }
 }
 
 /// A connection that only reads.

@@ -15,7 +15,8 @@ use std::time::Duration;
 
 use sync_wire::limits::WIRE_VERSION;
 use sync_wire::{
-    Cursor, DeviceFrame, DeviceId, Goodbye, GoodbyeCode, GrantChanged, Hello, RelayFrame, VersionRange, Welcome,
+    Cursor, DeviceFrame, DeviceId, Goodbye, GoodbyeCode, GrantChanged, Hello, LimitsChanged, RelayFrame, VersionRange,
+    Welcome,
 };
 
 pub use self::effect::{Effect, Fate, Verdict};
@@ -293,6 +294,9 @@ impl Connected {
             RelayFrame::Park(park) => self.outbound.on_park(park, effects),
             RelayFrame::Need(need) => self.outbound.on_need(need, effects),
             RelayFrame::Skipped(skipped) => self.outbound.on_skipped(&skipped, effects),
+            RelayFrame::LimitsChanged(LimitsChanged { limits_version }) => {
+                effects.push(Effect::ApplyLimits { limits_version });
+            }
             RelayFrame::Wanted(wanted) => self.offers.on_wanted(&wanted, effects)?,
             RelayFrame::GrantChanged(GrantChanged { space, grant }) => {
                 self.inbound.on_grant_changed(space, grant.as_ref());

@@ -16,7 +16,7 @@ use sync_wire::limits::{DELIVER_CREDIT, FRAME_BYTES_MAX, HELLO_TIMEOUT, PUSH_CRE
 use sync_wire::planted::{self, Bug};
 use sync_wire::{
     BatchId, Confirm, DeviceFrame, DeviceId, DocumentId, FateCode, Goodbye, GoodbyeCode, Grant, GrantChanged, Hello,
-    Park, Push, RelayFrame, Resume, SpaceId, Welcome,
+    LimitsChanged, Park, Push, RelayFrame, Resume, SpaceId, Welcome,
 };
 
 use self::delivery::Subscription;
@@ -64,6 +64,8 @@ struct Open {
     /// Deliveries that may still be sent before the device confirms some.
     credit: u32,
     regrant: Regrant,
+    /// What the device knows that it is judged by.
+    limits_version: u64,
     next_poll: Instant,
 }
 
@@ -175,6 +177,7 @@ impl Session {
             lanes: Lanes::default(),
             credit: DELIVER_CREDIT,
             regrant: Regrant::Idle,
+            limits_version: found.limits_version,
             next_poll: now + POLL_INTERVAL,
         });
         effects.push(Effect::Send(RelayFrame::Welcome(Welcome {
@@ -246,7 +249,7 @@ impl Open {
                 }
             }
             Input::AccessChanged => self.on_access_changed(effects),
-            Input::Regranted(grants) => self.on_regranted(grants, effects),
+            Input::Regranted { grants, limits_version } => self.on_regranted(grants, limits_version, effects),
             Input::Timeout if now >= self.next_poll => {
                 self.next_poll = now + POLL_INTERVAL;
                 // Planted: hints are believed never to be lost.
@@ -357,7 +360,7 @@ impl Open {
         }
     }
 
-    fn on_regranted(&mut self, grants: Vec<Grant>, effects: &mut Vec<Effect>) {
+    fn on_regranted(&mut self, grants: Vec<Grant>, limits_version: u64, effects: &mut Vec<Effect>) {
         let taken: Vec<SpaceId> =
             self.spaces.keys().copied().filter(|space| grants.iter().all(|grant| grant.space != *space)).collect();
         for space in taken {
@@ -368,6 +371,9 @@ impl Open {
         self.end_untaken_offers(&grants, effects);
         for grant in grants {
             self.on_granted(grant, effects);
+        }
+        if std::mem::replace(&mut self.limits_version, limits_version) != limits_version {
+            effects.push(Effect::Send(RelayFrame::LimitsChanged(LimitsChanged { limits_version })));
         }
         if std::mem::replace(&mut self.regrant, Regrant::Idle) == Regrant::Stale {
             self.on_access_changed(effects);

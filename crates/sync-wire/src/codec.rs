@@ -107,6 +107,7 @@ pub fn decode_relay_frame(bytes: &[u8]) -> Result<Option<RelayFrame>, DecodeErro
         kind::GRANT_CHANGED => RelayFrame::GrantChanged(read(kind, &mut body)?),
         kind::GOODBYE => RelayFrame::Goodbye(read(kind, &mut body)?),
         kind::WANTED => RelayFrame::Wanted(read(kind, &mut body)?),
+        kind::LIMITS_CHANGED => RelayFrame::LimitsChanged(read(kind, &mut body)?),
         _ => return Ok(None),
     }))
 }
@@ -148,6 +149,7 @@ pub fn append_relay_frame(frame: &RelayFrame, bytes: &mut Vec<u8>) {
         RelayFrame::GrantChanged(body) => write(kind::GRANT_CHANGED, body, bytes),
         RelayFrame::Goodbye(body) => write(kind::GOODBYE, body, bytes),
         RelayFrame::Wanted(body) => write(kind::WANTED, body, bytes),
+        RelayFrame::LimitsChanged(body) => write(kind::LIMITS_CHANGED, body, bytes),
     }
 }
 

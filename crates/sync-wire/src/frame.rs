@@ -16,7 +16,9 @@ pub use device::{BootstrapPoint, Confirm, Content, Cursor, Hello, Push, VersionR
 pub use entry::{BootstrapDocument, Entry, PositionedEntry, SnapshotPart};
 pub use grant::{Grant, Resume, Role, SpaceKind};
 pub use offer::{Checkpoint, Offer, OfferPart, Run, Voucher, Wanted};
-pub use relay::{Ack, Bootstrap, Deliver, Goodbye, GrantChanged, Need, Park, Proof, Refuse, Skipped, Welcome};
+pub use relay::{
+    Ack, Bootstrap, Deliver, Goodbye, GrantChanged, LimitsChanged, Need, Park, Proof, Refuse, Skipped, Welcome,
+};
 
 /// Kind numbers. Those without a struct here are reserved, so that older peers skip them.
 pub mod kind {
@@ -56,6 +58,8 @@ pub mod kind {
     pub const GOODBYE: u32 = 26;
     /// [`super::Wanted`]
     pub const WANTED: u32 = 27;
+    /// [`super::LimitsChanged`]
+    pub const LIMITS_CHANGED: u32 = 28;
 }
 
 /// What a device sends.
@@ -96,6 +100,8 @@ pub enum RelayFrame {
     Goodbye(Goodbye),
     /// A part of an offer was looked at.
     Wanted(Wanted),
+    /// What was parked under other limits is worth pushing again.
+    LimitsChanged(LimitsChanged),
 }
 
 /// Opaque bytes that are shared, not copied, between readers.

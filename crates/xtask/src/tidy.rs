@@ -3,6 +3,7 @@
 
 mod absence; // who must not know what
 mod crates; // which crate may use which
+mod limits; // the table of limits says what the code says
 mod policy; // licences, banned crates, sources
 mod prose; // what the documents name exists
 mod tree; // the files that all of them read
@@ -42,6 +43,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     faults.extend(words::check(&tree));
     faults.extend(absence::check(&tree));
     faults.extend(prose::check(&tree));
+    faults.extend(limits::check(&tree));
     faults.extend(crates::check(workspace)?);
     faults.extend(policy::check(workspace, &tree)?);
     for warning in words::long_files(&tree) {

@@ -133,7 +133,11 @@ fn place(
             Ok((Stores::Nothing, Lanes::Unchanged))
         }
         Placed::New(row) => {
-            let lanes = Lanes::opened(tx.unpark(document, FateCode::MISSING)?);
+            let mut opened = tx.unpark(document, FateCode::MISSING)?;
+            if change.header.deps.len() > 1 {
+                opened += tx.unpark(document, FateCode::HEADS)?; // it has brought heads together
+            }
+            let lanes = Lanes::opened(opened);
             // Only a clone or an older copy of this vault can have written it.
             if tx.is_own_actor(&change.header.actor)? {
                 tx.forget_actors()?;

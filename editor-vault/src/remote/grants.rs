@@ -73,6 +73,15 @@ impl Inner {
         Ok(Granted { cursors })
     }
 
+    /// Opens the lanes that were closed under other limits.
+    pub(crate) fn apply_limits(&self, limits_version: u64) -> Result<Granted, RemoteError> {
+        let cursors = self.storage.write(move |tx| {
+            tx.unpark_for_limits(limits_version)?;
+            cursors(tx)
+        })?;
+        Ok(Granted { cursors })
+    }
+
     fn before_first_login(&self, account: AccountId) -> Result<(), RemoteError> {
         let (owner, has_documents) = self.storage.read(|tx| {
             let home = tx.home()?;

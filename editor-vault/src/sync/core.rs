@@ -111,6 +111,10 @@ impl Core {
                 let applied = self.inner.apply_grant(space, grant);
                 Some(self.answer(applied.map(|granted| Input::GrantsApplied(granted.cursors))))
             }
+            Effect::ApplyLimits { limits_version } => {
+                let applied = self.inner.apply_limits(limits_version);
+                Some(self.answer(applied.map(|granted| Input::GrantsApplied(granted.cursors))))
+            }
             Effect::CommitDelivery(deliver) => {
                 let committed = self.inner.commit_remote(deliver);
                 Some(self.answer(committed.map(|(cursor, lanes)| Input::Committed { cursor, lanes })))

@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::metrics;
 use crate::relay::check::{self, CheckError, Pusher};
 use crate::relay::hub::Bell;
+use crate::relay::rates::Spent;
 use crate::relay::read::Run;
 
 /// Batches of one document, pushed by one device.
@@ -58,6 +59,9 @@ pub async fn append(app: &App, target: &Writable, pushes: Pushes) -> Result<Vec<
         check: Check::Pending,
         batches: batches.into_iter().map(parse).collect(),
     };
+    let spent = Spent { operations: request.batches.iter().map(operations).sum(), ..Spent::default() };
+    let now = Instant::now();
+    app.rates.of(request.account, now).spend(now, spent);
     let outcomes = if target.kind() == SpaceKind::Personal {
         app.checker.room(target.space()).await;
         commit(app, request, &bell).await?
@@ -180,6 +184,13 @@ impl Origin {
 fn change_count(content: &BatchContent) -> u64 {
     match content {
         BatchContent::Changes(changes) => changes.len() as u64,
+        _ => 0,
+    }
+}
+
+fn operations(batch: &ParsedBatch) -> u64 {
+    match &batch.content {
+        BatchContent::Changes(changes) => changes.iter().map(|change| change.header.ops).sum(),
         _ => 0,
     }
 }

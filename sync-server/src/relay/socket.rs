@@ -40,6 +40,7 @@ use crate::api::problem::{ApiError, ApiResult, Code};
 use crate::app::App;
 use crate::metrics;
 use crate::relay::hub::{Heard, Listener};
+use crate::relay::rates::{Meter, Spent};
 use crate::relay::sessions::Place;
 use credit::{Credit, Room};
 use effects::{Operation, Peer, Task};
@@ -114,6 +115,10 @@ struct Shell {
     credit: Credit,
     /// A push that waits for room in the whole relay; meanwhile no other frame is read.
     waiting: Option<BoxFuture<'static, (Push, Room)>>,
+    /// What the account has spent, here and on its other sessions.
+    meter: Arc<Meter>,
+    /// No frame is read before this: the account has spent its burst.
+    paused_until: Option<Instant>,
     started: Instant,
     heard_at: Instant,
     sent_at: Instant,
@@ -140,6 +145,8 @@ impl Shell {
             listener: app.hub.listen(),
             out: Outgoing::new(app.config.relay.answer_bytes_max),
             credit: Credit::new(Arc::clone(&app.pushed_bytes)),
+            meter: app.rates.of(caller.account(), now),
+            paused_until: None,
             peer: Arc::new(Peer::new(app, caller)),
             _place: place,
             session: Session::new(sync_core::time::Instant::default()),
@@ -160,6 +167,7 @@ impl Shell {
         let mut timer = pin!(tokio::time::sleep_until(self.next_timer()));
         let end = loop {
             self.begin_read();
+            self.pace();
             // Moved only if it must ring earlier, or has rung: most waits end long before it.
             let due = self.next_timer();
             if due < timer.deadline() || timer.is_elapsed() {
@@ -189,7 +197,7 @@ impl Shell {
         stop: Pin<&mut WaitForCancellationFutureOwned>,
         timer: Pin<&mut tokio::time::Sleep>,
     ) -> Woken {
-        let may_receive = self.waiting.is_none();
+        let may_receive = self.may_receive();
         // In this order: what is done comes before what is new, and all that is done before it is written at once.
         tokio::select! {
             biased;
@@ -207,7 +215,7 @@ impl Shell {
     /// Takes what is done and what has arrived by now, up to a bound: setting out to wait costs more than taking.
     async fn take_arrived(&mut self) -> Result<(), End> {
         for _ in 0..ARRIVED_AT_ONCE {
-            let may_receive = self.waiting.is_none();
+            let may_receive = self.may_receive();
             let Self { operations, stream, .. } = self;
             let arrived = poll_fn(|context| {
                 if let Poll::Ready(Some(input)) = operations.poll_next_unpin(context) {
@@ -271,7 +279,28 @@ impl Shell {
         }
     }
 
+    /// Whether the next frame is read: not while one waits, and not while the account has to wait.
+    fn may_receive(&self) -> bool {
+        self.waiting.is_none() && self.paused_until.is_none()
+    }
+
+    /// Begins and ends the pauses of an account that speaks faster than it may. It is we who do not listen then, so
+    /// silence counts from their end.
+    fn pace(&mut self) {
+        let now = Instant::now();
+        let next = self.meter.next_at(now);
+        if next > now {
+            if self.paused_until.replace(next).is_none() {
+                metrics::paused();
+            }
+        } else if self.paused_until.take().is_some() {
+            self.heard_at = now;
+        }
+    }
+
     fn on_frame(&mut self, bytes: &Bytes) -> Result<(), End> {
+        self.meter.spend(self.heard_at, Spent { frames: 1, bytes: bytes.len() as u64, operations: 0 });
+        self.pace();
         match decode_device_frame(bytes) {
             Ok(Some(DeviceFrame::Push(push))) => self.on_push(push, bytes.len()),
             Ok(Some(frame)) => self.handle(Input::Frame(frame)),
@@ -310,14 +339,14 @@ impl Shell {
     }
 
     fn is_deaf_at(&self, now: Instant) -> bool {
-        self.waiting.is_none() && now >= self.heard_at + DEAD_AFTER
+        self.may_receive() && now >= self.heard_at + DEAD_AFTER
     }
 
     fn next_timer(&self) -> Instant {
         let machine = self.session.next_timeout().map(|at| self.started + at.0);
-        let dead = self.waiting.is_none().then(|| self.heard_at + DEAD_AFTER);
+        let dead = self.may_receive().then(|| self.heard_at + DEAD_AFTER);
         let ping = self.sent_at + PING_INTERVAL;
-        [machine, dead].into_iter().flatten().fold(ping, Instant::min)
+        [machine, dead, self.paused_until].into_iter().flatten().fold(ping, Instant::min)
     }
 
     fn handle(&mut self, input: Input) -> Result<(), End> {

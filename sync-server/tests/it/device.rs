@@ -171,6 +171,15 @@ impl Device {
         .await
     }
 
+    /// Waits until what it is judged by changes; what that is now.
+    pub(crate) async fn limits_changed(&mut self) -> u64 {
+        self.until("other limits", |frame| match frame {
+            RelayFrame::LimitsChanged(changed) => Some(changed.limits_version),
+            _ => None,
+        })
+        .await
+    }
+
     /// Waits for the goodbye, and that nothing follows it.
     pub(crate) async fn goodbye(&mut self) -> Goodbye {
         let goodbye = self

@@ -19,6 +19,8 @@ pub struct Standing {
     /// Every space that the account may read, ascending by id; with what becomes of the device's cursor in it, if it
     /// named one.
     pub grants: Vec<(SpaceGrant, Option<CursorVerdict>)>,
+    /// What its batches are parked by, where no grant decides.
+    pub limits_version: u64,
 }
 
 impl Storage {
@@ -38,6 +40,7 @@ impl Storage {
                 token_is_valid: reader.token_is_valid(token)?,
                 device_is_valid: reader.device_is_valid(account, device)?,
                 grants: reader.grants_with(account, &cursors)?,
+                limits_version: reader.context.judged_by(&reader.connection),
             })
         })
         .await

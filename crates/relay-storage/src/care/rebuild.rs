@@ -11,6 +11,7 @@ use super::doctor::each_document;
 use super::entries::Entries;
 use super::finding::{Finding, Findings};
 use super::logs::{self, SpaceRow};
+use crate::accounts::{move_limits, recount};
 use crate::change_log::ReadError;
 use crate::documents::{NewSnapshot, Remade, Stored};
 use crate::error::StorageError;
@@ -59,6 +60,15 @@ impl Storage {
                 }
             }
         }
+        // What was damaged may be whole again, and what was parked for it may go on.
+        let is_all = only.is_none();
+        self.write(move |writer| {
+            if is_all {
+                recount(&writer.connection)?;
+            }
+            move_limits(&writer.connection)
+        })
+        .await?;
         Ok(Rebuilt { findings: findings.into_list(), ..rebuilt })
     }
 

@@ -11,6 +11,7 @@ use super::entries::Entries;
 use super::finding::Findings;
 use super::logs::{self, SpaceRow};
 use super::{Project, Verified};
+use crate::accounts::miscounted;
 use crate::change_log::stored_tips;
 use crate::error::StorageError;
 
@@ -22,6 +23,10 @@ pub(super) fn verify(
     let mut findings = Findings::default();
     if only.is_none() {
         pages(connection, WHOLE, &mut findings)?;
+        for (account, counted, there) in miscounted(connection)? {
+            let what = format!("account {account}: {counted} bytes are counted, {there} are in its logs");
+            findings.push("usage_wrong", format!("{what}; `verify --rebuild` counts anew"));
+        }
     }
     let mut verified = Verified::default();
     for space in logs::spaces(connection, only)? {

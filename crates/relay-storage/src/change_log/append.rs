@@ -37,6 +37,8 @@ pub(super) struct Lane<'a> {
     pub(super) account_key: i64,
     /// Why nothing of this request may be written, if so.
     objection: Option<Outcome>,
+    /// Bytes that the account may still add; what somebody vouches for was in a log once and needs none.
+    room: Option<u64>,
     pub(super) now: i64,
     /// Something was appended, so rows are behind memory.
     is_behind: bool,
@@ -68,7 +70,7 @@ impl Writer {
         let frontier = match self.log.take_frontier(&self.connection, space_key, request.document) {
             Ok(frontier) => frontier,
             Err(StorageError::Corrupt { detail }) => {
-                return Ok(answer_first(request, damaged(&self.context, request, &detail)));
+                return Ok(answer_first(request, damaged(&self.context, &self.connection, request, &detail)));
             }
             Err(error) => return Err(error),
         };
@@ -78,6 +80,10 @@ impl Writer {
         };
         let now = (self.context.clock)();
         let Self { connection, log, context, commits, .. } = self;
+        let room = match vouched {
+            Some(_) => None,
+            None => Some(log.usage(connection, account_key)?.room(&context.limits)),
+        };
         let insert = connection.prepare_cached(INSERT)?;
         let mut lane = Lane {
             connection,
@@ -90,6 +96,7 @@ impl Writer {
             frontier,
             account_key,
             objection,
+            room,
             now,
             is_behind: false,
         };
@@ -109,7 +116,7 @@ impl Writer {
         }
         let revoked = || Outcome::Parked {
             code: FateCode::DEVICE,
-            judged_by: self.context.limits.version,
+            judged_by: self.context.judged_by(&self.connection),
             detail: format!("device {} may not write for this account any more", request.device),
         };
         Ok((account_key, (!device_may).then(revoked)))
@@ -127,13 +134,13 @@ impl Writer {
 }
 
 /// Damage of one document must not stop the others: its batches wait on their devices.
-fn damaged(context: &Context, request: &AppendRequest, detail: &str) -> Outcome {
+fn damaged(context: &Context, connection: &Connection, request: &AppendRequest, detail: &str) -> Outcome {
     tracing::error!(
         space.id = %request.space, document.id = %request.document,
         "The rows of document {} are damaged: {detail}", request.document
     );
     let detail = "the relay's copy of this document is damaged; its operator has to run doctor".to_owned();
-    Outcome::Parked { code: HELD, judged_by: context.limits.version, detail }
+    Outcome::Parked { code: HELD, judged_by: context.judged_by(connection), detail }
 }
 
 impl Lane<'_> {
@@ -159,7 +166,9 @@ impl Lane<'_> {
         };
         match judged.or_else(|stop| self.with_fate(batch, stop)) {
             Ok(outcome) | Err(Stop::Outcome(outcome)) => Ok(outcome),
-            Err(Stop::Storage(StorageError::Corrupt { detail })) => Ok(damaged(self.context, self.request, &detail)),
+            Err(Stop::Storage(StorageError::Corrupt { detail })) => {
+                Ok(damaged(self.context, self.connection, self.request, &detail))
+            }
             Err(Stop::Storage(error) | Stop::Write(error)) => Err(error),
         }
     }
@@ -289,7 +298,7 @@ impl Lane<'_> {
     }
 
     fn parked(&self, code: FateCode, detail: String) -> Stop {
-        Stop::Outcome(Outcome::Parked { code, judged_by: self.context.limits.version, detail })
+        Stop::Outcome(Outcome::Parked { code, judged_by: self.context.judged_by(self.connection), detail })
     }
 
     pub(super) fn rules(&mut self) -> Rules<'_> {
@@ -300,7 +309,8 @@ impl Lane<'_> {
             space_key: self.space.key,
             account_key: self.account_key,
             device: self.request.device,
-            limits: self.context.limits,
+            room: self.room,
+            context: self.context,
         }
     }
 
@@ -339,7 +349,16 @@ impl Lane<'_> {
             }
         }
         self.forget_companions(changes)?;
+        self.count_usage(changes)?;
         Ok(self.appended(changes.len()))
+    }
+
+    fn count_usage(&mut self, changes: &[&Change]) -> Result<(), StorageError> {
+        let added = changes.iter().map(|change| change.bytes.len() as u64).sum();
+        let usage = self.log.usage(self.connection, self.account_key)?;
+        usage.add(added);
+        self.room = self.room.map(|room| room.saturating_sub(added));
+        Ok(())
     }
 
     fn commit_half(&mut self) -> Result<(), StorageError> {

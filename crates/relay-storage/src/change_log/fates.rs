@@ -305,7 +305,7 @@ impl Shelf {
              WHERE NOT fates.final
              RETURNING fate_key",
         )?;
-        let judged_by = context.limits.version.cast_signed();
+        let judged_by = context.judged_by(connection).cast_signed();
         let culprit = fate.culprit.map(|culprit| culprit.0);
         let is_final = fate.permanence == Permanence::Final;
         let row = params![

@@ -321,7 +321,7 @@ impl Writer {
 
     fn cannot_tell(&self) -> Outcome {
         let detail = "offered without a receipt of this relay, or by a device that it does not know".to_owned();
-        Outcome::Parked { code: FateCode::DEVICE, judged_by: self.context.limits.version, detail }
+        Outcome::Parked { code: FateCode::DEVICE, judged_by: self.context.judged_by(&self.connection), detail }
     }
 }
 

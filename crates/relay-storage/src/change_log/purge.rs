@@ -10,9 +10,10 @@ use rusqlite::{OptionalExtension, params};
 use sync_wire::log::{EntryIdentity, EntryKind, marker_hash};
 use sync_wire::{BatchId, DeviceId, DocumentId, LogPosition, Position, SpaceId};
 
-use super::frontier::Frontier;
+use super::frontier::{Frontier, unsigned};
 use super::log_key;
 use super::state::Space;
+use crate::accounts::move_limits;
 use crate::error::StorageError;
 use crate::options::random_bytes;
 use crate::storage::{Reader, Storage, Writer};
@@ -193,6 +194,7 @@ impl Writer {
         )?;
         let (last, bytes): (Option<i64>, i64) = statement.query_row(slice, |row| Ok((row.get(0)?, row.get(1)?)))?;
         drop(statement);
+        self.give_back(frontier.document_key, after, last.unwrap_or(after))?;
         let mut statement = self.connection.prepare_cached(
             "UPDATE log SET bytes = x'' WHERE document_key = ?1 AND log_key > ?2 AND log_key <= ?3 AND kind = 1",
         )?;
@@ -202,8 +204,24 @@ impl Writer {
             Some(_) => frontier.bytes.saturating_sub(bytes.cast_unsigned()),
             None => 0,
         };
+        if last.is_none() {
+            move_limits(&self.connection)?; // there is room now for what was parked for want of it
+        }
         self.put_touched(&space, document, frontier);
         Ok(last)
+    }
+
+    /// What is cleared does not count against those who pushed it any more.
+    fn give_back(&mut self, document_key: Option<i64>, after: i64, last: i64) -> Result<(), StorageError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT d.account_key, sum(length(l.bytes)) FROM log l JOIN devices d ON d.id = l.device
+             WHERE l.document_key = ?1 AND l.log_key > ?2 AND l.log_key <= ?3 AND l.kind = 1 GROUP BY d.account_key",
+        )?;
+        let freed = statement.query_map(params![document_key, after, last], |row| Ok((row.get(0)?, unsigned(row, 1)?)));
+        for (account_key, bytes) in freed?.collect::<rusqlite::Result<Vec<(i64, u64)>>>()? {
+            self.log.usage(&self.connection, account_key)?.subtract(bytes);
+        }
+        Ok(())
     }
 
     /// Gives a frontier back whose row is behind.

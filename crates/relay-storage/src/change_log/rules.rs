@@ -15,7 +15,7 @@ use super::frontier::{Frontier, unsigned};
 use super::state::LogState;
 use super::{Outcome, log_key};
 use crate::error::StorageError;
-use crate::options::Limits;
+use crate::storage::Context;
 
 /// Heads of one document; more and every edit would carry a list of them.
 const HEADS_MAX: usize = 1024;
@@ -34,7 +34,9 @@ pub(super) struct Rules<'a> {
     pub(super) space_key: i64,
     pub(super) account_key: i64,
     pub(super) device: DeviceId,
-    pub(super) limits: Limits,
+    /// Bytes that the account may still add to logs; none for entries that a log had once.
+    pub(super) room: Option<u64>,
+    pub(super) context: &'a Context,
 }
 
 /// What is known of a change by (document, actor, seq).
@@ -118,7 +120,19 @@ impl Rules<'_> {
                 draft.stage(&change.header);
             }
         }
+        self.judge_room(changes)?;
         self.judge_totals(&draft, self.heads_after(changes))
+    }
+
+    fn judge_room(&self, changes: &[&Change]) -> Result<(), Stop> {
+        let added: u64 = changes.iter().map(|change| change.bytes.len() as u64).sum();
+        match self.room.filter(|room| added > *room) {
+            None => Ok(()),
+            Some(room) => {
+                let detail = format!("{added} more bytes; the account's quota leaves {room}; have it raised");
+                Err(self.parked(FateCode::QUOTA, detail))
+            }
+        }
     }
 
     /// How many heads the document would have, if they are so many that it matters.
@@ -277,10 +291,11 @@ impl Rules<'_> {
             let detail = format!("document would have {heads} heads; at most {HEADS_MAX} are allowed; edit it first");
             return Err(self.parked(FateCode::HEADS, detail));
         }
+        let limits = &self.context.limits;
         let quotas = [
-            ("entries", draft.entries, self.limits.document_entries_max),
-            ("operations", draft.ops, self.limits.document_ops_max),
-            ("bytes", draft.bytes, self.limits.document_bytes_max),
+            ("entries", draft.entries, limits.document_entries_max),
+            ("operations", draft.ops, limits.document_ops_max),
+            ("bytes", draft.bytes, limits.document_bytes_max),
         ];
         match quotas.into_iter().find(|(_, value, most)| value > most) {
             None => Ok(()),
@@ -304,7 +319,7 @@ impl Rules<'_> {
     }
 
     fn parked(&self, code: FateCode, detail: String) -> Stop {
-        Stop::Outcome(Outcome::Parked { code, judged_by: self.limits.version, detail })
+        Stop::Outcome(Outcome::Parked { code, judged_by: self.context.judged_by(self.connection), detail })
     }
 }
 

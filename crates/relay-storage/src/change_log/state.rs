@@ -2,14 +2,17 @@
 //!
 //! All of it is derived: it is dropped whole after a failure, and per space when another process has appended there.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 use rusqlite::{Connection, OptionalExtension, params};
 use sync_wire::{AccountId, Actor, Chain, DeviceId, DocumentId, Epoch, Position, Salt, SpaceId};
 
 use super::fates::{NewFate, Place, Shelf};
 use super::frontier::{Frontier, unsigned};
+use crate::accounts::Usage;
 use crate::error::StorageError;
+use crate::options::Limits;
 use crate::storage::{Context, Writer};
 
 /// Owners of actors that are remembered; beyond that all are read again.
@@ -22,6 +25,8 @@ pub(crate) struct LogState {
     spaces: BTreeMap<SpaceId, Space>,
     /// Who pushes, as of the current group: the key of the account, and whether the device may write for it.
     pushers: BTreeMap<(AccountId, DeviceId), Option<(i64, bool)>>,
+    /// What they have in logs, as of now.
+    usages: BTreeMap<i64, GroupUsage>,
     /// Where the logs ended after the last group of ours.
     ends: HashMap<i64, u64>,
     documents: HashMap<(i64, DocumentId), Cached>,
@@ -54,6 +59,29 @@ pub(super) struct Space {
     pub(super) is_touched: bool,
 }
 
+/// What an account has in logs, within one group.
+#[derive(Debug)]
+pub(super) struct GroupUsage {
+    usage: Usage,
+    is_touched: bool,
+}
+
+impl GroupUsage {
+    pub(super) fn room(&self, limits: &Limits) -> u64 {
+        self.usage.room(limits)
+    }
+
+    pub(super) fn add(&mut self, bytes: u64) {
+        self.usage.bytes += bytes;
+        self.is_touched = true;
+    }
+
+    pub(super) fn subtract(&mut self, bytes: u64) {
+        self.usage.bytes = self.usage.bytes.saturating_sub(bytes);
+        self.is_touched = true;
+    }
+}
+
 /// Whose an actor is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Owner {
@@ -69,6 +97,7 @@ impl LogState {
             bytes_max,
             spaces: BTreeMap::new(),
             pushers: BTreeMap::new(),
+            usages: BTreeMap::new(),
             ends: HashMap::new(),
             documents: HashMap::new(),
             touched: Vec::new(),
@@ -88,6 +117,18 @@ impl LogState {
     /// A job of the group may change accounts or devices.
     pub(crate) fn forget_pushers(&mut self) {
         self.pushers.clear();
+        self.usages.clear();
+    }
+
+    /// What an account has in logs, with what this group has appended.
+    pub(super) fn usage(&mut self, connection: &Connection, account_key: i64) -> Result<&mut GroupUsage, StorageError> {
+        Ok(match self.usages.entry(account_key) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                let usage = Usage::read(connection, account_key)?;
+                unknown.insert(GroupUsage { usage, is_touched: false })
+            }
+        })
     }
 
     /// The key of an account, if there is one, and whether the device may write for it.
@@ -274,6 +315,10 @@ impl LogState {
                 connection.prepare_cached("UPDATE spaces SET end_position = ?2, chain = ?3 WHERE space_key = ?1")?;
             statement.execute(params![space.key, space.end.cast_signed(), space.chain.0])?;
             space.is_touched = false;
+        }
+        for (account_key, usage) in self.usages.iter_mut().filter(|(_, usage)| usage.is_touched) {
+            usage.usage.store_bytes(connection, *account_key)?;
+            usage.is_touched = false;
         }
         for key in self.touched.drain(..) {
             if let Some(cached) = self.documents.get_mut(&key) {

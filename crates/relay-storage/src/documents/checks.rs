@@ -6,6 +6,7 @@ use sync_wire::{DocumentId, LogPosition, Position, SpaceId};
 use super::projections::store_projection;
 use super::snapshots::store_snapshot;
 use super::{DocumentState, NewProjection, NewSnapshot};
+use crate::accounts::move_limits;
 use crate::change_log::{ReadError, log_end, log_key, position_of, unsigned};
 use crate::error::StorageError;
 use crate::storage::{Reader, Storage, Writer};
@@ -162,6 +163,9 @@ impl Writer {
         let mut statement = self.connection.prepare_cached("UPDATE documents SET held = ?2 WHERE document_key = ?1")?;
         statement.execute(params![row.document_key, reason])?;
         drop(statement);
+        if reason.is_none() {
+            move_limits(&self.connection)?; // what was parked as held may go on
+        }
         self.note_held(row.space_key, document, reason);
         Ok(())
     }

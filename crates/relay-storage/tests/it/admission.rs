@@ -1,7 +1,8 @@
 //! The rules of the log: PROTOCOL §1 and §2, each with the schedule that forced it.
 
-use document::Seed;
+use document::{Change, Seed};
 use relay_storage::{BatchContent, HELD, Limits, Outcome, ParsedBatch, Shell};
+use sync_wire::limits::FRAME_BYTES_MAX;
 use sync_wire::{BatchId, ChangeHash, DocumentId, FateCode, Position, Role, SpaceKind};
 
 use crate::world::{
@@ -196,6 +197,29 @@ fn a_change_rests_on_the_one_before_it_of_its_own_actor() {
 }
 
 #[test]
+fn ten_thousand_ancestors_are_searched_for_an_actors_previous_change_and_more_are_left_to_the_check() {
+    // Ada's first change, then so many of somebody else beside it, on which her second rests.
+    let second_rests_on = |others: usize| {
+        let relay = Relay::new(Shell::Inline);
+        let ada = relay.pusher("ada");
+        let mut author = Author::new("one");
+        let mut other = author.joined_by("two");
+        let root = other.edit();
+        author.see(&root);
+        relay.appended(&ada, DOCUMENT, &[root]);
+        relay.appended(&ada, DOCUMENT, &author.edits(1));
+        for some in other.edits(others).chunks(2000) {
+            relay.appended(&ada, DOCUMENT, some);
+        }
+        let (actor, seq, deps) = (author.actor, author.next_seq(), other.heads.clone());
+        push(&relay, &ada, &Draft { deps, ..Draft::new(actor, seq, other.next_op()) })
+    };
+    // The root is one of those that are looked at.
+    assert!(is_refused(&second_rests_on(9_999)));
+    appended_at(&second_rests_on(10_000));
+}
+
+#[test]
 fn seeds_belong_to_nobody_and_never_double() {
     on_each_shell(|relay| {
         let ada = relay.pusher("ada");
@@ -239,6 +263,25 @@ fn a_batch_that_fits_no_delivery_is_parked() {
         assert_eq!(code(&relay.append(ada.push(DOCUMENT, &[&large]))[0]), FateCode::SIZE);
         assert_eq!(relay.appended(&ada, DOCUMENT, &large[..2]).position, Position(5));
     });
+}
+
+#[test]
+fn a_batch_fills_a_delivery_to_the_last_byte_and_not_one_past_it() {
+    let relay = Relay::new(Shell::Inline);
+    let (ada, author) = begun(&relay);
+    // A batch of two changes that comes to `size` with its envelope.
+    let batch = |size: usize| {
+        let mut author = author.clone();
+        let first = author.edit_of(1, 600 << 10);
+        let room = size - first.bytes.len() - 2 * 128;
+        let empty = author.clone().edit_of(1, 300 << 10).bytes.len() - (300 << 10);
+        [first, author.edit_of(1, room - empty)]
+    };
+    let most = FRAME_BYTES_MAX - 2048;
+    let bytes = |batch: &[Change]| batch.iter().map(|change| change.bytes.len() + 128).sum::<usize>();
+    assert_eq!((bytes(&batch(most)), bytes(&batch(most + 1))), (most, most + 1));
+    assert_eq!(code(&relay.append(ada.push(DOCUMENT, &[&batch(most + 1)]))[0]), FateCode::SIZE);
+    relay.appended(&ada, DOCUMENT, &batch(most));
 }
 
 #[test]

@@ -290,9 +290,12 @@ fn a_file_of_the_first_version_opens_and_gains_what_it_lacks() {
         let (ada, mut author) = begun(&relay);
         wait(relay.storage.close());
         let file = Connection::open(&relay.path).unwrap();
-        file.execute_batch("DROP TABLE fates; DROP TABLE refused; PRAGMA user_version = 65536;").unwrap();
+        let older = "DROP TABLE fates; DROP TABLE refused; DROP TABLE account_usage;
+                     DELETE FROM meta WHERE name = 'limits_moved'; PRAGMA user_version = 65536;";
+        file.execute_batch(older).unwrap();
         drop(file);
         let relay = relay.second();
+        assert!(wait(relay.storage.usage(ada.account.id)).unwrap().bytes > 0, "what is there is counted");
         relay.appended(&ada, DOCUMENT, &author.edits(1));
         let first = relay.append(ada.push(DOCUMENT, &[&[bad(&author).seal()]]));
         assert!(is_refused(&first[0]));
@@ -300,7 +303,7 @@ fn a_file_of_the_first_version_opens_and_gains_what_it_lacks() {
         assert_eq!(relay.findings(), [""; 0]);
         let version: i32 =
             Connection::open(&relay.path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-        assert_eq!(version, 65537);
+        assert_eq!(version, 65538);
     });
 }
 

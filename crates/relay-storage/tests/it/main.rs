@@ -11,6 +11,7 @@ mod purge; // tombstones and restores
 mod fates; // refused changes and their quarantine
 mod file; // opening, damage, versions, backup, doctor
 mod grants; // spaces, roles, and what they let one append
+mod quotas; // how much an account may have in logs
 mod offers; // what devices give back to a log that lost its end
 mod reading; // pages, cursors, bootstrap
 mod verifying; // the thorough look, derived data made again, explanations

@@ -14,7 +14,7 @@ use crate::world::{Author, DOCUMENT, Pusher, Relay, THREADS, device, wait};
 const NOTE: DocumentId = DocumentId([0xe0; 16]);
 const NAMES: u64 = 20;
 
-fn project() -> Project {
+pub(crate) fn project() -> Project {
     Arc::new(|document: &Document| {
         let value = document.value();
         let title = value["name"].as_str().map(str::to_owned);

@@ -45,6 +45,11 @@ pub enum Effect {
         /// As it is now.
         grant: Option<Grant>,
     },
+    /// Unpark what was parked under other limits.
+    ApplyLimits {
+        /// As in [`Effect::ApplyGrants`].
+        limits_version: u64,
+    },
     /// Make a delivery durable with its resume point, in one transaction.
     CommitDelivery(Deliver),
     /// Make a part of a bootstrap durable with its point, in one transaction.

@@ -50,7 +50,12 @@ pub enum Input {
     AccessChanged,
     /// Answers [`Effect::Regrant`]: every grant as it is now, each with a [`sync_wire::Resume`] as for a device that
     /// is new to the space.
-    Regranted(Vec<Grant>),
+    Regranted {
+        /// All of them.
+        grants: Vec<Grant>,
+        /// What the account is judged by now.
+        limits_version: u64,
+    },
     /// Storage failed; nothing that was asked for and not answered has happened for sure.
     Failed {
         /// For the log and for people.

@@ -2,10 +2,10 @@
 
 use sync_core::session::{Authorized, Effect, Input, Session};
 use sync_core::time::Instant;
-use sync_wire::limits::{DELIVER_CREDIT, FRAME_BYTES_MAX, PUSH_CREDIT, TEXT_BYTES_MAX};
+use sync_wire::limits::{DELIVER_CREDIT, FRAME_BYTES_MAX, PUSH_CREDIT, PUSH_CREDIT_BYTES, TEXT_BYTES_MAX};
 use sync_wire::*;
 
-use crate::world::{SPACE, World, change, document};
+use crate::world::{SPACE, World, document};
 
 #[test]
 fn a_long_outbox_is_pushed_within_the_credit_and_completely() {
@@ -19,19 +19,36 @@ fn a_long_outbox_is_pushed_within_the_credit_and_completely() {
     world.check_converged();
 }
 
-#[test]
-fn a_device_that_pushes_beyond_its_credit_is_closed() {
+/// Pushes until the relay closes; the pushes and bytes that it took.
+fn taken(change_bytes: usize) -> (usize, usize) {
     let mut session = Session::new(Instant::default());
     let mut effects = Vec::new();
     let versions = VersionRange { oldest: 1, newest: 1 };
     let hello = Hello { versions, device: DeviceId([1; 16]), agent: "greedy".into(), cursors: Vec::new() };
     session.handle(Instant::default(), Input::Frame(DeviceFrame::Hello(hello)), &mut effects);
-    for n in 0..=PUSH_CREDIT {
-        let content = Content::Changes(vec![change(n as u16, &[])]);
+    for n in 0.. {
+        let content = Content::Changes(vec![vec![0; change_bytes].into()]);
         let push = Push { space: SPACE, document: document(1), lane: 0, batch: BatchId([n as u8; 16]), content };
         session.handle(Instant::default(), Input::Frame(DeviceFrame::Push(push)), &mut effects);
+        if let Some(Effect::Close(goodbye)) = effects.last() {
+            assert!(goodbye.code == GoodbyeCode::PROTOCOL && goodbye.detail.contains("credit"), "{goodbye:?}");
+            return (n, n * change_bytes);
+        }
     }
-    assert!(matches!(effects.last(), Some(Effect::Close(goodbye)) if goodbye.code == GoodbyeCode::PROTOCOL));
+    unreachable!("it takes whatever comes")
+}
+
+#[test]
+fn a_device_that_pushes_one_beyond_its_credit_is_closed() {
+    assert_eq!(taken(10).0, PUSH_CREDIT as usize);
+}
+
+#[test]
+fn a_device_that_pushes_more_bytes_than_its_credit_is_closed() {
+    // The last push may begin within the credit and end beyond it.
+    let most = PUSH_CREDIT_BYTES + FRAME_BYTES_MAX;
+    let step = 256 << 10;
+    assert_eq!(taken(step).1, most);
 }
 
 #[test]

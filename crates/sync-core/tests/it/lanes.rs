@@ -1,9 +1,11 @@
 //! A failure in one document delays no other, and its own lane begins anew after it (PROTOCOL §5).
 
 use sync_core::client::Verdict;
-use sync_wire::{DeviceId, FateCode, Role};
+use sync_core::session::{Authorized, Effect, Input, Outcome, Session};
+use sync_core::time::Instant;
+use sync_wire::*;
 
-use crate::world::{World, document, hash};
+use crate::world::{SPACE, World, document, hash};
 
 #[test]
 fn a_refused_batch_skips_its_lane_and_no_other() {
@@ -37,6 +39,25 @@ fn a_parked_lane_waits_and_goes_on_when_the_grant_changes() {
     world.access_changed(0);
     world.settle();
     assert_eq!(world.relay.log.len(), 2);
+    world.check_converged();
+}
+
+#[test]
+fn a_lane_that_was_parked_for_a_quota_goes_on_when_the_quota_is_raised() {
+    let mut world = World::new(1);
+    world.relay.is_full = true;
+    let first = world.save(0, document(1), 1, &[]);
+    world.save(0, document(1), 2, &[1]);
+    world.start(0);
+    world.settle();
+    assert!(matches!(world.devices[0].vault.fates[&first], Verdict::Parked { code: FateCode::QUOTA, .. }));
+    world.access_changed(0);
+    world.settle();
+    assert!(!world.devices[0].frames.contains(&"LimitsChanged"), "nothing has changed for it");
+    (world.relay.is_full, world.relay.limits_version) = (false, 2);
+    world.access_changed(0);
+    world.settle();
+    assert_eq!(world.relay.log.len(), 2, "on the same connection");
     world.check_converged();
 }
 
@@ -96,6 +117,46 @@ fn a_change_that_nobody_can_supply_parks_its_batch_as_missing() {
     assert!(matches!(fates[&orphan], Verdict::Parked { code: FateCode::MISSING, .. }));
     assert!(matches!(fates[&elsewhere], Verdict::Accepted { .. }));
     assert!(world.devices[0].frames.iter().filter(|frame| **frame == "Need").count() <= 2, "no loop");
+}
+
+/// Each stalled lane costs the relay a few bytes; a device that leaves very many behind is sent away.
+#[test]
+fn a_connection_has_a_bounded_number_of_stalled_lanes() {
+    let mut session = Session::new(Instant::default());
+    let mut effects = Vec::new();
+    let versions = VersionRange { oldest: 1, newest: 1 };
+    let hello = Hello { versions, device: DeviceId([1; 16]), agent: "x".into(), cursors: Vec::new() };
+    session.handle(Instant::default(), Input::Frame(DeviceFrame::Hello(hello)), &mut effects);
+    let resume = Resume::Continue;
+    let end = LogPosition { epoch: Epoch([1; 8]), position: Position(0) };
+    let grant = Grant {
+        space: SPACE,
+        kind: SpaceKind::Team,
+        role: Role::Viewer,
+        name: "team".into(),
+        salt: Salt([2; 32]),
+        access_version: 1,
+        end,
+        resume,
+    };
+    let found = Authorized { account: AccountId([2; 16]), limits_version: 1, grants: vec![grant] };
+    session.handle(Instant::default(), Input::Authorized(found), &mut effects);
+    for n in 0_u32.. {
+        effects.clear();
+        let mut id = [3; 16];
+        id[..4].copy_from_slice(&n.to_be_bytes());
+        let (document, batch, content) = (DocumentId(id), BatchId(id), Content::Restore);
+        let push = Push { space: SPACE, document, lane: 0, batch, content };
+        session.handle(Instant::default(), Input::Frame(DeviceFrame::Push(push)), &mut effects);
+        if let Some(Effect::Close(goodbye)) = effects.last() {
+            assert_eq!((goodbye.code, n), (GoodbyeCode::PROTOCOL, 65_536), "one past the limit");
+            return;
+        }
+        let parked = Outcome::Parked { code: FateCode::GRANT, judged_by: 1, detail: String::new() };
+        let outcomes = vec![(batch, parked)];
+        let appended = Input::Appended { space: SPACE, document, outcomes };
+        session.handle(Instant::default(), appended, &mut effects);
+    }
 }
 
 #[test]

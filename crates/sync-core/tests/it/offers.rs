@@ -213,7 +213,7 @@ fn whoever_loses_the_space_in_the_middle_of_an_offer_has_his_pushes_parked() {
     let mut relay = Relay::open();
     relay.frame(DeviceFrame::Push(push(1)));
     relay.feed(session::Input::AccessChanged);
-    let effects = relay.feed(session::Input::Regranted(Vec::new()));
+    let effects = relay.feed(session::Input::Regranted { grants: Vec::new(), limits_version: 1 });
     let is_parked = |effect: &session::Effect| matches!(effect, session::Effect::Send(RelayFrame::Park(_)));
     assert!(effects.iter().any(is_parked), "{effects:?}");
     assert!(!effects.iter().any(is_append));

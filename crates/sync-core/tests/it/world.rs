@@ -38,6 +38,9 @@ pub(crate) struct Relay {
     pub(crate) refuse: BTreeSet<ChangeHash>,
     /// Whether its documents are deleted.
     pub(crate) is_deleted: bool,
+    /// Whether the account has no room left.
+    pub(crate) is_full: bool,
+    pub(crate) limits_version: u64,
     pub(crate) role: Option<Role>,
     pub(crate) access_version: u64,
     pub(crate) appends: usize,
@@ -83,6 +86,10 @@ impl Relay {
         let Content::Changes(changes) = &pushed.content else { unreachable!("these tests push changes") };
         if self.role != Some(Role::Editor) {
             return Outcome::Parked { code: FateCode::GRANT, judged_by: self.access_version, detail: "viewer".into() };
+        }
+        if self.is_full {
+            let (code, judged_by) = (FateCode::QUOTA, self.limits_version);
+            return Outcome::Parked { code, judged_by, detail: "full".into() };
         }
         if self.is_deleted {
             return Outcome::Parked { code: FateCode::DELETED, judged_by: 1, detail: "deleted".into() };
@@ -347,6 +354,7 @@ impl World {
             RelayFrame::GrantChanged(_) => "GrantChanged",
             RelayFrame::Goodbye(_) => "Goodbye",
             RelayFrame::Wanted(_) => "Wanted",
+            RelayFrame::LimitsChanged(_) => "LimitsChanged",
         });
         self.client_input(device, client::Input::Frame(frame));
         true
@@ -449,6 +457,10 @@ impl World {
                 }
                 Input::GrantsApplied(vault.cursor.into_iter().collect())
             }
+            Effect::ApplyLimits { .. } => {
+                vault.unpark(FateCode::QUOTA);
+                Input::GrantsApplied(vault.cursor.into_iter().collect())
+            }
             Effect::CommitDelivery(deliver) => commit_delivery(vault, &deliver),
             Effect::CommitBootstrap(bootstrap) => commit_bootstrap(vault, &bootstrap),
             Effect::RecordFates(fates) => {
@@ -497,9 +509,12 @@ impl World {
             }
             Effect::Authorize { cursors, .. } => {
                 let account = AccountId([5; 16]);
-                Input::Authorized(Authorized { account, limits_version: 1, grants: self.relay.grants(&cursors) })
+                let limits_version = self.relay.limits_version;
+                Input::Authorized(Authorized { account, limits_version, grants: self.relay.grants(&cursors) })
             }
-            Effect::Regrant { .. } => Input::Regranted(self.relay.grants(&[])),
+            Effect::Regrant { .. } => {
+                Input::Regranted { grants: self.relay.grants(&[]), limits_version: self.relay.limits_version }
+            }
             Effect::Append { space, document, device: pusher, batches } => {
                 let mut failed = false;
                 let outcomes = batches.iter().map(|pushed| {

@@ -42,6 +42,8 @@ impl FateCode {
     pub const HELD: Self = Self(42);
     /// Parked by the device itself, never by a relay: too many deletions within an hour, so a person is asked first.
     pub const BRAKE: Self = Self(64);
+    /// Quarantined by the device itself, never by a relay: said in one go with others, so that there is room for it.
+    pub const SQUASHED: Self = Self(65);
 
     /// The stable word for this code, or `unknown`.
     #[must_use]
@@ -64,6 +66,7 @@ impl FateCode {
             Self::MISSING => "missing",
             Self::HEADS => "heads",
             Self::BRAKE => "brake",
+            Self::SQUASHED => "squashed",
             _ => "unknown",
         }
     }

@@ -198,6 +198,15 @@ pub struct GrantChanged {
     pub grant: Option<Grant>,
 }
 
+/// The relay judges otherwise than at `Welcome`: a quota was raised, or a document may be written again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Encode, Decode)]
+#[cbor(map)]
+pub struct LimitsChanged {
+    /// As in [`Welcome`].
+    #[n(0)]
+    pub limits_version: u64,
+}
+
 /// The last frame of a connection.
 #[derive(Debug, Clone, PartialEq, Encode, Decode)]
 #[cbor(map)]

@@ -1,7 +1,7 @@
 //! Input of a broken or hostile peer is refused before anything is allocated for it; input of a newer one is not.
 
 use proptest::prelude::*;
-use sync_wire::limits::FRAME_BYTES_MAX;
+use sync_wire::limits::{BATCH_CHANGES_MAX, CHECKPOINTS_MAX, FRAME_BYTES_MAX, HASHES_MAX, SPACES_MAX, TEXT_BYTES_MAX};
 use sync_wire::*;
 
 use crate::sample::{device_frames, relay_frames};
@@ -27,6 +27,34 @@ fn deep_nesting_is_refused_at_the_limit() {
     assert_eq!(decode_device_frame(&nested(7)), Ok(None));
     refused(&nested(8), "nested too deeply");
     refused(&nested(100_000), "nested too deeply");
+}
+
+/// Whether a frame holds `count` of something.
+#[track_caller]
+fn check_list(most: usize, frame: impl Fn(usize) -> DeviceFrame) {
+    assert!(decode_device_frame(&encode_device_frame(&frame(most))).is_ok(), "at the limit");
+    let error = decode_device_frame(&encode_device_frame(&frame(most + 1))).unwrap_err();
+    assert!(matches!(error, DecodeError::TooMany { len, max, .. } if (len, max) == (most + 1, most)), "{error}");
+}
+
+#[test]
+fn each_list_of_a_frame_holds_at_its_limit_and_not_one_past_it() {
+    let (space, document, batch) = (SpaceId([1; 16]), DocumentId([2; 16]), BatchId([3; 16]));
+    let at = LogPosition { epoch: Epoch([4; 8]), position: Position(5) };
+    let cursor = Cursor { space, at, chain: Chain([6; 32]), bootstrap: None };
+    let hello = |agent: usize, cursors| {
+        let (versions, device) = (VersionRange { oldest: 1, newest: 1 }, DeviceId([7; 16]));
+        DeviceFrame::Hello(Hello { versions, device, agent: "x".repeat(agent), cursors: vec![cursor; cursors] })
+    };
+    let push = |content| DeviceFrame::Push(Push { space, document, lane: 0, batch, content });
+    check_list(SPACES_MAX, |count| hello(1, count));
+    check_list(TEXT_BYTES_MAX, |count| hello(count, 0));
+    check_list(BATCH_CHANGES_MAX, |count| push(Content::Changes(vec![vec![1].into(); count])));
+    check_list(HASHES_MAX, |count| push(Content::Tombstone(vec![ChangeHash([8; 32]); count])));
+    check_list(CHECKPOINTS_MAX, |count| {
+        let checkpoint = |at| Checkpoint { position: Position(at as u64), chain: Chain([6; 32]) };
+        DeviceFrame::Offer(Offer { space, part: OfferPart::Checkpoints((0..count).map(checkpoint).collect()) })
+    });
 }
 
 #[test]
@@ -82,14 +110,14 @@ fn a_body_of_the_wrong_shape_is_refused_with_its_kind() {
 proptest! {
     #[test]
     fn mutated_frames_never_panic(
-        which in 0..18usize,
+        which in any::<prop::sample::Index>(),
         at in any::<prop::sample::Index>(),
         byte in any::<u8>(),
         cut in any::<bool>(),
     ) {
         let frames: Vec<Vec<u8>> = device_frames().iter().map(|(_, frame)| encode_device_frame(frame))
             .chain(relay_frames().iter().map(|(_, frame)| encode_relay_frame(frame))).collect();
-        let mut bytes = frames[which].clone();
+        let mut bytes = frames[which.index(frames.len())].clone();
         let at = at.index(bytes.len());
         bytes[at] = byte;
         if cut {

@@ -143,6 +143,7 @@ pub(crate) fn relay_frames() -> Vec<(&'static str, RelayFrame)> {
             RelayFrame::GrantChanged(GrantChanged { space, grant: Some(grant(resume)) })
         }),
         ("wanted", RelayFrame::Wanted(Wanted { space, after: Position(12), taken: 1 })),
+        ("limits-changed", RelayFrame::LimitsChanged(LimitsChanged { limits_version: 8 })),
         (
             "goodbye",
             RelayFrame::Goodbye(Goodbye {

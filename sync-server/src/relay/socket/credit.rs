@@ -59,6 +59,7 @@ impl Credit {
             | RelayFrame::Bootstrap(_)
             | RelayFrame::GrantChanged(_)
             | RelayFrame::Wanted(_)
+            | RelayFrame::LimitsChanged(_)
             | RelayFrame::Goodbye(_) => return,
         };
         if let Some(index) = self.held.iter().position(|(held, _)| *held == batch) {

@@ -137,9 +137,9 @@ impl Peer {
     async fn try_authorize(&self, device: DeviceId, agent: &str, cursors: Vec<Cursor>) -> Result<Input, Failure> {
         let account = self.caller.account();
         self.bind(device, agent).await?;
-        let grants = self.grants(device, cursors).await?;
+        let (grants, limits_version) = self.grants(device, cursors).await?;
         info!(device.id = %device, device.agent = agent, "Device {device} of account {account} is connected");
-        Ok(Input::Authorized(Authorized { account, limits_version: self.app.storage.limits().version, grants }))
+        Ok(Input::Authorized(Authorized { account, limits_version, grants }))
     }
 
     async fn bind(&self, device: DeviceId, agent: &str) -> Result<(), Failure> {
@@ -166,15 +166,16 @@ impl Peer {
 
     fn regrant(self: Arc<Self>, device: DeviceId) -> Operation {
         async move {
-            let grants = self.grants(device, Vec::new()).await;
-            Some(grants.map_or_else(Input::from, Input::Regranted))
+            let found = self.grants(device, Vec::new()).await;
+            let regranted = |(grants, limits_version)| Input::Regranted { grants, limits_version };
+            Some(found.map_or_else(Input::from, regranted))
         }
         .boxed()
     }
 
-    /// Every grant as it is now, after asking whether token and device still are what they were: a change between the
+    /// Every grant as it is now, and what decides where none does, after asking whether token and device still are what they were: a change between the
     /// upgrade and the first hint would otherwise be missed.
-    async fn grants(&self, device: DeviceId, cursors: Vec<Cursor>) -> Result<Vec<Grant>, Failure> {
+    async fn grants(&self, device: DeviceId, cursors: Vec<Cursor>) -> Result<(Vec<Grant>, u64), Failure> {
         let (account, token) = (self.caller.account(), self.caller.token());
         let asked = self.app.access.generation();
         let standing = self.app.storage.standing(account, token, device, cursors).await?;
@@ -187,7 +188,8 @@ impl Peer {
         }
         let grants = standing.grants.iter().map(|(grant, _)| grant.clone()).collect();
         access::remember_grants(&self.app, &self.caller, grants, asked);
-        Ok(standing.grants.into_iter().map(|(grant, verdict)| read::resume(grant, verdict)).collect())
+        let grants = standing.grants.into_iter().map(|(grant, verdict)| read::resume(grant, verdict)).collect();
+        Ok((grants, standing.limits_version))
     }
 
     /// Once begun it must be finished, also when the connection breaks: between commit and hint nobody else may lose

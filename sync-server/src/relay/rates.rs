@@ -1,0 +1,190 @@
+//! How fast the devices of an account may speak: frames, bytes and operations, each with an average and a burst.
+//!
+//! Whoever has spent the burst is neither sent away nor loses anything: its sessions read no further until the average
+//! has caught up, so the network slows the device down. Time is an argument.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sync_wire::AccountId;
+use tokio::time::Instant;
+
+use crate::config::AccountLimits;
+
+/// Accounts that are remembered before those that owe nothing are looked for.
+const SWEPT_FROM: usize = 1024;
+
+/// The meters of all accounts that spoke lately.
+#[derive(Debug)]
+pub struct Rates {
+    rates: [Rate; 3],
+    meters: Mutex<Meters>,
+}
+
+#[derive(Debug, Default)]
+struct Meters {
+    of: HashMap<AccountId, Arc<Meter>>,
+    /// At so many, those that owe nothing are forgotten.
+    swept_at: usize,
+}
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Spent {
+    /// Frames of a device.
+    pub frames: u64,
+    /// Bytes in them.
+    pub bytes: u64,
+    /// Operations in the changes of pushes.
+    pub operations: u64,
+}
+
+/// An average, and how much may go beyond it at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rate {
+    /// How long one takes on average; nothing, if any number is allowed.
+    each: Duration,
+    burst: Duration,
+}
+
+/// What one account has spent, by all of its sessions.
+#[derive(Debug)]
+pub struct Meter {
+    rates: [Rate; 3],
+    /// When everything that was spent has been earned again, of each.
+    even_at: Mutex<[Option<Instant>; 3]>,
+}
+
+impl Rates {
+    /// Nobody has spent anything.
+    #[must_use]
+    pub fn new(limits: &AccountLimits) -> Self {
+        let rates = [
+            Rate::new(limits.frames_per_second, limits.frames_burst),
+            Rate::new(limits.bytes_per_second, limits.bytes_burst),
+            Rate::new(limits.operations_per_second, limits.operations_burst),
+        ];
+        Self { rates, meters: Mutex::default() }
+    }
+
+    /// The meter of an account. It outlives a session, so that connecting again earns nothing.
+    #[must_use]
+    pub fn of(&self, account: AccountId, now: Instant) -> Arc<Meter> {
+        let mut meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
+        if meters.of.len() >= meters.swept_at.max(SWEPT_FROM) {
+            meters.of.retain(|_, meter| Arc::strong_count(meter) > 1 || meter.owes(now));
+            meters.swept_at = meters.of.len() * 2;
+        }
+        let fresh = || Arc::new(Meter { rates: self.rates, even_at: Mutex::default() });
+        Arc::clone(meters.of.entry(account).or_insert_with(fresh))
+    }
+}
+
+impl Rate {
+    fn new(per_second: u32, burst: u32) -> Self {
+        let each = Duration::from_secs(1).checked_div(per_second).unwrap_or_default();
+        Self { each, burst: times(each, burst.into()) }
+    }
+}
+
+impl Meter {
+    /// Counts what was read. Nothing is refused: it has arrived already.
+    pub fn spend(&self, now: Instant, spent: Spent) {
+        let mut even_at = self.even_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let Spent { frames, bytes, operations } = spent;
+        for ((even, rate), count) in even_at.iter_mut().zip(&self.rates).zip([frames, bytes, operations]) {
+            if count > 0 {
+                *even = Some(even.map_or(now, |even| even.max(now)) + times(rate.each, count));
+            }
+        }
+    }
+
+    /// When the next frame may be read; `now`, unless a burst is spent.
+    #[must_use]
+    pub fn next_at(&self, now: Instant) -> Instant {
+        let even_at = self.even_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = |(even, rate): (&Option<Instant>, &Rate)| even.and_then(|even| even.checked_sub(rate.burst));
+        even_at.iter().zip(&self.rates).filter_map(due).fold(now, Instant::max)
+    }
+
+    fn owes(&self, now: Instant) -> bool {
+        let even_at = self.even_at.lock().unwrap_or_else(PoisonError::into_inner);
+        even_at.iter().flatten().any(|even| *even > now)
+    }
+}
+
+/// A year at most: an instant has an end.
+fn times(each: Duration, count: u64) -> Duration {
+    const LONGEST: u64 = 365 * 24 * 3_600;
+    let nanoseconds = each.as_nanos().saturating_mul(count.into());
+    let longest = Duration::from_secs(LONGEST);
+    u64::try_from(nanoseconds).map_or(longest, |nanoseconds| Duration::from_nanos(nanoseconds).min(longest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADA: AccountId = AccountId([1; 16]);
+
+    fn rates(per_second: u32, burst: u32) -> Rates {
+        Rates::new(&AccountLimits {
+            frames_per_second: per_second,
+            frames_burst: burst,
+            bytes_per_second: 0,
+            operations_per_second: 0,
+            ..AccountLimits::default()
+        })
+    }
+
+    fn frames(frames: u64) -> Spent {
+        Spent { frames, ..Spent::default() }
+    }
+
+    #[test]
+    fn a_burst_passes_at_once_and_one_more_waits_for_the_average() {
+        let (now, rates) = (Instant::now(), rates(10, 5));
+        let meter = rates.of(ADA, now);
+        meter.spend(now, frames(5));
+        assert_eq!(meter.next_at(now), now, "the whole burst");
+        meter.spend(now, frames(1));
+        assert_eq!(meter.next_at(now), now + Duration::from_millis(100), "one past it");
+        let later = now + Duration::from_millis(100);
+        assert_eq!(meter.next_at(later), later);
+        assert_eq!(rates.of(AccountId([2; 16]), now).next_at(now), now, "nobody else waits");
+    }
+
+    #[test]
+    fn a_burst_is_earned_again_and_no_more_than_one() {
+        let (now, rates) = (Instant::now(), rates(10, 5));
+        let meter = rates.of(ADA, now);
+        meter.spend(now, frames(6));
+        let next_day = now + Duration::from_hours(24);
+        meter.spend(next_day, frames(5));
+        assert_eq!(meter.next_at(next_day), next_day);
+        meter.spend(next_day, frames(1));
+        assert!(meter.next_at(next_day) > next_day);
+    }
+
+    #[test]
+    fn what_is_not_limited_is_not_counted() {
+        let (now, rates) = (Instant::now(), rates(0, 1));
+        let meter = rates.of(ADA, now);
+        meter.spend(now, Spent { frames: u64::MAX, bytes: u64::MAX, operations: u64::MAX });
+        assert_eq!(meter.next_at(now), now);
+    }
+
+    #[test]
+    fn connecting_again_earns_nothing_and_who_owes_nothing_is_forgotten() {
+        let (now, rates) = (Instant::now(), rates(1, 1));
+        rates.of(ADA, now).spend(now, frames(100));
+        for account in 0..2 * SWEPT_FROM as u64 {
+            let mut id = [9; 16];
+            id[..8].copy_from_slice(&account.to_be_bytes());
+            drop(rates.of(AccountId(id), now));
+        }
+        assert!(rates.of(ADA, now).next_at(now) > now);
+        assert!(rates.meters.lock().unwrap().of.len() <= SWEPT_FROM + 1);
+    }
+}

@@ -1,0 +1,125 @@
+//! What an account may have and how fast it may speak, over the socket: nothing is lost, and nobody is sent away.
+
+use relay_storage::Quota;
+use sync_wire::limits::PUSH_CREDIT_BYTES;
+use sync_wire::{FateCode, RelayFrame, Role};
+use tokio::time::Instant;
+
+use crate::author::Author;
+use crate::device::Device;
+use crate::relay::{Relay, fail, succeed};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_parked_for_want_of_room_goes_on_over_the_same_connection_when_the_quota_is_raised() {
+    let relay = Relay::start().await;
+    let ada = relay.account("ada").await;
+    let (mut laptop, welcome) = Device::online(relay.address, &ada.token).await;
+    let mut note = Author::new("note");
+    laptop.push_all(ada.personal, note.id, &note.put("/name", "fits")).await;
+    let bytes = relay.storage().usage(ada.id).await.unwrap().bytes;
+    relay.storage().set_quota(ada.id, Quota::Bytes(bytes)).await.unwrap();
+    let lowered = laptop.limits_changed().await;
+    assert_ne!(lowered, welcome.limits_version);
+    let more = note.put("/name", "does not").remove(0);
+    laptop.push(ada.personal, note.id, &more).await;
+    match laptop.answer(more.id).await {
+        RelayFrame::Park(park) => assert_eq!((park.code, park.judged_by), (FateCode::QUOTA, lowered), "{park:?}"),
+        other => panic!("{other:?}"),
+    }
+    relay.storage().set_quota(ada.id, Quota::Default).await.unwrap();
+    assert_ne!(laptop.limits_changed().await, lowered);
+    laptop.push_in_lane(ada.personal, note.id, 1, &more).await;
+    laptop.acked(more.id).await;
+    assert_ne!(Device::online(relay.address, &ada.token).await.1.limits_version, lowered, "known when connecting");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_of_another_configuration_are_another_version_for_devices() {
+    let version = async |document_bytes_max: u64| {
+        let relay = Relay::start_with(|config| config.limits.document_bytes_max = document_bytes_max).await;
+        let ada = relay.account("ada").await;
+        Device::online(relay.address, &ada.token).await.1.limits_version
+    };
+    assert_eq!(version(1000).await, version(1000).await);
+    assert_ne!(version(1000).await, version(1001).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_speaks_too_fast_is_read_slower_and_loses_nothing() {
+    let relay = Relay::start_with(|config| {
+        config.limits.frames_per_second = 100;
+        config.limits.frames_burst = 10;
+    })
+    .await;
+    let (ada, eve) = (relay.account("ada").await, relay.account("eve").await);
+    let (mut fast, _) = Device::online(relay.address, &eve.token).await;
+    let mut note = Author::new("note");
+    let batches: Vec<_> = (0..60).flat_map(|n| note.put("/name", format!("edit {n}"))).collect();
+    fast.push_all(eve.personal, note.id, &batches).await;
+    // Had they been read as they came, most of them would be owed now.
+    let now = Instant::now();
+    let owed = relay.app.rates.of(eve.id, now).next_at(now) - now;
+    assert!(owed.as_millis() <= 10, "each frame waited until it was due: {owed:?}");
+    // Another session of the account finds the same meter, another account its own.
+    assert_eq!(relay.app.rates.of(ada.id, now).next_at(now), now);
+    let (mut honest, _) = Device::online(relay.address, &ada.token).await;
+    let mut other = Author::new("note");
+    honest.push_all(ada.personal, other.id, &other.put("/name", "undisturbed")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_and_operations_have_their_averages_too() {
+    let spend = |config: &mut sync_server::config::Config| {
+        (config.limits.bytes_per_second, config.limits.bytes_burst) = (20_000, 1_000);
+        (config.limits.operations_per_second, config.limits.operations_burst) = (2_000, 100);
+    };
+    let relay = Relay::start_with(spend).await;
+    let ada = relay.account("ada").await;
+    let (mut laptop, _) = Device::online(relay.address, &ada.token).await;
+    let mut note = Author::new("note");
+    for size in [400, 3_000, 10] {
+        laptop.push_all(ada.personal, note.id, &note.put("/name", "x".repeat(size))).await;
+    }
+    let team = relay.team(&[(&ada, Role::Editor)]).await;
+    laptop.regranted(team).await;
+    let mut shared = Author::new("note");
+    laptop.push_all(team, shared.id, &shared.put("/name", "slowed down, not refused")).await;
+}
+
+/// The credit of one device is as much as the whole relay has here, so two of them have to take turns.
+#[tokio::test(flavor = "multi_thread")]
+async fn pushes_wait_for_room_in_the_whole_relay_and_are_all_taken() {
+    let relay = Relay::start_with(|config| config.relay.pushed_bytes_max = PUSH_CREDIT_BYTES).await;
+    let ada = relay.account("ada").await;
+    let mut pushing = Vec::new();
+    for _ in 0..3 {
+        let (mut device, _) = Device::online(relay.address, &ada.token).await;
+        let space = ada.personal;
+        pushing.push(tokio::spawn(async move {
+            let mut note = Author::new("note");
+            let batches: Vec<_> =
+                (0..12).flat_map(|n| note.put("/name", format!("{n}{}", "x".repeat(200_000)))).collect();
+            device.push_all(space, note.id, &batches).await;
+        }));
+    }
+    for device in pushing {
+        device.await.unwrap();
+    }
+    assert_eq!(relay.app.pushed_bytes.available_permits(), PUSH_CREDIT_BYTES, "all of it came back");
+}
+
+#[test]
+fn an_administrator_sees_and_sets_quotas() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path();
+    succeed(data, &["account", "create", "ada"]);
+    assert_eq!(succeed(data, &["account", "quota", "ada"]), "0 of 1073741824 bytes (limits.account_bytes_max)");
+    assert_eq!(succeed(data, &["account", "quota", "ada", "5000"]), "0 of 5000 bytes (its own quota)");
+    assert_eq!(
+        succeed(data, &["account", "quota", "ada", "default"]),
+        "0 of 1073741824 bytes (limits.account_bytes_max)"
+    );
+    let (code, detail) = fail(data, &["account", "quota", "bob", "1"]);
+    assert_eq!(code, "account_unknown");
+    assert!(detail.contains("bob"), "{detail}");
+}
