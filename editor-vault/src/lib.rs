@@ -27,6 +27,7 @@ mod loaded; // documents in memory, by bytes
 mod actors; // whose name changes are written under
 mod remote; // what a relay sent, made durable
 mod recovery; // the one way back from what a relay refused or decided otherwise
+mod squash; // parked edits said in one go
 mod quarantine; // what was refused, for people
 mod fill; // changes out of snapshots, in the background
 mod sync; // talking to a relay
@@ -67,6 +68,7 @@ pub use crate::list::{DocumentInfo, ListFilter};
 pub use crate::login::Login;
 pub use crate::quarantine::{Quarantine, QuarantineError, Quarantined, Refused};
 pub use crate::sources::{Sources, System};
+pub use crate::squash::{SquashError, SquashedLane};
 pub use crate::status::{DocumentState, DocumentStatus};
 pub use crate::sync::Connection;
 pub use crate::vault::{SpaceInfo, Vault, VaultOptions};

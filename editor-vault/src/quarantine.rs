@@ -143,9 +143,9 @@ impl Quarantine<'_> {
     ///
     /// # Errors
     /// [`QuarantineError::Unreadable`] if it cannot be put together or does not fit the document any more;
-    /// [`QuarantineError::Edit`].
+    /// [`QuarantineError::Squashed`], [`QuarantineError::Edit`].
     pub fn resubmit(&self, id: BatchId) -> Result<(), QuarantineError> {
-        let row = self.row(id)?;
+        let row = self.unsaid(id)?;
         match (&row.content, row.change) {
             (_, Some((_, hash))) => self.resubmit_change(&row, hash)?,
             (Content::Tombstone(_), None) => {
@@ -165,9 +165,9 @@ impl Quarantine<'_> {
     ///
     /// # Errors
     /// [`QuarantineError::Unreadable`], [`QuarantineError::NoCopy`] for a deletion or a document of another program;
-    /// [`QuarantineError::Edit`].
+    /// [`QuarantineError::Squashed`], [`QuarantineError::Edit`].
     pub fn copy(&self, id: BatchId, title: Option<&str>) -> Result<Document, QuarantineError> {
-        self.copy_of(&self.row(id)?, title)
+        self.copy_of(&self.unsaid(id)?, title)
     }
 
     /// Writes it into a new file, mode 0600: JSON with the reason, the values before and after, and the bytes as
@@ -196,6 +196,12 @@ impl Quarantine<'_> {
     fn row(&self, id: BatchId) -> Result<QuarantineRow, QuarantineError> {
         let found = self.rows()?.into_iter().find(|row| row.id == id);
         found.ok_or_else(|| QuarantineError::NotQuarantined { wanted: id.to_string() })
+    }
+
+    /// One that nothing else says.
+    fn unsaid(&self, id: BatchId) -> Result<QuarantineRow, QuarantineError> {
+        let row = self.row(id)?;
+        if row.code == FateCode::SQUASHED { Err(QuarantineError::Squashed { id }) } else { Ok(row) }
     }
 
     fn settle(
@@ -237,6 +243,7 @@ const fn remedy(code: FateCode) -> &'static str {
         }
         FateCode::EQUIVOCATION => "look at what it says; copy it into a new document, or discard it",
         FateCode::WITH => "look at what it says; resubmit it as a new edit, or discard it",
+        FateCode::SQUASHED => "its document says what it comes to, together with others: nothing needs to be done",
         FateCode::GONE => "the document was purged: copy what you need into a new document",
         _ => "look at what it says; resubmit it, copy it into a new document, or discard it",
     }

@@ -13,8 +13,10 @@ use document::Change;
 use sync_wire::planted::{self, Bug};
 use sync_wire::{BatchId, ChangeHash, DocumentId, FateCode};
 
+pub(crate) use self::ground::known_changes;
 use self::plan::Plan;
 use crate::error::StorageError;
+use crate::squash;
 use crate::storage::{BatchState, Member, NewBatch, PendingTombstone, Refusal, Tx};
 use crate::vault::Inner;
 
@@ -68,6 +70,10 @@ pub(crate) fn recover(tx: &Tx<'_>, document: i64, change: i64, because: &Because
 pub(crate) fn follow(tx: &Tx<'_>, document: i64, unix_seconds: i64) -> Result<(), StorageError> {
     for _ in 0..ROUNDS_MAX {
         let Some((change, code, detail)) = next_stray(tx, document)? else { return Ok(()) };
+        if let (FateCode::SQUASHED, Some(member)) = (code, tx.member(change)?) {
+            squash::follow(tx, document, &member.change.hash(), unix_seconds)?;
+            continue;
+        }
         let because = Because { code, detail: &detail, unix_seconds: Some(unix_seconds) };
         if !recover(tx, document, change, &because)? {
             break;
@@ -176,7 +182,10 @@ fn carry_out(
         batches.insert(hash, batch);
     }
     settle(tx, closure, plan, &batches, because)?;
-    reseal_tombstones(tx, document, id, closure, plan)?;
+    let gone = closure.members().map(|member| (member.change.hash(), &member.change)).collect();
+    reseal_tombstones(tx, document, id, &gone, |head| {
+        plan.and_then(|plan| plan.fates.get(head)).and_then(|fate| fate.by)
+    })?;
     tx.forget_actors()?;
     tx.drop_local_snapshot(document)?;
     tx.begin_generation(document)
@@ -216,21 +225,19 @@ fn settle(
     Ok(())
 }
 
-/// A deletion that names heads which are no more names those in their places.
-fn reseal_tombstones(
+/// A deletion that names heads which are no more names those in their places: what says the same, if anything does.
+pub(crate) fn reseal_tombstones(
     tx: &Tx<'_>,
     document: i64,
     id: DocumentId,
-    closure: &Closure,
-    plan: Option<&Plan>,
+    gone: &BTreeMap<ChangeHash, &Change>,
+    by: impl Fn(&ChangeHash) -> Option<ChangeHash>,
 ) -> Result<(), StorageError> {
-    let gone: BTreeMap<ChangeHash, &Change> =
-        closure.members().map(|member| (member.change.hash(), &member.change)).collect();
     for PendingTombstone { row, id: sealed, heads } in tx.pending_tombstones(document)? {
         if !heads.iter().any(|head| gone.contains_key(head)) {
             continue;
         }
-        let heads = present(heads, &gone, plan);
+        let heads = present(heads, gone, &by);
         let mut hasher = blake3::Hasher::new_derive_key("symphony-vault 1 deletion named anew");
         hasher.update(&sealed.0).update(&id.0);
         for head in &heads {
@@ -245,15 +252,18 @@ fn reseal_tombstones(
 }
 
 /// What stands in the place of these heads: replacements, or below what has none.
-fn present(mut heads: Vec<ChangeHash>, gone: &BTreeMap<ChangeHash, &Change>, plan: Option<&Plan>) -> Vec<ChangeHash> {
+fn present(
+    mut heads: Vec<ChangeHash>,
+    gone: &BTreeMap<ChangeHash, &Change>,
+    by: &impl Fn(&ChangeHash) -> Option<ChangeHash>,
+) -> Vec<ChangeHash> {
     let (mut present, mut seen) = (Vec::new(), HashSet::new());
     while let Some(head) = heads.pop() {
-        let by = plan.and_then(|plan| plan.fates.get(&head)).and_then(|fate| fate.by);
-        match (by, gone.get(&head)) {
-            (Some(by), _) => present.push(by),
-            (None, None) => present.push(head),
-            (None, Some(change)) if seen.insert(head) => heads.extend(&change.header.deps),
-            (None, Some(_)) => {}
+        match gone.get(&head).map(|change| (by(&head), change)) {
+            None => present.push(head),
+            Some((Some(by), _)) => present.push(by),
+            Some((None, change)) if seen.insert(head) => heads.extend(&change.header.deps),
+            Some((None, _)) => {}
         }
     }
     present.sort_unstable();
@@ -262,7 +272,7 @@ fn present(mut heads: Vec<ChangeHash>, gone: &BTreeMap<ChangeHash, &Change>, pla
 }
 
 /// The batch of a replacement is as derived as its bytes: another holder seals the same.
-fn batch_of(document: DocumentId, change: &ChangeHash) -> BatchId {
+pub(crate) fn batch_of(document: DocumentId, change: &ChangeHash) -> BatchId {
     let mut hasher = blake3::Hasher::new_derive_key("symphony-vault 1 batch of a replacement");
     hasher.update(&document.0).update(&change.0);
     first16(&hasher)

@@ -51,7 +51,7 @@ impl RemoteError {
 impl Inner {
     /// Lets a document that is in memory take in what was stored, as one batch, and hints its watchers. `arrival` is
     /// all that was stored, if that is known.
-    fn take_in(self: &Arc<Self>, space: SpaceId, document: DocumentId, arrival: Option<&Arrival>) {
+    pub(crate) fn take_in(self: &Arc<Self>, space: SpaceId, document: DocumentId, arrival: Option<&Arrival>) {
         match self.shelf.get(self.resolve(space), document) {
             Some(loaded) if !arrival.is_some_and(|arrival| loaded.add_arrived(self, arrival)) => {
                 self.look_at_file(&loaded);

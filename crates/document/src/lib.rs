@@ -16,6 +16,7 @@ mod working; // writing the flat form
 mod flat; // reading the flat form
 mod difference; // the splices between two texts
 mod admit; // letting changes of others in
+mod squash; // many edits said in one go
 mod reauthor; // changes written anew without what is excluded
 mod guard; // Automerge's panics stay in their call
 mod error; // what can go wrong
@@ -32,3 +33,4 @@ pub use header::{Header, HeaderError, canonical};
 pub use intent::Intent;
 pub use reauthor::{Excluded, ReauthorError, Reauthored, Replacement, reauthor};
 pub use seed::Seed;
+pub use squash::{Earlier, Squash, SquashError, Squashed, squash};

@@ -57,6 +57,7 @@ impl Words {
                 "very many documents were deleted within an hour",
                 "let the deletions go with `vault brake release`, or take them back with `vault brake undo`",
             ),
+            FateCode::SQUASHED => ("it was said in one go with others, so that there is room for it", NOTHING),
             FateCode::HELD => ("the document is held at the relay", "wait until its operator has repaired it"),
             _ => ("the relay gave a reason that this program does not know", "install a newer release, then sync"),
         };

@@ -42,6 +42,12 @@ pub enum QuarantineError {
         /// Why.
         rule: String,
     },
+    /// The document says it already.
+    #[error("the edit {id} was squashed: its document says what it comes to; show or export it")]
+    Squashed {
+        /// Its batch.
+        id: BatchId,
+    },
     /// The file could not be made.
     #[error("cannot write {path} ({source}): give a path that is not there yet and may be written to")]
     File {
@@ -67,6 +73,7 @@ impl QuarantineError {
             Self::Ambiguous { .. } => "ambiguous",
             Self::Unreadable { .. } => "unreadable",
             Self::NoCopy { .. } => "no_copy",
+            Self::Squashed { .. } => "squashed",
             Self::File { .. } => "file",
             Self::Edit(error) => error.code(),
             Self::Read(error) => error.code(),

@@ -6,7 +6,33 @@ use document::{Change, Document};
 use sync_wire::{Actor, Blob, ChangeHash};
 
 use crate::error::StorageError;
-use crate::storage::{Origin, Tx};
+use crate::storage::{ChangeRow, Origin, Tx};
+
+/// Every change of a document that is part of it, those inside the relay's snapshot included. An error of the second kind
+/// says why they cannot be read.
+pub(crate) fn known_changes(tx: &Tx<'_>, document: i64) -> Result<Result<Vec<Change>, String>, StorageError> {
+    let (base, rows) = read(tx, document)?;
+    Ok(base.and_then(|base| {
+        let mut known = base.changes().map_err(|error| error.to_string())?;
+        for row in rows {
+            known.push(Change::parse(row.bytes).map_err(|error| error.to_string())?);
+        }
+        Ok(known)
+    }))
+}
+
+/// The relay's snapshot as a document, an empty one without it; and the changes after it.
+fn read(tx: &Tx<'_>, document: i64) -> Result<(Result<Document, String>, Vec<ChangeRow>), StorageError> {
+    let snapshot =
+        tx.snapshots(document)?.into_iter().find(|stored| stored.origin == Origin::Relay && !stored.is_given_up());
+    let after = snapshot.as_ref().map_or(i64::MIN, |stored| stored.through);
+    let rows = tx.changes_after(document, after)?;
+    let base = match snapshot {
+        Some(stored) => Document::load(&stored.snapshot).map_err(|error| error.to_string()),
+        None => Ok(Document::new(None)),
+    };
+    Ok((base, rows))
+}
 
 /// What stays of a document.
 pub(super) struct Ground {
@@ -23,15 +49,9 @@ impl Ground {
         document: i64,
         gone: &HashSet<ChangeHash>,
     ) -> Result<Result<Self, String>, StorageError> {
-        let snapshot =
-            tx.snapshots(document)?.into_iter().find(|stored| stored.origin == Origin::Relay && !stored.is_given_up());
-        let after = snapshot.as_ref().map_or(i64::MIN, |stored| stored.through);
-        let rows = tx.changes_after(document, after)?;
+        let (base, rows) = read(tx, document)?;
         let put_together = || -> Result<Self, String> {
-            let base = match snapshot {
-                Some(stored) => Document::load(&stored.snapshot).map_err(|error| error.to_string())?,
-                None => Document::new(None),
-            };
+            let base = base?;
             let inside = base.changes().map_err(|error| error.to_string())?;
             let mut ground = Self { document: base, max_ops: HashMap::new(), numbers: HashMap::new() };
             inside.iter().for_each(|change| ground.note(change));

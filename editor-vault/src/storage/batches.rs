@@ -84,6 +84,17 @@ pub(crate) struct BatchCounts {
     pub(crate) parked: u64,
 }
 
+/// A lane that is closed because a relay has no room for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ParkedLane {
+    /// The document's row.
+    pub(crate) document: i64,
+    pub(crate) space: SpaceId,
+    pub(crate) id: DocumentId,
+    /// Edits from the one that closes it on.
+    pub(crate) edits: u64,
+}
+
 /// The verdict that closes a lane, or the last that shortened it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LaneVerdict {
@@ -283,6 +294,37 @@ impl Tx<'_> {
         )
     }
 
+    /// The batch that closes the lane of a document.
+    pub(crate) fn first_parked(&self, document: i64) -> Result<Option<i64>, StorageError> {
+        let first = self.one(
+            "SELECT min(id) FROM batches
+             WHERE document = ?1 AND state IN (0, 1, 3) AND state = 3 AND code IS NOT ?2",
+            params![document, FateCode::CONTESTED.0],
+            |row| row.get(0),
+        )?;
+        Ok(first.flatten())
+    }
+
+    /// Lanes that are closed because a relay has no room for them.
+    pub(crate) fn lanes_without_room(&self) -> Result<Vec<ParkedLane>, StorageError> {
+        self.all(
+            "SELECT p.document, s.space, d.document,
+                    (SELECT count(*) FROM batches b
+                     WHERE b.document = p.document AND b.state IN (0, 1, 3) AND b.kind = 1 AND b.id >= min(p.id))
+             FROM batches p JOIN documents d ON d.id = p.document JOIN spaces s ON s.id = d.space
+             WHERE p.state IN (0, 1, 3) AND p.state = 3 AND p.code IN (?1, ?2) GROUP BY p.document",
+            params![FateCode::QUOTA.0, FateCode::SIZE.0],
+            |row| {
+                Ok(ParkedLane {
+                    document: row.get(0)?,
+                    space: SpaceId(row.get(1)?),
+                    id: DocumentId(row.get(2)?),
+                    edits: unsigned(row.get(3)?),
+                })
+            },
+        )
+    }
+
     /// Whether some lane is closed.
     pub(crate) fn has_parked(&self) -> Result<bool, StorageError> {
         let found = self.one("SELECT 1 FROM batches WHERE state IN (0, 1, 3) AND state = 3 LIMIT 1", [], |_| Ok(()))?;
@@ -316,8 +358,9 @@ impl Tx<'_> {
     /// Why batches of a document are quarantined: the first reason, not that of companions.
     pub(crate) fn quarantined(&self, document: i64) -> Result<Option<LaneVerdict>, StorageError> {
         self.one(
-            "SELECT code, detail FROM batches WHERE document = ?1 AND state = 4 ORDER BY code = ?2, id LIMIT 1",
-            params![document, FateCode::WITH.0],
+            "SELECT code, detail FROM batches WHERE document = ?1 AND state = 4 AND code IS NOT ?3
+             ORDER BY code = ?2, id LIMIT 1",
+            params![document, FateCode::WITH.0, FateCode::SQUASHED.0],
             read_verdict,
         )
     }

@@ -61,12 +61,13 @@ impl Tx<'_> {
         Ok(totals)
     }
 
-    /// At most `limit` batches that wait, are parked or were refused, the oldest first.
+    /// At most `limit` batches that wait, are parked or were refused, the oldest first. What was squashed has been said,
+    /// and may be very much.
     pub(crate) fn open_batches(&self, document: i64, limit: usize) -> Result<Vec<OpenBatch>, StorageError> {
         self.all(
             "SELECT batch, kind, state, code, detail, culprit, hashes FROM batches
-             WHERE document = ?1 AND state <> 2 ORDER BY id LIMIT ?2",
-            params![document, i64::try_from(limit).unwrap_or(i64::MAX)],
+             WHERE document = ?1 AND state <> 2 AND code IS NOT ?3 ORDER BY id LIMIT ?2",
+            params![document, i64::try_from(limit).unwrap_or(i64::MAX), FateCode::SQUASHED.0],
             read_open,
         )
     }

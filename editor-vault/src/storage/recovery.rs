@@ -131,6 +131,16 @@ impl Tx<'_> {
         )
     }
 
+    /// What says what a group of squashed changes said; none, if they came to nothing.
+    pub(crate) fn squashed_into(&self, document: i64, group: &ChangeHash) -> Result<Option<ChangeHash>, StorageError> {
+        self.one(
+            "SELECT n.hash FROM batches b JOIN batches r ON r.id = b.replaced JOIN changes n ON n.id = r.change
+             WHERE b.document = ?1 AND b.culprit = ?2 AND b.state IN (4, 5) AND b.code = ?3 LIMIT 1",
+            params![document, group.0, FateCode::SQUASHED.0],
+            |row| row.get(0).map(ChangeHash),
+        )
+    }
+
     pub(crate) fn document_id(&self, document: i64) -> Result<DocumentId, StorageError> {
         let found =
             self.one("SELECT document FROM documents WHERE id = ?1", [document], |row| row.get(0).map(DocumentId))?;
@@ -198,7 +208,7 @@ impl Tx<'_> {
         self.all(
             "SELECT c.hash, n.hash FROM batches b JOIN changes c ON c.id = b.change
              JOIN batches r ON r.id = b.replaced JOIN changes n ON n.id = r.change
-             WHERE b.document = ?1 AND b.culprit IS NOT NULL",
+             WHERE b.document = ?1 AND b.culprit IS NOT NULL AND b.code IS NOT 65", // what was squashed is one change now
             [document],
             |row| Ok((ChangeHash(row.get(0)?), ChangeHash(row.get(1)?))),
         )

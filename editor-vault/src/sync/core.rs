@@ -12,6 +12,7 @@ use sync_wire::{Cursor, DeviceFrame, RelayFrame};
 use super::Connection;
 use crate::error::StorageError;
 use crate::remote::{Assembly, Offering, RemoteError};
+use crate::squash::Tried;
 use crate::vault::Inner;
 
 /// Where effects go that the vault cannot perform.
@@ -32,6 +33,8 @@ pub(super) struct Core {
     login: [u8; 32],
     assembly: Assembly,
     offering: Option<Offering>,
+    /// Lanes that no relay has room for.
+    tried: Tried,
     /// Whether the account behind the credentials is known to be the vault's: before that, nothing is pushed.
     is_proven: bool,
     /// Stronger than what the client says: a person must act.
@@ -50,6 +53,7 @@ impl Core {
             inner,
             assembly: Assembly::default(),
             offering: None,
+            tried: Tried::default(),
             is_proven: false,
             is_blocked: false,
             status: Status::default(),
@@ -143,7 +147,8 @@ impl Core {
             }
             Effect::RecordFates(fates) => {
                 let recorded = self.inner.record_fates(&fates);
-                recorded.err().map(|error| self.answer(Err(error)))
+                let squashed = recorded.and_then(|()| Ok(self.inner.squash_parked(&mut self.tried)?));
+                squashed.err().map(|error| self.answer(Err(error)))
             }
             Effect::Supply { space, document, hashes } => {
                 let supplied = self.inner.storage.read(|tx| tx.supply(space, document, &hashes));
@@ -178,6 +183,10 @@ impl Core {
             // These credentials may be another account's, whose relay would refuse everything. The client looks again
             // when the grants are applied.
             return Input::Outbox { batches: Vec::new(), more: false };
+        }
+        // What was saved since may be the deletion of what no relay takes.
+        if let Err(error) = self.inner.squash_parked(&mut self.tried) {
+            return self.answer(Err(error.into()));
         }
         let count = usize::try_from(count).unwrap_or(usize::MAX);
         let read: Result<_, StorageError> = self.inner.storage.read(|tx| tx.outbox(after, count, bytes_target));

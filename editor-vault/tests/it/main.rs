@@ -15,9 +15,12 @@ mod login; // from a local space to an account
 mod memory; // what stays loaded
 mod model; // any of these in any order, against a model
 mod offering; // a relay that lost the end of a log
+mod parking; // what waits for something that no time brings
+mod poison; // changes that harm Automerge, out of a log
 mod processes; // several at once
 mod recovery; // what a relay refuses, and vaults that were copied
 mod relay; // a relay in a few lines
 mod saving; // durable edits
+mod squashing; // parked edits said in one go
 mod syncing; // through that relay
 mod verifying; // the thorough look, derived data made again, explanations

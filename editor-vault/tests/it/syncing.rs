@@ -168,13 +168,13 @@ fn is_seed(push: &Push) -> bool {
 fn a_parked_batch_closes_its_lane_until_the_limits_change() {
     let (house, relay) = (House::new(), Relay::start(&["alice"]));
     let vault = house.open("a");
-    relay.judge(|push| if is_seed(push) { Answer::Take } else { Answer::Park(FateCode::QUOTA, 1) });
+    relay.judge(|push| if is_seed(push) { Answer::Take } else { Answer::Park(FateCode::SCHEMA, 1) });
     put(&vault, TAB_SIZE, 1);
     put(&vault, TAB_SIZE, 2);
     sync(&vault, &relay, "alice");
     let settings = vault.well_known("settings").unwrap();
     let status = settings.status().unwrap();
-    assert!(matches!(status.state, DocumentState::Parked { code: FateCode::QUOTA, .. }), "{status:?}");
+    assert!(matches!(status.state, DocumentState::Parked { code: FateCode::SCHEMA, .. }), "{status:?}");
     assert_eq!(status.pending_batches, 2);
     assert_eq!(settings.get(TAB_SIZE).unwrap(), Some(2.into()), "parked edits stay in the document");
     relay.judge(|_| Answer::Take);

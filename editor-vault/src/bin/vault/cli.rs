@@ -39,6 +39,11 @@ const BRAKE_HELP: &str = "\
 More than 20 deletions within an hour that are more than a quarter of the documents of a space are
 held back from there on: the documents are deleted here, and nobody else hears of it.";
 
+const SQUASH_HELP: &str = "\
+The document reads as before, and undo takes the edits back together. Each of them stays in
+quarantine as `squashed`, to be shown and exported. Where a relay has no room the vault does
+it by itself, if much is gained.";
+
 const QUARANTINE_HELP: &str = "\
 An edit that the relay refuses for good leaves its document and comes here. Edits that
 rest on it are made anew without it, and come here only if that cannot be done. Nothing
@@ -143,6 +148,12 @@ pub(crate) enum Command {
     Sync(SyncArguments),
     /// Show where the vault stands.
     Status,
+    /// Say the parked edits of a document in one go, so that there is room for what they come to.
+    #[command(after_help = SQUASH_HELP)]
+    Squash {
+        /// Name or id of the document; `settings` and `keymap` are names too.
+        name: String,
+    },
     /// Look at edits that the relay refused, and say what becomes of them.
     #[command(after_help = QUARANTINE_HELP)]
     Quarantine {

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
-use editor_vault::{ConnectError, EditError, OpenError, QuarantineError, ReadError, StorageError, SyncError};
+use editor_vault::{
+    ConnectError, EditError, OpenError, QuarantineError, ReadError, SquashError, StorageError, SyncError,
+};
 
 /// Exit codes, as `vault --help` lists them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,6 +107,15 @@ impl From<QuarantineError> for Failure {
             QuarantineError::Edit(error) => error.into(),
             QuarantineError::Read(error) => error.into(),
             QuarantineError::File { path, source } => Self::file("write", &path, &source),
+            error => Self::failed(error.code(), error),
+        }
+    }
+}
+
+impl From<SquashError> for Failure {
+    fn from(error: SquashError) -> Self {
+        match error {
+            SquashError::Read(error) => error.into(),
             error => Self::failed(error.code(), error),
         }
     }

@@ -68,6 +68,7 @@ fn in_vault(command: &Command, vault: &editor_vault::Vault, output: &mut Output)
         Command::Logout => login::logout(vault, output),
         Command::Sync(arguments) => sync::run(vault, arguments, output),
         Command::Status => status::status(vault, output),
+        Command::Squash { name } => quarantine::squash(vault, name, output),
         Command::Quarantine { command } => quarantine::run(vault, command, output),
         Command::Backup { file } => care::backup(vault, file, output),
         Command::Doctor => care::doctor(vault, output),

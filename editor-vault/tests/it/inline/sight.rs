@@ -29,6 +29,10 @@ impl Sight {
         options.inline(self.seen.clone()).open().unwrap()
     }
 
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
+    }
+
     pub(crate) fn commits(&self) -> Vec<Durable> {
         self.seen.commits.lock().unwrap().iter().map(|(durable, _)| *durable).collect()
     }

@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use editor_vault::{Quarantined, Refused, Vault};
+use editor_vault::{FateCode, Quarantined, Refused, Vault};
 use serde_json::{Value, json};
 
+use super::document;
 use super::history::difference_lines;
 use crate::cli::{QuarantineCommand, QuarantinedArgument};
 use crate::failure::Failure;
@@ -44,6 +45,16 @@ pub(crate) fn run(vault: &Vault, command: &QuarantineCommand, output: &mut Outpu
     }
 }
 
+/// `vault squash`: parked edits said in one go, which leaves them here.
+pub(crate) fn squash(vault: &Vault, name: &str, output: &mut Output) -> Result<(), Failure> {
+    let document = document::find(vault, name)?;
+    let squashed = vault.squash(&document)?;
+    let (edits, before, after) = (squashed.edits, squashed.bytes_before, squashed.bytes_after);
+    let json =
+        json!({ "document": document.id().to_string(), "edits": edits, "bytes_before": before, "bytes_after": after });
+    output.result(format_args!("squashed {edits} edits of {name}: {before} bytes came to {after}"), &json)
+}
+
 fn list(vault: &Vault, output: &mut Output) -> Result<(), Failure> {
     let found = vault.quarantine().list()?;
     let json: Value = found.iter().map(Quarantined::json).collect();
@@ -51,11 +62,28 @@ fn list(vault: &Vault, output: &mut Output) -> Result<(), Failure> {
         return output.result("nothing is in quarantine", &json);
     }
     let mut table = Table::new(["EDIT", "DOCUMENT", "TIME", "CODE", "REASON"]);
-    for edit in &found {
+    for edit in found.iter().filter(|edit| edit.code != FateCode::SQUASHED) {
         let time = edit.unix_seconds.map_or_else(|| "-".to_owned(), iso);
         table.row([short(edit), called(edit), time, edit.code.name().to_owned(), edit.detail.clone()]);
     }
+    for (first, edits) in squashes(&found) {
+        let time = first.unix_seconds.map_or_else(|| "-".to_owned(), iso);
+        let reason = format!("{edits} edits were said in one go; `--json` lists each");
+        table.row([short(first), called(first), time, first.code.name().to_owned(), reason]);
+    }
     output.result(table, &json)
+}
+
+/// What was squashed together stands in one line: its first edit, and how many there are.
+fn squashes(found: &[Quarantined]) -> Vec<(&Quarantined, usize)> {
+    let mut groups: Vec<(&Quarantined, usize)> = Vec::new();
+    for edit in found.iter().filter(|edit| edit.code == FateCode::SQUASHED) {
+        match groups.iter_mut().find(|(first, _)| (first.document, first.culprit) == (edit.document, edit.culprit)) {
+            Some((_, edits)) => *edits += 1,
+            None => groups.push((edit, 1)),
+        }
+    }
+    groups
 }
 
 fn show(vault: &Vault, edit: &QuarantinedArgument, output: &mut Output) -> Result<(), Failure> {
@@ -70,12 +98,14 @@ fn show(vault: &Vault, edit: &QuarantinedArgument, output: &mut Output) -> Resul
         // Writing into a string does not fail.
         let _ = writeln!(text, "{name}: {value}");
     };
-    line("refused", &format!("{} ({})", found.code.name(), found.detail));
+    let became = if found.code == FateCode::SQUASHED { "kept" } else { "refused" };
+    line(became, &format!("{} ({})", found.code.name(), found.detail));
     if let Some(time) = found.unix_seconds {
         line("when", &iso(time));
     }
     if let Some(change) = found.continued_by {
-        line("goes on", &format!("in part, as change {change}"));
+        let how = if found.code == FateCode::SQUASHED { "with others" } else { "in part" };
+        line("goes on", &format!("{how}, as change {change}"));
     }
     line("remedy", found.remedy);
     match &refused {

@@ -1,0 +1,77 @@
+//! Whatever parks an edit: it stays in its document, its lane waits and no other, a person is told why and what to do, and
+//! it goes on when what decided has changed. (What a deletion, a restoration or missing changes decide is in `deleting`.)
+
+use editor_vault::{DocumentState, FateCode, Vault};
+
+use crate::inline::sight::Sight;
+use crate::recovery::{line, put, settings, settle};
+use crate::relay::Answer;
+use crate::relay::inline::InlineRelay;
+
+/// What made the relay judge otherwise.
+enum Then {
+    /// Its limits, or what it holds.
+    Limits,
+    /// The grants of the space.
+    Grants,
+}
+
+fn state(vault: &Vault) -> DocumentState {
+    settings(vault).status().unwrap().state
+}
+
+#[track_caller]
+fn check(code: FateCode, then: &Then, remedy: &str) {
+    let (sight, relay) = (Sight::new(u64::from(code.0)), InlineRelay::new(&["alice"]));
+    let vault = sight.open("laptop");
+    let mut ours = line(&vault);
+    put(&vault, "first", 1);
+    settle(&relay, &vault, &mut ours);
+    // Of grants: judged by another version than the relay has now, which is 1.
+    let judged_by = if matches!(then, Then::Grants) { 7 } else { 1 };
+    let document = settings(&vault).id();
+    relay.judge(move |push| if push.document == document { Answer::Park(code, judged_by) } else { Answer::Take });
+    put(&vault, "second", 2);
+    let note = vault.create("note", Some("elsewhere"), None).unwrap();
+    settle(&relay, &vault, &mut ours);
+
+    let name = code.name();
+    assert!(matches!(state(&vault), DocumentState::Parked { code: found, .. } if found == code), "{name}");
+    assert_eq!(settings(&vault).get("/base/second").unwrap(), Some(2.into()), "{name}: it stays in the document");
+    assert_eq!(note.status().unwrap().state, DocumentState::Synced, "{name}: no other lane waits");
+    let explained = vault.explain(&settings(&vault)).unwrap();
+    let waiting = &explained.open_batches[0];
+    assert_eq!((waiting.state, waiting.code), ("parked", Some(name)), "{name}");
+    assert!(waiting.remedy.contains(remedy), "{name}: {}", waiting.remedy);
+    assert!(explained.summary.contains(remedy), "{name}: {}", explained.summary);
+    let findings = vault.doctor().unwrap();
+    assert!(findings.iter().any(|finding| finding.code == "parked" && finding.detail.contains(name)), "{name}");
+
+    let pushed = ours.wire.len();
+    settle(&relay, &vault, &mut ours);
+    assert_eq!(ours.wire.len(), pushed, "{name}: it is not pushed again while nothing has changed");
+    relay.judge(|_| Answer::Take);
+    if matches!(then, Then::Limits) {
+        relay.state().limits_version = 2;
+    }
+    settle(&relay, &vault, &mut line(&vault));
+    assert_eq!(state(&vault), DocumentState::Synced, "{name}");
+}
+
+#[test]
+fn every_reason_to_park_is_told_with_its_remedy_and_goes_away_with_what_decided() {
+    check(FateCode::QUOTA, &Then::Limits, "have the quota raised");
+    check(FateCode::SIZE, &Then::Limits, "make the document smaller");
+    check(FateCode::SCHEMA, &Then::Limits, "wait until the relay is upgraded");
+    check(FateCode::DEVICE, &Then::Limits, "log in again on this device");
+    check(FateCode::HELD, &Then::Limits, "wait until its operator has repaired it");
+    check(FateCode::HEADS, &Then::Limits, "sync, then edit once");
+    check(FateCode::GRANT, &Then::Grants, "ask an owner of the space");
+    check(FateCode::NO_SUCH_SPACE, &Then::Grants, "ask to be let in again");
+}
+
+/// A reason of a newer relay: what it is called is not known here, and it waits like any other.
+#[test]
+fn a_reason_that_this_release_does_not_know_parks_too() {
+    check(FateCode(60), &Then::Limits, "install a newer release");
+}
