@@ -8,6 +8,7 @@ mod driver; // the loop of the thread
 #[cfg(feature = "simulation")]
 mod inline; // without a thread or a socket
 mod socket; // the connection
+mod turn; // which of several processes syncs
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -20,6 +21,7 @@ use url::Url;
 
 #[cfg(feature = "simulation")]
 pub use self::inline::{InlineSync, Step};
+use self::turn::Turn;
 use crate::error::{ConnectError, SyncError};
 use crate::vault::Vault;
 
@@ -111,6 +113,7 @@ impl Connection {
 pub(crate) struct Sync {
     thread: Mutex<Option<Running>>,
     signals: Arc<Signals>,
+    turn: Arc<Turn>,
 }
 
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 //! The loop of the sync thread: what happens becomes an input, and every effect is performed in order.
 
 use std::collections::VecDeque;
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -16,8 +16,10 @@ use super::socket::{self, Endpoint, Failure, Incoming, Socket};
 use super::{Connection, Report, Signals};
 use crate::vault::Inner;
 
-/// How often it is looked whether another process has stopped syncing this vault.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A wait for the lock that is shorter is not reported.
+const AT_ONCE: Duration = Duration::from_millis(20);
+/// How long to wait after a lock file that cannot be used.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 type Connecting = Pin<Box<dyn Future<Output = Result<Socket, Failure>> + Send>>;
 
@@ -132,29 +134,43 @@ impl Driver {
         }
     }
 
+    /// The lock of the process that syncs, as soon as the one before has ended; `None` if this one is to stop first.
     async fn wait_for_lock(&mut self) -> Option<File> {
         let path = self.core.inner.directory.join("sync.lock");
+        let turn = Arc::clone(&self.core.inner.sync.turn);
         loop {
-            let opened = File::options().create(true).truncate(false).write(true).open(&path);
-            let locked = opened.and_then(|file| match file.try_lock() {
-                Ok(()) => Ok(Some(file)),
-                Err(TryLockError::WouldBlock) => Ok(None),
-                Err(TryLockError::Error(error)) => Err(error),
-            });
-            match locked {
-                Ok(Some(file)) => return Some(file),
-                Ok(None) => self.report_waiting("another process syncs this vault"),
-                Err(error) => self.report_waiting(&format!("cannot lock {}: {error}", path.display())),
+            let mut coming = turn.wait(&path);
+            // Mostly nobody has it, and nobody need hear of a wait that is none.
+            let mut got = tokio::time::timeout(AT_ONCE, &mut coming).await.ok();
+            if got.is_none() {
+                self.report_waiting("another process syncs this vault", Duration::ZERO);
+            }
+            while got.is_none() {
+                if self.stop.load(Ordering::Acquire) {
+                    turn.give_up();
+                    return None;
+                }
+                tokio::select! {
+                    outcome = &mut coming => got = Some(outcome),
+                    () = self.signals.wake.notified() => {}
+                }
+            }
+            match got {
+                Some(Ok(Ok(file))) => return Some(file),
+                Some(Ok(Err(error))) => {
+                    self.report_waiting(&format!("cannot lock {}: {error}", path.display()), RETRY_AFTER);
+                    drop(tokio::time::timeout(RETRY_AFTER, self.signals.wake.notified()).await);
+                }
+                Some(Err(_)) | None => {} // another connection got in line
             }
             if self.stop.load(Ordering::Acquire) {
                 return None;
             }
-            drop(tokio::time::timeout(LOOK_EVERY, self.signals.wake.notified()).await);
         }
     }
 
-    fn report_waiting(&self, detail: &str) {
-        let link = Link::Waiting { detail: detail.to_owned(), retry_in: LOOK_EVERY };
+    fn report_waiting(&self, detail: &str, retry_in: Duration) {
+        let link = Link::Waiting { detail: detail.to_owned(), retry_in };
         self.signals.report(Report { status: Status { link, ..Status::default() }, saves: 0 });
     }
 }
