@@ -45,7 +45,7 @@ pub(crate) struct State {
     accounts: BTreeMap<String, AccountId>,
     spaces: BTreeMap<SpaceId, Space>,
     judge: Judge,
-    limits_version: u64,
+    pub(crate) limits_version: u64,
     pushes: Vec<Push>,
     /// Every delivery claims another chain than it has.
     lies: bool,
@@ -140,16 +140,7 @@ impl Relay {
 
     /// A change of a device that no test opens.
     pub(crate) fn append(&self, space: SpaceId, document: DocumentId, change: &document::Change) {
-        let entry = Entry {
-            kind: EntryKind::Change,
-            document,
-            hash: change.header.hash,
-            device: DeviceId([99; 16]),
-            batch: BatchId(change.header.hash.0[..16].try_into().unwrap()),
-            bytes: Some(change.bytes.clone()),
-            heads: None,
-        };
-        self.append_entry(space, entry);
+        self.append_entry(space, entry_of(document, change));
     }
 
     /// Deletes a document as another device, or purges it as the relay.
@@ -218,6 +209,18 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.shared.stop.notify_one();
         self.thread.take().map(JoinHandle::join);
+    }
+}
+
+fn entry_of(document: DocumentId, change: &document::Change) -> Entry {
+    Entry {
+        kind: EntryKind::Change,
+        document,
+        hash: change.header.hash,
+        device: DeviceId([99; 16]),
+        batch: BatchId(change.header.hash.0[..16].try_into().unwrap()),
+        bytes: Some(change.bytes.clone()),
+        heads: None,
     }
 }
 

@@ -38,6 +38,7 @@ pub struct Poison {
 /// All of it.
 pub const CORPUS: &[Poison] = &[
     Poison::new("A", FateCode::DANGEROUS, |g| vec![g.change(5, 100, vec![put("x", 1)])]),
+    Poison::new("A0", FateCode::UNDECODABLE, |g| vec![g.data(|data| data.seq = 0)]),
     Poison::new("A2", FateCode::DANGEROUS, |g| {
         vec![g.change(1, 5, vec![put("x", 1)]), g.change(2, 6, vec![put("y", 1)])]
     }),
@@ -46,11 +47,15 @@ pub const CORPUS: &[Poison] = &[
     Poison::new("O", FateCode::DANGEROUS, |g| vec![g.change(1, 1, vec![])]),
     Poison::new("O4", FateCode::DANGEROUS, |g| vec![g.change(1, 1000, vec![])]),
     Poison::new("C", FateCode::UNDECODABLE, |g| vec![g.change(1, u64::from(u32::MAX), vec![put("x", 1)])]),
+    Poison::new("C'", FateCode::UNDECODABLE, |g| {
+        vec![g.change(1, u64::from(u32::MAX), vec![put("x", 1), put("y", 1)])]
+    }),
     Poison::new("C2", FateCode::UNDECODABLE, |g| vec![g.change(1, u64::from(u32::MAX) - 2, vec![put("x", 1)])]),
     Poison::new("C3", FateCode::UNDECODABLE, |g| vec![g.change(1, limits::OP_COUNTER_MAX + 1, vec![put("x", 1)])]),
-    Poison::new("S", FateCode::DANGEROUS, |g| {
+    Poison::new("C4", FateCode::DANGEROUS, |g| {
         vec![g.change(1, 6 + g.max_op + limits::START_OP_SLACK, vec![put("x", 1)])]
     }),
+    Poison::new("S", FateCode::UNDECODABLE, |g| vec![g.data(|data| data.time = i64::MAX)]),
     Poison::new("D", FateCode::DANGEROUS, |g| {
         g.attack(vec![g.in_text(OpType::Put("q".into()), Key::Seq(ElementId::Id(g.outside())), true)])
     }),
@@ -67,15 +72,40 @@ pub const CORPUS: &[Poison] = &[
     Poison::new("G", FateCode::EQUIVOCATION, |g| {
         vec![g.change(1, 5, vec![put("x", 1)]), g.change(1, 5, vec![put("x", 2)])]
     }),
+    Poison::new("G2", FateCode::DANGEROUS, bad_after_good),
     Poison::new("H", FateCode::UNDECODABLE, flipped),
     Poison::new("I", FateCode::UNDECODABLE, |_| vec![bomb()]),
-    Poison::new("J", FateCode::UNDECODABLE, |_| vec![Data::run_of(1_000_000).chunk().into()]),
+    Poison::new("J", FateCode::UNDECODABLE, |_| vec![Data::run_of(20_000_000).chunk().into()]),
+    Poison::new("J2", FateCode::UNDECODABLE, |_| vec![Data::run_of(1_000_000).chunk().into()]),
     Poison::new("K", FateCode::DANGEROUS, |g| g.attack(g.nested(5_000))),
+    Poison::new("KH", FateCode::DANGEROUS, |g| g.attack(g.nested(290))),
+    Poison::new("KP", FateCode::DANGEROUS, |g| g.attack(g.nested(4_000))),
     Poison::new("K2", FateCode::DANGEROUS, |g| g.attack(g.nested(limits::OBJECT_DEPTH_MAX + 1))),
+    Poison::new("L", FateCode::UNDECODABLE, |g| vec![g.followed_by(b"\x85\x6f\x4a\x83 garbage")]),
+    Poison::new("L2", FateCode::UNDECODABLE, |g| vec![g.followed_by(&g.attack(vec![put("y", 2)])[0])]),
+    Poison::new("L3", FateCode::UNDECODABLE, |g| vec![g.cut()]),
     Poison::new("M", FateCode::MISSING, orphan),
     Poison::new("N", FateCode::UNDECODABLE, |g| vec![with_actor(g, 1 << 20)]),
     Poison::new("N0", FateCode::UNDECODABLE, |g| vec![with_actor(g, 0)]),
+    // A message of Automerge's own sync protocol, whose filter has no bits, or very many probes.
+    Poison::new("P", FateCode::UNDECODABLE, |_| vec![vec![0x42, 0, 0, 1, 0, 5, 1, 0, 7, 0, 0].into()]),
+    Poison::new("P2", FateCode::UNDECODABLE, |_| {
+        vec![vec![0x42, 0, 0, 1, 0, 9, 1, 10, 0x80, 0x80, 0x80, 0x80, 1, 0, 0].into()]
+    }),
+    Poison::new("U", FateCode::UNDECODABLE, |_| vec![foreign_document()]),
     Poison::new("V4", FateCode::DANGEROUS, |g| g.attack(vec![g.in_text(OpType::MarkEnd(false), Key::head(), true)])),
+];
+
+/// What the study found odd and a document may take in: whether it does or not, it is well afterwards. (Of the other
+/// letters, R is a document after a panic, which each of the above leaves behind; FORK is what `reauthor` does.)
+pub const ODD: &[Poison] = &[
+    // Debug builds of Automerge panic, others wrap.
+    Poison::new("T", FateCode::DANGEROUS, |g| {
+        let counter = OpId::new(g.max_op + 1, &ActorId::from(g.attacker.0));
+        let put = put("n", automerge::ScalarValue::counter(i64::MAX));
+        g.attack(vec![put, over("n", OpType::Increment(1), counter)])
+    }),
+    Poison::new("V3", FateCode::DANGEROUS, |g| g.attack(vec![put("nan", f64::NAN)])),
 ];
 
 impl Poison {
@@ -141,6 +171,26 @@ impl Ground {
             .collect()
     }
 
+    /// An ordinary first change of the attacker, with a field of its bytes as one likes.
+    fn data(&self, alter: impl FnOnce(&mut Data)) -> Blob {
+        let mut data = Data::run_of(1);
+        data.deps = self.heads.iter().map(|head| head.0).collect();
+        (data.actor, data.start_op) = (self.attacker.0.to_vec(), self.max_op + 1);
+        alter(&mut data);
+        data.chunk().into()
+    }
+
+    /// An ordinary change and more bytes.
+    fn followed_by(&self, more: &[u8]) -> Blob {
+        [&self.attack(vec![put("x", 1)])[0], more].concat().into()
+    }
+
+    /// An ordinary change without its last byte.
+    fn cut(&self) -> Blob {
+        let bytes = self.attack(vec![put("x", 1)])[0].to_vec();
+        bytes[..bytes.len() - 1].to_vec().into()
+    }
+
     fn change(&self, seq: u64, start_op: u64, ops: Vec<Op>) -> Blob {
         Forged::by(self.attacker, seq, start_op, &self.heads, ops).blob()
     }
@@ -165,6 +215,21 @@ fn repeated_counters(ground: &Ground) -> Vec<Blob> {
     let deps = [hash(&first)];
     let second = Forged::by(ground.attacker, 2, ground.max_op + 1, &deps, vec![put("y", 2)]);
     vec![first, second.blob()]
+}
+
+fn bad_after_good(ground: &Ground) -> Vec<Blob> {
+    let good = ground.change(1, ground.max_op + 1, vec![put("x", 1)]);
+    let bad = vec![over("k", OpType::Delete, ground.outside())];
+    let bad = Forged::by(ground.attacker, 2, ground.max_op + 2, &[hash(&good)], bad).blob();
+    vec![good, bad]
+}
+
+/// A whole document where a change should be.
+fn foreign_document() -> Blob {
+    let mut document = automerge::AutoCommit::new().with_actor(ActorId::from([8; 16]));
+    let put = automerge::transaction::Transactable::put(&mut document, automerge::ROOT, "x", 1);
+    assert!(put.is_ok(), "a value at the root");
+    document.save().into()
 }
 
 fn flipped(ground: &Ground) -> Vec<Blob> {

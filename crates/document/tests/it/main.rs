@@ -13,5 +13,6 @@ mod sealing;
 mod seeds;
 mod snapshots;
 mod speed;
+mod squash;
 
 use document::forge; // changes as an attacker would write them

@@ -3,7 +3,7 @@
 
 use automerge::ScalarValue;
 use automerge::legacy::OpType;
-use document::forge::poison::{CORPUS, Ground, Poison, over};
+use document::forge::poison::{CORPUS, Ground, ODD, Poison, over};
 use document::{ApplyError, Document, limits};
 use serde_json::json;
 use sync_wire::{Blob, ChangeHash, FateCode};
@@ -46,6 +46,32 @@ fn every_poison_is_refused_with_its_code() {
     for poison in CORPUS {
         check(poison.id);
     }
+}
+
+#[test]
+fn what_is_odd_and_no_poison_leaves_a_document_that_is_well() {
+    for odd in ODD {
+        let mut victim = victim();
+        let changes = (odd.make)(&victim.ground);
+        match victim.document.apply(&changes) {
+            Ok(applied) => assert_eq!(applied.new, 1, "{}", odd.id),
+            Err(error) => assert_eq!(error.code(), odd.code, "{}: {error}", odd.id),
+        }
+        drop(victim.document.value());
+        let (heads, next) = (victim.document.heads(), victim.document.max_op() + 1);
+        victim.document.apply(&[Forged::new(3, 1, next, &heads, vec![put("honest", 1)]).blob()]).unwrap();
+        assert_eq!(Document::load(&victim.document.snapshot().unwrap()).unwrap().heads(), victim.document.heads());
+    }
+}
+
+#[test]
+fn every_letter_of_the_study_is_here() {
+    let all: std::collections::BTreeSet<&str> = CORPUS.iter().chain(ODD).map(|poison| poison.id).collect();
+    let letters = "A A0 A2 B C C' C2 D E E2 E3 F F2 F3 F4 G G2 H I J J2 K KH KP L L2 L3 M N N0 O P P2 S T U V3 V4 W";
+    for letter in letters.split(' ') {
+        assert!(all.contains(letter), "{letter}");
+    }
+    assert_eq!(all.len(), CORPUS.len() + ODD.len(), "each has a letter of its own");
 }
 
 #[test]
@@ -110,6 +136,18 @@ fn a_poison_among_honest_changes_takes_none_of_them_along() {
         victim.document.apply(&mixed).unwrap_err();
         assert_eq!(victim.document.apply(&[good]).unwrap().new, 1, "{}", poison.id);
     }
+}
+
+#[test]
+fn a_change_may_start_so_far_beyond_its_document_and_no_farther() {
+    let jumped = |by: u64| {
+        let mut victim = victim();
+        let start = victim.ground.max_op + 1 + by;
+        let jumped = Forged::new(2, 1, start, &victim.ground.heads, vec![put("x", 1)]).blob();
+        victim.document.apply(&[jumped]).map_err(|error| error.code())
+    };
+    jumped(limits::START_OP_SLACK).unwrap();
+    assert_eq!(jumped(limits::START_OP_SLACK + 1).unwrap_err(), FateCode::DANGEROUS);
 }
 
 #[test]

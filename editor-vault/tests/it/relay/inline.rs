@@ -6,8 +6,8 @@ use editor_vault::simulation::{InlineSync, Step};
 use sync_core::client::{Effect, Input};
 
 use super::{
-    Answer, Push, RelayFrame, Session, Shared, State, decode_device_frame, decode_relay_frame, encode_device_frame,
-    encode_relay_frame,
+    Answer, DocumentId, Push, RelayFrame, Session, Shared, State, decode_device_frame, decode_relay_frame,
+    encode_device_frame, encode_relay_frame,
 };
 
 /// A relay that nobody serves.
@@ -46,6 +46,14 @@ impl InlineRelay {
         let account = self.shared.account(token);
         let state = self.state();
         state.spaces.values().filter(|space| space.members.contains(&account)).map(|space| space.entries.len()).sum()
+    }
+
+    /// A change of a device that no test opens, in the personal space of an account.
+    pub(crate) fn append(&self, token: &str, document: DocumentId, change: &document::Change) {
+        let account = self.shared.account(token);
+        let mut state = self.state();
+        let space = state.spaces.values_mut().find(|space| space.members.contains(&account)).unwrap();
+        space.append(super::entry_of(document, change));
     }
 
     /// Feeds an input and lets device and relay talk until both are silent. `before` hears every effect.
