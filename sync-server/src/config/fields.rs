@@ -75,7 +75,7 @@ macro_rules! sections {
             /// Every section with its description, in order.
             #[must_use]
             pub fn sections() -> Vec<(&'static str, String)> {
-                vec![$((stringify!($section), concat!($($section_doc, "\n",)*).trim().to_owned()),)*]
+                vec![$((stringify!($section), concat!($($section_doc, "\n",)*).trim().replace("\n ", "\n")),)*]
             }
 
             /// Every field, in order.
