@@ -82,8 +82,8 @@ sections! {
         /// What one account and one document may have, and how fast. None of it loses an edit: what does not fit waits
         /// on its device, and says why. See also `docs/limits.md`.
         limits: AccountLimits {
-            /// Bytes of changes that an account's devices may have in logs; `sync-server account quota` gives one account
-            /// another number. What goes beyond is parked as `quota`.
+            /// Bytes of changes that an account's devices may have in logs; `sync-server account quota` gives one
+            /// account another number. What goes beyond is parked as `quota`.
             account_bytes_max: u64 = 1_073_741_824,
             /// Bytes of the changes of one document. What goes beyond is parked as `quota`.
             document_bytes_max: u64 = 268_435_456,

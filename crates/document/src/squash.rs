@@ -1,5 +1,5 @@
-//! Says in one go what many edits have said (PROTOCOL §5): a paste that no relay takes, and its deletion, come to nothing
-//! together, and a lane of a thousand keystrokes comes to one change.
+//! Says in one go what many edits have said (PROTOCOL §5): a paste that no relay takes, and its deletion, come to
+//! nothing together, and a lane of a thousand keystrokes comes to one change.
 //!
 //! The result is a pure function of the edits and what they rest on, never of how much else its holder knows, so that
 //! two copies of a vault which squash the same edits make the same bytes.

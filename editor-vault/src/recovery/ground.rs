@@ -8,8 +8,8 @@ use sync_wire::{Actor, Blob, ChangeHash};
 use crate::error::StorageError;
 use crate::storage::{ChangeRow, Origin, Tx};
 
-/// Every change of a document that is part of it, those inside the relay's snapshot included. An error of the second kind
-/// says why they cannot be read.
+/// Every change of a document that is part of it, those inside the relay's snapshot included. An error of the second
+/// kind says why they cannot be read.
 pub(crate) fn known_changes(tx: &Tx<'_>, document: i64) -> Result<Result<Vec<Change>, String>, StorageError> {
     let (base, rows) = read(tx, document)?;
     Ok(base.and_then(|base| {

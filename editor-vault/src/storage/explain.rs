@@ -61,8 +61,8 @@ impl Tx<'_> {
         Ok(totals)
     }
 
-    /// At most `limit` batches that wait, are parked or were refused, the oldest first. What was squashed has been said,
-    /// and may be very much.
+    /// At most `limit` batches that wait, are parked or were refused, the oldest first. What was squashed has been
+    /// said, and may be very much.
     pub(crate) fn open_batches(&self, document: i64, limit: usize) -> Result<Vec<OpenBatch>, StorageError> {
         self.all(
             "SELECT batch, kind, state, code, detail, culprit, hashes FROM batches

@@ -1,7 +1,7 @@
 //! Whose turn it is to sync a vault that several processes have open: that of whoever holds the lock of one file.
 //!
-//! Whoever wants it waits inside the kernel, which gives it on in the moment in which its holder ends, however it ends. A
-//! thread that waits there cannot be called back, so there is at most one for each vault, and what it gets when
+//! Whoever wants it waits inside the kernel, which gives it on in the moment in which its holder ends, however it ends.
+//! A thread that waits there cannot be called back, so there is at most one for each vault, and what it gets when
 //! nobody wants it any more it gives back at once.
 
 use std::fs::File;

@@ -1,5 +1,6 @@
-//! Whatever parks an edit: it stays in its document, its lane waits and no other, a person is told why and what to do, and
-//! it goes on when what decided has changed. (What a deletion, a restoration or missing changes decide is in `deleting`.)
+//! Whatever parks an edit: it stays in its document, its lane waits and no other, a person is told why and what to do,
+//! and it goes on when what decided has changed. What a deletion, a restoration or missing changes decide is in
+//! `deleting`.
 
 use editor_vault::{DocumentState, FateCode, Vault};
 

@@ -1,7 +1,7 @@
 //! How much of the logs an account has filled, and how much it may.
 //!
-//! Counted with every append, in its transaction. Deletions and what marks them cost nothing: whoever is at the limit can
-//! still make room, and has it again when what he deleted is purged.
+//! Counted with every append, in its transaction. Deletions and what marks them cost nothing: whoever is at the limit
+//! can still make room, and has it again when what he deleted is purged.
 
 use rusqlite::{Connection, OptionalExtension, params};
 use sync_wire::AccountId;

@@ -40,7 +40,8 @@ pub enum Input {
         /// Whether there are more after the last of them.
         more: bool,
     },
-    /// Answers [`Effect::ApplyGrants`], [`Effect::ApplyGrant`] and [`Effect::ApplyLimits`]: where the device stands now in every granted space.
+    /// Answers [`Effect::ApplyGrants`], [`Effect::ApplyGrant`] and [`Effect::ApplyLimits`]: where the device stands now
+    /// in every granted space.
     GrantsApplied(Vec<Cursor>),
     /// Answers [`Effect::CommitDelivery`] and [`Effect::CommitBootstrap`]: durable.
     Committed {

@@ -173,8 +173,8 @@ impl Peer {
         .boxed()
     }
 
-    /// Every grant as it is now, and what decides where none does, after asking whether token and device still are what they were: a change between the
-    /// upgrade and the first hint would otherwise be missed.
+    /// Every grant as it is now, and what decides where none does, after asking whether token and device still are what
+    /// they were: a change between the upgrade and the first hint would otherwise be missed.
     async fn grants(&self, device: DeviceId, cursors: Vec<Cursor>) -> Result<(Vec<Grant>, u64), Failure> {
         let (account, token) = (self.caller.account(), self.caller.token());
         let asked = self.app.access.generation();
