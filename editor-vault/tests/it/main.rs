@@ -13,7 +13,6 @@ mod killed; // processes that end without warning
 mod listing; // what is in a vault
 mod login; // from a local space to an account
 mod memory; // what stays loaded
-mod model; // any of these in any order, against a model
 mod offering; // a relay that lost the end of a log
 mod parking; // what waits for something that no time brings
 mod poison; // changes that harm Automerge, out of a log

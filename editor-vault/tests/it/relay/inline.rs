@@ -37,10 +37,6 @@ impl InlineRelay {
         self.state().judge = Box::new(judge);
     }
 
-    pub(crate) fn set_limits_version(&self, version: u64) {
-        self.state().limits_version = version;
-    }
-
     /// How many entries the log of an account's personal space has.
     pub(crate) fn entries(&self, token: &str) -> usize {
         let account = self.shared.account(token);
