@@ -1,5 +1,5 @@
-//! What a relay cannot take now waits on its device, says why and what to do, and goes on when that has changed: with the
-//! real programs, for what an administrator can bring about.
+//! What a relay cannot take now waits on its device, says why and what to do, and goes on when that has changed: with
+//! the real programs, for what an administrator can bring about.
 
 use anyhow::Result;
 use system_tests::Device;
