@@ -59,14 +59,18 @@ const COLUMNS: &str = "d.id, d.type, d.title, d.title_is_stale, d.deleted, d.hel
 
 impl Tx<'_> {
     pub(crate) fn document(&self, space: SpaceId, id: DocumentId) -> Result<Option<DocumentRow>, StorageError> {
-        self.one(
-            &format!(
-                "SELECT {COLUMNS} FROM documents d JOIN spaces s ON s.id = d.space
-                 WHERE (s.space = ?1 OR s.alias = ?1) AND d.document = ?2"
-            ),
-            [&space.0, &id.0],
-            |row| read_document(row, 0),
-        )
+        // One after the other: with OR, SQLite would collect the rows of both in a table of its own.
+        let by = |column: &str| {
+            self.one(
+                &format!(
+                    "SELECT {COLUMNS} FROM spaces s JOIN documents d ON d.space = s.id AND d.document = ?2
+                     WHERE s.{column} = ?1"
+                ),
+                [&space.0, &id.0],
+                |row| read_document(row, 0),
+            )
+        };
+        by("space")?.map_or_else(|| by("alias"), |found| Ok(Some(found)))
     }
 
     /// The row of a document, made if it is not there.
@@ -111,15 +115,15 @@ impl Tx<'_> {
         type_name: Option<&str>,
         bytes: usize,
     ) -> Result<i64, StorageError> {
-        // Generation 1: whoever looked before it was here has generation 0 in memory.
-        let new = self.one(
+        // Generation 1: whoever looked before it was here has generation 0 in memory. The row's number is asked for
+        // afterwards: RETURNING would collect its answer in a table of its own, which takes as long as the rest.
+        let new = self.execute(
             "INSERT INTO documents (space, document, type, bytes, generation) VALUES (?1, ?2, ?3, ?4, 1)
-             ON CONFLICT DO NOTHING RETURNING id",
+             ON CONFLICT DO NOTHING",
             params![space.row, id.0, type_name, i64::try_from(bytes).unwrap_or(i64::MAX)],
-            |row| row.get(0),
         )?;
-        if let Some(row) = new {
-            return Ok(row);
+        if new > 0 {
+            return Ok(self.connection().last_insert_rowid());
         }
         let place = self.ensure_document(space, id, type_name)?;
         self.drop_local_snapshot(place.row)?;

@@ -1,8 +1,8 @@
 //! Walks a document chunk before Automerge loads it: every column inflated with a cap and counted without expanding.
 
 use std::borrow::Cow;
-use std::io::Read as _;
 
+use flate2::{Decompress, FlushDecompress, Status};
 use sync_wire::{Actor, ChangeHash};
 
 use super::{Column, Fault, HeaderError, Reader, at_most, chunk_type, open_chunk, walk_column};
@@ -12,6 +12,8 @@ use crate::seed::Seed;
 const TYPE_DOCUMENT: u8 = 0;
 /// Set in a column's number if its bytes are deflated.
 const DEFLATED: u32 = 8;
+/// Room that is made at least for what a column inflates to.
+const INFLATED_STEP_BYTES: usize = 1024;
 /// Automerge writes fewer; this bounds the table.
 const COLUMNS_MAX: u64 = 64;
 /// In the table of changes: who wrote each.
@@ -45,7 +47,7 @@ fn inspect(bytes: &[u8]) -> Result<Outline, Fault> {
     let seeds = read_seed_actors(&mut reader)?;
     let mut outline = Outline { heads: read_heads(&mut reader)?, changes: 0, root_types: Vec::new() };
     let (changes, operations) = (read_table(&mut reader)?, read_table(&mut reader)?);
-    let mut room = SNAPSHOT_INFLATED_BYTES_MAX as u64;
+    let mut room = Room { bytes: SNAPSHOT_INFLATED_BYTES_MAX as u64, inflater: None };
     for (spec, length) in changes {
         let column = Inflated::take(&mut reader, spec, length, &mut room)?;
         let values = column.count()?;
@@ -114,12 +116,12 @@ struct Inflated<'a> {
 
 impl<'a> Inflated<'a> {
     /// Takes the next column, and what it needs from the room for all of them.
-    fn take(reader: &mut Reader<'a>, spec: u32, length: u64, room: &mut u64) -> Result<Self, Fault> {
+    fn take(reader: &mut Reader<'a>, spec: u32, length: u64, room: &mut Room) -> Result<Self, Fault> {
         let stored = reader.take(length_of(length), "columns")?;
-        let bytes = if spec & DEFLATED == 0 { Cow::Borrowed(stored) } else { Cow::Owned(inflate(stored, *room)?) };
+        let bytes = if spec & DEFLATED == 0 { Cow::Borrowed(stored) } else { Cow::Owned(room.inflate(stored)?) };
         let (length, limit) = (bytes.len() as u64, SNAPSHOT_INFLATED_BYTES_MAX as u64);
-        at_most("the inflated size in bytes", length + limit - *room, limit)?;
-        *room -= length;
+        at_most("the inflated size in bytes", length + limit - room.bytes, limit)?;
+        room.bytes -= length;
         Ok(Self { spec: spec & !DEFLATED, bytes })
     }
 
@@ -146,12 +148,32 @@ impl<'a> Inflated<'a> {
     }
 }
 
-/// Inflates at most one byte more than there is room for.
-fn inflate(bytes: &[u8], room: u64) -> Result<Vec<u8>, Fault> {
-    let mut inflated = Vec::new();
-    flate2::bufread::DeflateDecoder::new(bytes)
-        .take(room + 1)
-        .read_to_end(&mut inflated)
-        .map_err(|_| Fault::Deflate)?;
-    Ok(inflated)
+/// What the columns that are still to come may take, expanded.
+struct Room {
+    bytes: u64,
+    /// Made for the first column that needs it: to make one costs more than to inflate most columns.
+    inflater: Option<Decompress>,
+}
+
+impl Room {
+    /// Inflates at most twice what there is room for.
+    fn inflate(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+        let inflater = self.inflater.get_or_insert_with(|| Decompress::new(false));
+        inflater.reset(false);
+        let room = usize::try_from(self.bytes + 1).unwrap_or(usize::MAX);
+        let mut inflated = Vec::with_capacity(INFLATED_STEP_BYTES.max(bytes.len() * 3).min(room));
+        loop {
+            let taken = usize::try_from(inflater.total_in()).unwrap_or(usize::MAX);
+            let rest = bytes.get(taken..).unwrap_or_default();
+            let (before, capacity) = (inflated.len(), inflated.capacity());
+            let status = inflater.decompress_vec(rest, &mut inflated, FlushDecompress::None);
+            match status.map_err(|_| Fault::Deflate)? {
+                Status::StreamEnd => return Ok(inflated),
+                _ if inflated.len() as u64 > self.bytes => return Ok(inflated), // which its taker refuses
+                _ if inflated.len() == capacity => inflated.reserve(capacity),
+                _ if inflated.len() == before && inflater.total_in() == taken as u64 => return Err(Fault::Deflate),
+                _ => {}
+            }
+        }
+    }
 }

@@ -29,6 +29,8 @@ struct Page {
 struct Pending {
     key: i64,
     id: DocumentId,
+    /// Of its entries.
+    last: Position,
     within: Within,
 }
 
@@ -67,13 +69,14 @@ impl Reader {
 
     fn next_document(&self, log: &LogEnd, cursor: &BootstrapCursor) -> Result<Option<Pending>, StorageError> {
         let mut statement = self.connection.prepare_cached(
-            "SELECT document_key, id FROM documents
+            "SELECT document_key, id, last_position FROM documents
              WHERE space_key = ?1 AND id > ?2 AND first_position <= ?3 ORDER BY id LIMIT 1",
         )?;
         // The empty blob sorts before every id.
         let after: &[u8] = cursor.after.as_ref().map_or(&[], |id| &id.0[..]);
         let found = statement.query_row(params![log.space_key, after, cursor.at.0.cast_signed()], |row| {
-            Ok(Pending { key: row.get(0)?, id: DocumentId(row.get(1)?), within: cursor.within })
+            let last = Position(unsigned(row, 2)?);
+            Ok(Pending { key: row.get(0)?, id: DocumentId(row.get(1)?), last, within: cursor.within })
         });
         Ok(found.optional()?)
     }
@@ -107,7 +110,9 @@ impl Reader {
                 }
             },
         };
-        let rest = self.add_entries(log, document, after, at, &mut part, page)?;
+        // Most documents end with their snapshot.
+        let rest =
+            if document.last > after { self.add_entries(log, document, after, at, &mut part, page)? } else { None };
         part.complete = rest.is_none();
         page.documents.push(part);
         Ok(rest)
