@@ -261,7 +261,8 @@ impl Drop for Next {
         if self.began.elapsed() * 2 < self.shared.slow_after {
             waiting.slow.remove(&self.key);
         }
-        let waits_again = waiting.changes.contains_key(&self.key);
+        // A document may have changed its lane, whose worker does not know yet that it wants a snapshot.
+        let waits_again = waiting.changes.contains_key(&self.key) || waiting.tails.contains_key(&self.key);
         let is_slow = waiting.slow.contains(&self.key);
         drop(waiting);
         if waits_again {
@@ -346,6 +347,8 @@ impl Shared {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     const SPACE: SpaceId = SpaceId([1; 16]);
@@ -453,6 +456,18 @@ mod tests {
         queue.want_snapshot(SPACE, A);
         assert!(queue.take_rested(before, Lane::Fast).is_err_and(|due| due >= Some(before + QUIET)));
         assert_eq!(queue.take_rested(later + QUIET, Lane::Fast).unwrap().task(), Task::Snapshot);
+    }
+
+    #[test]
+    fn a_document_that_leaves_the_slow_lane_is_announced_to_the_fast_one_with_its_wish_for_a_snapshot() {
+        let queue = queue();
+        queue.mark_slow((SPACE, A));
+        queue.add(SPACE, A, 1);
+        let check = queue.take_rested(Instant::now(), Lane::Slow).unwrap();
+        queue.want_snapshot(SPACE, A);
+        drop(check); // it was quick
+        assert!(queue.shared.filled.notified().now_or_never().is_some(), "nobody of the fast lane would look");
+        assert_eq!(queue.take_rested(Instant::now() + QUIET, Lane::Fast).unwrap().task(), Task::Snapshot);
     }
 
     #[tokio::test]

@@ -53,7 +53,12 @@ pub(super) async fn check_document(app: &App, space: SpaceId, document: Document
     let mut checkout = app.checker.checkout(space, document).await;
     for _ in 0..MOVED_MAX {
         let Some(state) = app.storage.document(space, document).await? else { return Ok(()) };
-        if state.held.is_some() || state.is_checked() {
+        if state.held.is_some() {
+            return Ok(());
+        }
+        if state.is_checked() {
+            // The check before this one took in what it waited for; it had more to come, and asked for no snapshot.
+            want_snapshot(app, &state, false);
             return Ok(());
         }
         match bring_to(app, &mut checkout, &state).await {
