@@ -19,9 +19,6 @@ use crate::sources::random16;
 use crate::storage::{DocumentPlace, NewBatch, NewChange, Placed, Scope, Tx};
 use crate::vault::Inner;
 
-/// Texts of documents up to this size are looked at for a title on every commit; others when somebody lists them.
-const TITLE_BYTES_MAX: usize = 64 << 10;
-
 /// Everything that one transaction stores.
 struct LocalCommit {
     space: SpaceId,
@@ -114,7 +111,7 @@ impl Inner {
             space: loaded.space,
             document: loaded.id,
             type_name: state.type_name.clone(),
-            title: self.cheap_title(state),
+            title: self.title(state),
             seeds: sealed.seeds.into_iter().map(batch).collect(),
             changes: sealed.changes.into_iter().map(batch).collect(),
             writing,
@@ -124,10 +121,10 @@ impl Inner {
         }
     }
 
-    fn cheap_title(&self, state: &mut State) -> Option<Option<String>> {
+    fn title(&self, state: &mut State) -> Option<Option<String>> {
         let schema = self.schemas.get(state.type_name.as_deref()?)?;
         let document = Loaded::in_memory(state)?;
-        (document.bytes_estimate() <= TITLE_BYTES_MAX).then(|| schema.title(&document.value()))
+        Some(schema.title_from(|path| document.get(path)))
     }
 
     /// Runs on the writer's thread, after COMMIT.

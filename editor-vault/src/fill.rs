@@ -180,7 +180,8 @@ impl Inner {
     fn wait_for_quiet(&self, uses: &mut Option<u64>) {
         for _ in 0..PAUSES_MAX {
             let before = uses.replace(self.shelf.uses());
-            if before == *uses || self.filler.is_stopped() {
+            let is_quiet = before == *uses && !self.shelf.is_loading();
+            if is_quiet || self.filler.is_stopped() {
                 return;
             }
             self.filler.pause();
@@ -230,7 +231,7 @@ impl Inner {
 }
 
 /// On Linux niceness belongs to a thread; elsewhere it would be the whole process that gives way.
-fn give_way() {
+pub(crate) fn give_way() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {
         tracing::debug!("The filler keeps its priority: {error}");

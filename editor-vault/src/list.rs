@@ -1,8 +1,10 @@
 //! What is in the vault, without loading it.
 //!
-//! Titles are kept per commit where that is cheap; the others are found out here, once, and kept.
+//! Titles are kept with every commit of our own; those of documents that others moved are found out here, once, and
+//! kept.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use sync_wire::{DocumentId, SpaceId};
 
@@ -125,7 +127,7 @@ struct Found {
 
 impl Inner {
     /// Finds out titles that are not known, and keeps them.
-    fn find_titles<'r>(&self, rows: impl Iterator<Item = &'r mut ListRow>) {
+    fn find_titles<'r>(self: &Arc<Self>, rows: impl Iterator<Item = &'r mut ListRow>) {
         let mut found = Vec::new();
         document::on_roomy_stack(|| rows.for_each(|row| row.document.title = self.find_title(row, &mut found)));
         if !found.is_empty() {
@@ -137,11 +139,12 @@ impl Inner {
     }
 
     /// Loads a document whose title is not known. One that cannot be put together has none.
-    fn find_title(&self, row: &ListRow, found: &mut Vec<Found>) -> Option<String> {
+    fn find_title(self: &Arc<Self>, row: &ListRow, found: &mut Vec<Found>) -> Option<String> {
         let schema = self.schemas.get(row.document.type_name.as_deref()?)?;
         let loaded = self.shelf.place(row.space, row.id);
         let mut state = loaded.lock();
-        let title = schema.title(&loaded.current(self, &mut state, Look::File).ok()?.value());
+        let document = loaded.current(self, &mut state, Look::File).ok()?;
+        let title = schema.title_from(|path| document.get(path));
         let stored = state.stored.as_ref().filter(|_| !loaded.has_unsaved())?;
         found.push(Found { row: stored.row, at: stored.moved, title: title.clone() });
         title

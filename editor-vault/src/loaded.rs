@@ -6,6 +6,7 @@
 
 mod arrival; // what was just stored, without reading it again
 mod gather; // the same for large documents, later and together
+mod keep; // a snapshot for the next load
 mod load; // rows -> a document
 mod shelf; // which are in memory
 
@@ -205,7 +206,7 @@ impl Loaded {
     /// The document as current as asked for.
     pub(crate) fn current<'s>(
         &self,
-        inner: &Inner,
+        inner: &Arc<Inner>,
         state: &'s mut State,
         look: Look,
     ) -> Result<&'s mut Document, ReadError> {
@@ -217,6 +218,7 @@ impl Loaded {
             state.document = None;
         }
         if state.document.is_none() {
+            let _loading = inner.shelf.loading();
             load::load(inner, self, state)?;
             self.weigh(state);
         }

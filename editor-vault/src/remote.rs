@@ -61,7 +61,7 @@ impl Inner {
     }
 
     /// Lets a document that is in memory take in what the file has more, and hints its watchers.
-    pub(crate) fn look_at_file(&self, loaded: &Loaded) {
+    pub(crate) fn look_at_file(self: &Arc<Self>, loaded: &Loaded) {
         let mut state = loaded.lock();
         loaded.mark_stale();
         // A document that is not loaded stays so; one that cannot be read says so to whoever reads it.

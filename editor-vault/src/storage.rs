@@ -55,7 +55,7 @@ use crate::error::StorageError;
 
 /// Connections for reading that are kept open. As many are made as threads read at once; to make one takes longer than
 /// to read, so a crowd of threads keeps its own.
-const READERS_KEPT: usize = 16;
+const READERS_KEPT: usize = 64;
 
 /// The file of a vault.
 #[derive(Debug)]

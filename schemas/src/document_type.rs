@@ -110,7 +110,16 @@ impl DocumentType {
     /// What people call a document with this stored value, such as the name of a note.
     #[must_use]
     pub fn title(&self, value: &Value) -> Option<String> {
-        value.pointer(self.title.as_deref()?)?.as_str().map(str::to_owned)
+        self.title_from(|path| value.pointer(path).cloned())
+    }
+
+    /// As [`Self::title`], of a document of which `get` reads one stored value: the rest need not be put together.
+    #[must_use]
+    pub fn title_from(&self, get: impl FnOnce(&str) -> Option<Value>) -> Option<String> {
+        match get(self.title.as_deref()?)? {
+            Value::String(title) => Some(title),
+            _ => None,
+        }
     }
 
     /// The edit that makes a new document: the defaults of the schema, and its title if the type has one.

@@ -17,7 +17,7 @@ use crate::storage::DocumentRow;
 use crate::vault::Inner;
 
 /// Smaller documents take in what came at once: that is quicker than to wake another thread.
-const GATHER_BYTES_MIN: usize = 1 << 20;
+pub(super) const GATHER_BYTES_MIN: usize = 1 << 20;
 /// How often a copy catches up with edits that were saved meanwhile before the document waits for it.
 const ROUNDS_MAX: usize = 16;
 

@@ -7,12 +7,13 @@
 //! cannot be applied safely makes the document *held*, with all that it can show, and others go on.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use document::{ApplyError, Change, Document, HeaderError, LoadError, Snapshot};
 use sync_wire::{Blob, ChangeHash};
 
-use super::{Loaded, State};
+use super::{Loaded, State, keep};
 use crate::error::{ReadError, StorageError};
 use crate::storage::{ChangeRow, DocumentRow, Origin, SnapshotRow};
 use crate::vault::Inner;
@@ -25,11 +26,11 @@ const COMES_AGAIN: &str = "its changes come again with the next connection to th
 const CULPRITS_MAX: usize = 16;
 
 /// Loads a document from the file.
-pub(super) fn load(inner: &Inner, loaded: &Loaded, state: &mut State) -> Result<(), ReadError> {
+pub(super) fn load(inner: &Arc<Inner>, loaded: &Loaded, state: &mut State) -> Result<(), ReadError> {
     let stored = inner.storage.read(|tx| tx.document(loaded.space, loaded.id))?;
     state.type_name =
         stored.as_ref().and_then(|row| row.type_name.clone()).or_else(|| inner.well_known_type(loaded.id));
-    state.lineage = std::sync::Arc::default();
+    state.lineage = Arc::default();
     let Some(row) = &stored else {
         let type_name = state.type_name.clone();
         let missing = || ReadError::NotFound { space: loaded.space, document: loaded.id };
@@ -45,7 +46,7 @@ pub(super) fn load(inner: &Inner, loaded: &Loaded, state: &mut State) -> Result<
     state.type_name = corrected.or_else(|| state.type_name.take());
     let taken = take_in(&mut document, rows, base.through, &|hash| has_no_fate(inner, row, hash));
     if taken.applied > SNAPSHOT_AFTER_CHANGES && taken.held.is_none() && taken.is_complete {
-        store_snapshot(inner, row, &document, taken.through);
+        keep::keep(inner, row, &document, taken.through);
     }
     finish(inner, loaded, row, &taken);
     state.generation = row.moved.generation;
@@ -259,19 +260,4 @@ fn finish(inner: &Inner, loaded: &Loaded, row: &DocumentRow, taken: &Taken) {
     let document = row.row;
     inner.storage.submit::<_, StorageError>(move |tx| tx.set_held(document, Some(&reason)), |_| ());
     inner.hint(loaded.space, loaded.id);
-}
-
-/// Keeps what was put together, so that the next load is quick. Derived: losing it costs time only.
-fn store_snapshot(inner: &Inner, row: &DocumentRow, document: &Document, through: i64) {
-    let Ok(snapshot) = document.snapshot() else { return };
-    let stored = SnapshotRow { origin: Origin::Local, through, snapshot };
-    let (document, generation) = (row.row, row.moved.generation);
-    inner.storage.submit::<_, StorageError>(
-        move |tx| {
-            // Rows may have been excluded since: then it holds what the document no longer has.
-            let unchanged = tx.generation(document)? == generation;
-            if unchanged { tx.put_snapshot(document, &stored) } else { Ok(()) }
-        },
-        |_| (),
-    );
 }

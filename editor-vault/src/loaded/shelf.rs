@@ -1,7 +1,7 @@
 //! Which documents are in memory. Bounded by bytes: the least used ones go first, those with unsaved edits never.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sync_wire::{DocumentId, SpaceId};
@@ -16,12 +16,33 @@ pub(crate) struct Shelf {
     bytes_max: usize,
     bytes: Arc<AtomicUsize>,
     clock: AtomicU64,
+    /// Documents that are being put together for somebody who waits.
+    loading: AtomicUsize,
+    /// Whether a snapshot of a large document is being made.
+    is_keeping: AtomicBool,
     places: Mutex<Places>,
+}
+
+/// Somebody waits for a document, until this is dropped.
+#[derive(Debug)]
+pub(super) struct Loading<'s>(&'s Shelf);
+
+impl Drop for Loading<'_> {
+    fn drop(&mut self) {
+        self.0.loading.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 impl Shelf {
     pub(crate) fn new(bytes_max: usize) -> Self {
-        Self { bytes_max, bytes: Arc::default(), clock: AtomicU64::new(1), places: Mutex::default() }
+        Self {
+            bytes_max,
+            bytes: Arc::default(),
+            clock: AtomicU64::new(1),
+            loading: AtomicUsize::new(0),
+            is_keeping: AtomicBool::new(false),
+            places: Mutex::default(),
+        }
     }
 
     /// The place of a document, loaded or not. `space` is resolved.
@@ -44,6 +65,26 @@ impl Shelf {
     pub(crate) fn is_gathering(&self) -> bool {
         let places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         places.values().any(|place| place.is_gathering())
+    }
+
+    /// Says that a document is being put together.
+    pub(super) fn loading(&self) -> Loading<'_> {
+        self.loading.fetch_add(1, Ordering::AcqRel);
+        Loading(self)
+    }
+
+    /// Whether a snapshot of a large document may be made now; then [`Self::end_keeping`] must follow.
+    pub(super) fn begin_keeping(&self) -> bool {
+        !self.is_keeping.swap(true, Ordering::AcqRel)
+    }
+
+    pub(super) fn end_keeping(&self) {
+        self.is_keeping.store(false, Ordering::Release);
+    }
+
+    /// Whether somebody waits for a document.
+    pub(crate) fn is_loading(&self) -> bool {
+        self.loading.load(Ordering::Acquire) > 0
     }
 
     /// Counts how often a document was wanted.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use editor_vault::{Document, Vault};
 
-use crate::house::{House, SOON};
+use crate::house::{House, SOON, count};
 use crate::relay::Relay;
 use crate::syncing::{connect, dangling, sync, until};
 
@@ -121,4 +121,26 @@ fn a_change_that_cannot_be_applied_harms_nothing_that_was_gathered_with_it() {
     sync(&desktop, &relay, "alice");
     assert_eq!(letters(&body(&theirs), 'z'), 5);
     assert_eq!(theirs.edit(|draft| draft.splice("/body", 0, 0, "v")).unwrap_err().code(), "held");
+}
+
+#[test]
+fn a_large_document_of_many_edits_is_kept_as_a_snapshot_while_its_reader_goes_on() {
+    let house = House::new();
+    let laptop = house.open("laptop");
+    let note = laptop.create("note", Some("large"), None).unwrap();
+    note.edit(|draft| draft.replace_text("/body", &"x".repeat(LARGE))).unwrap();
+    write(&note, 501);
+    let written = body(&note);
+    drop((note, laptop));
+
+    let again = house.open("laptop");
+    let (note, file) = (again.find("large").unwrap(), again.file().to_path_buf());
+    assert_eq!(body(&note), written);
+    note.edit(|draft| draft.splice("/body", 0, 0, "v")).unwrap();
+    until(&again, || count(&file, "SELECT count(*) FROM snapshots WHERE origin = 2") == 1);
+    drop((note, again));
+
+    let third = house.open("laptop");
+    assert_eq!(body(&third.find("large").unwrap()), format!("v{written}"));
+    assert!(third.doctor().unwrap().is_empty());
 }
