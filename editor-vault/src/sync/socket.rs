@@ -30,9 +30,9 @@ const FRAMES_AHEAD: usize = 16;
 /// Read and write buffers of a connection, in bytes; tungstenite's own are 128 KiB.
 const BUFFER_BYTES: usize = 4096;
 
-/// How long a confirmation may wait for others. It returns credit and nothing else, and costs both sides as much as a
-/// delivery: what waits for the delivery goes first.
-const CONFIRM_WITHIN: Duration = Duration::from_millis(5);
+/// How long a confirmation may wait for others. It returns credit and nothing else, of which there is enough meanwhile,
+/// and to send one costs both sides nearly as much as a delivery.
+const CONFIRM_WITHIN: Duration = Duration::from_millis(100);
 /// Deliveries whose confirmation waits; the relay has credit for more than twice as many.
 const CONFIRMS_HELD_MAX: u32 = DELIVER_CREDIT / 2 - 1;
 
