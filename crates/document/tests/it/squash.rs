@@ -62,6 +62,19 @@ fn many_keystrokes_come_to_one_small_change() {
     assert_eq!(squashed.changes[0].header.seq, 1);
 }
 
+/// Two copies of a vault must make the same bytes, whatever releases they are of.
+#[test]
+fn the_bytes_of_a_squash_are_those_of_every_release() {
+    let mut laptop = Replica::new(1);
+    let known = saved(&mut laptop, |draft| draft.splice("/body", 0, 0, "kept"));
+    let mut originals = saved(&mut laptop, |draft| draft.put("/name", json!("a name")));
+    originals.extend(saved(&mut laptop, |draft| draft.splice("/body", 4, 0, " and more")));
+    originals.extend(saved(&mut laptop, |draft| draft.increment("/count", 3)));
+    let squashed = of(&known, &originals).unwrap();
+    let hashes: Vec<String> = squashed.changes.iter().map(|change| change.hash().to_string()).collect();
+    assert_eq!(hashes, ["426a873896e9a7bacb404d4bc64bdf8970683d80429630172ba4d336c16fe4d5"]);
+}
+
 #[test]
 fn what_does_not_fit_one_change_becomes_several() {
     let mut laptop = Replica::new(1);
