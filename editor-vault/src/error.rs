@@ -473,6 +473,6 @@ fn describe(status: &Status) -> String {
         Link::Waiting { detail, retry_in } => format!("{detail}; next attempt in {} s", retry_in.as_secs()),
         Link::Blocked { detail, .. } => detail.clone(),
     };
-    let push = if status.outbox_is_empty { "everything is sent" } else { "edits are waiting to be sent" };
+    let push = if status.outbox_is_empty { "everything is sent" } else { "edits are waiting to be sent or checked" };
     format!("{link}; {push}")
 }

@@ -13,8 +13,10 @@ pub struct DocumentStatus {
     pub unsaved: bool,
     /// The least favourable state of its saved edits.
     pub state: DocumentState,
-    /// Saved batches that the relay has not answered, parked ones included.
+    /// Saved batches that are not in the log, stored and parked ones included.
     pub pending_batches: u64,
+    /// Those of them that are durable at the relay, in the intake of a shared space, and have no place in the log yet.
+    pub stored_batches: u64,
     /// Why it can only be read, if a change in it could not be applied safely.
     pub held: Option<String>,
     /// Whether it is deleted.
@@ -67,7 +69,7 @@ impl DocumentStatus {
     /// Of a document that nobody has edited yet.
     fn untouched(is_local: bool) -> Self {
         let state = if is_local { DocumentState::Saved } else { DocumentState::Synced };
-        Self { unsaved: false, state, pending_batches: 0, held: None, deleted: false, purged: false }
+        Self { unsaved: false, state, pending_batches: 0, stored_batches: 0, held: None, deleted: false, purged: false }
     }
 
     /// From what is stored; `is_local`: no relay knows the space.
@@ -86,7 +88,15 @@ impl DocumentStatus {
             DocumentState::Synced
         };
         let pending_batches = counts.pending + counts.stored + counts.parked;
-        Ok(Self { unsaved, state, pending_batches, held: row.held.clone(), deleted: row.deleted, purged: row.purged })
+        Ok(Self {
+            unsaved,
+            state,
+            pending_batches,
+            stored_batches: counts.stored,
+            held: row.held.clone(),
+            deleted: row.deleted,
+            purged: row.purged,
+        })
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fields::sections;
-use relay_storage::Limits;
+use relay_storage::{IntakeLimits, Limits};
 
 /// Prefix of every variable.
 pub const VARIABLE_PREFIX: &str = "SYNC_SERVER_";
@@ -124,6 +124,20 @@ sections! {
             /// How often to look for unchecked documents that no hint announced, in seconds. Heals a lost hint.
             sweep_seconds: u64 = 5,
         }
+        /// What waits for its check in spaces with other people: it is durable, and has no place in the log yet.
+        intake: Intake {
+            /// Batches of one space that may wait. What comes beyond that waits on its device.
+            space_batches_max: u64 = 65_536,
+            /// Bytes of one space that may wait; a batch counts as 256 bytes more than its changes.
+            space_bytes_max: u64 = 268_435_456,
+            /// Batches of one account that may wait, in all spaces; of one document a quarter of that, so that one
+            /// whose check is slow leaves room to the others.
+            account_batches_max: u64 = 16_384,
+            /// Bytes of one account that may wait, in all spaces; of one document a quarter of that.
+            account_bytes_max: u64 = 67_108_864,
+            /// How long a push waits for room before it is parked and its device tries again, in milliseconds.
+            room_wait_milliseconds: u64 = 2_000,
+        }
         /// What becomes of deleted documents.
         deleted: DeletedDocuments {
             /// Days after which a deleted document is purged: the content of its changes is dropped for good, their
@@ -217,6 +231,14 @@ pub enum ConfigError {
         /// The rule.
         expected: String,
     },
+}
+
+impl Intake {
+    /// As storage knows them.
+    const fn limits(&self) -> IntakeLimits {
+        let Self { space_batches_max, space_bytes_max, account_batches_max, account_bytes_max, .. } = *self;
+        IntakeLimits { space_batches_max, space_bytes_max, account_batches_max, account_bytes_max }
+    }
 }
 
 impl Config {
@@ -333,6 +355,7 @@ impl Config {
             document_entries_max,
             refused_bytes_max,
             refused_changes_max,
+            intake: self.intake.limits(),
             ..Limits::default()
         };
         limits.versioned()

@@ -10,6 +10,7 @@ use std::time::Duration;
 use ::metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
 use http::{Method, StatusCode};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use relay_storage::{IntakeTotals, Outcome};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -59,6 +60,10 @@ metrics! {
     OFFERED_EPOCHS = Counter "sync_server_offered_epochs_total" [] "New epochs of spaces whose log had gone another way than what devices gave back";
     DELIVERED_FRAMES = Counter "sync_server_delivered_frames_total" [] "Deliveries given to sockets";
     DELIVERED_ENTRIES = Counter "sync_server_delivered_entries_total" [] "Entries in them";
+    INTAKE_BATCHES = Gauge "sync_server_intake_batches" [] "Batches of spaces with other people that wait for their check; looked at every `check.sweep_seconds`";
+    INTAKE_BYTES = Gauge "sync_server_intake_bytes" [] "Their bytes";
+    INTAKE_SETTLED = Counter "sync_server_intake_settled_batches_total" ["outcome"] "Batches that left the intake: `appended`, `refused` or `parked`";
+    INTAKE_SECONDS = Histogram "sync_server_intake_seconds" [] "From a stored batch to its place or fate";
     CHECK_DOCUMENTS = Gauge "sync_server_check_documents" [] "Documents that wait for their check or are being checked";
     RATE_PAUSES = Counter "sync_server_rate_pauses_total" [] "Times that a session read no further because its account had spent its burst";
     HTTP_REQUESTS = Counter "sync_server_http_requests_total" ["method", "route", "status"] "Answered requests; `route` is the pattern, or `none`";
@@ -151,6 +156,24 @@ pub fn appended(batches: u64, entries: u64, took: Duration) {
     counter!(APPENDED_BATCHES).increment(batches);
     counter!(APPENDED_ENTRIES).increment(entries);
     histogram!(APPEND_SECONDS).record(took);
+}
+
+/// How much waits in the intake.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; no intake is that large")]
+pub fn intake(totals: IntakeTotals) {
+    gauge!(INTAKE_BATCHES).set(totals.batches as f64);
+    gauge!(INTAKE_BYTES).set(totals.bytes as f64);
+}
+
+/// A batch left the intake.
+pub fn settled(outcome: &Outcome, waited: Duration) {
+    let outcome = match outcome {
+        Outcome::Appended { .. } => "appended",
+        Outcome::Refused { .. } => "refused",
+        _ => "parked",
+    };
+    counter!(INTAKE_SETTLED, "outcome" => outcome).increment(1);
+    histogram!(INTAKE_SECONDS).record(waited);
 }
 
 /// A device gave entries back; `is_new` if its space began a new epoch with them.

@@ -43,6 +43,9 @@ pub enum InlineOpenError {
     /// The storage.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// What it keeps.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
 }
 
 /// Why a connection gets no session. The real relay answers its upgrade with 401 or 503.
@@ -87,6 +90,7 @@ impl InlineRelay {
         };
         let storage = Storage::open_blocking(&url, StorageOptions { shell: Shell::Inline, ..options })?;
         let stop = CancellationToken::new();
+        now(storage.end_intake_leases())?;
         Ok(Self { app: App::on(Runtime::Inline, config, directory.to_owned(), storage, stop) })
     }
 

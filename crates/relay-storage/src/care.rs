@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use rusqlite::backup::Backup;
 use sync_wire::SpaceId;
 
+use crate::change_log::empty_intake;
 use crate::documents::NewProjection;
 use crate::error::{StorageError, storage_arm};
 use crate::open::{self, Checkpoints, Journal};
@@ -160,6 +161,8 @@ fn copy(from: &Path, draft: &Path, checkpoints: Checkpoints, journal: Journal) -
     let mut target = Connection::open(draft)?;
     // Pages in large steps: a writer in another process restarts a backup that dawdles.
     Backup::new(&source, &mut target)?.run_to_completion(4096, Duration::from_millis(1), None)?;
+    // What waits for its check is not part of it: devices push it again.
+    empty_intake(&target)?;
     // A copy that is one file, whatever the journal of its original.
     target.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
     match doctor::examine(&target, doctor::WHOLE)?.first() {

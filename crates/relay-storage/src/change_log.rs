@@ -9,6 +9,7 @@ mod bootstrap; // whole documents for a device that is new to a space
 mod fates; // what became of refused changes
 mod purge; // what is left of a document some time after its deletion
 mod frontier; // what the rules know of a document without loading it
+mod intake; // what waits for its check before it gets a place
 mod offer; // what a log has lost, given back by devices
 mod read; // pages of a log, and whether a cursor belongs to it
 mod rules; // what a change must satisfy, given its document's frontier
@@ -29,6 +30,10 @@ pub(crate) use audit::{Tips, restore_frontier, stored_tips};
 pub use fates::readable_hash;
 pub(crate) use fates::{NewFate, Permanence, Place};
 pub(crate) use frontier::{heads_from_bytes, heads_to_bytes, kind_of, unsigned};
+pub use intake::{
+    CheckVerdict, INTAKE_LEASE, IntakeBatch, IntakeState, IntakeTotals, Settled, SettledBatch, WaitingBatch,
+};
+pub(crate) use intake::{each_damaged as each_damaged_in_intake, empty as empty_intake, examine as examine_intake};
 pub use offer::{Taken, TakenEpoch};
 pub use purge::Purged;
 pub(crate) use read::{entry_bytes, entry_of, log_end};
@@ -63,6 +68,10 @@ pub enum Check {
     Pending,
     /// It happened before the append: the checked position moves along.
     Done,
+    /// Before the batches get a place: they wait for it in the intake. A space with other people.
+    Before,
+    /// It ended without a verdict: the batches are judged, and none is appended.
+    Unfit,
 }
 
 /// A batch whose changes were parsed.
@@ -111,6 +120,8 @@ pub enum Outcome {
         /// Chain and receipt there.
         proof: Option<Proof>,
     },
+    /// Durable in the intake, where it waits for its check.
+    Stored,
     /// Never to be accepted.
     Refused {
         /// The change at fault.
@@ -136,6 +147,14 @@ pub enum Outcome {
     },
     /// Not looked at: an earlier batch of the same request was not appended.
     Skipped,
+}
+
+impl Outcome {
+    /// Whether the intake had no room: nothing stands against the batch, and in a moment it may be otherwise.
+    #[must_use]
+    pub const fn is_for_want_of_room(&self) -> bool {
+        matches!(self, Self::Parked { code: FateCode::QUOTA, judged_by: 0, .. })
+    }
 }
 
 /// A contiguous run of a log that ends at a batch end. Empty if the log ends at `after`.

@@ -27,8 +27,9 @@ pub use accounts::{
 };
 pub use care::{BackupError, Finding, Project, Rebuilt, Verified};
 pub use change_log::{
-    AppendRequest, BatchContent, BootstrapCursor, BootstrapPage, Check, CursorVerdict, HELD, LogPage, Outcome,
-    ParsedBatch, Purged, ReadError, Taken, TakenEpoch, Within, readable_hash,
+    AppendRequest, BatchContent, BootstrapCursor, BootstrapPage, Check, CheckVerdict, CursorVerdict, HELD,
+    INTAKE_LEASE, IntakeBatch, IntakeState, IntakeTotals, LogPage, Outcome, ParsedBatch, Purged, ReadError, Settled,
+    SettledBatch, Taken, TakenEpoch, WaitingBatch, Within, readable_hash,
 };
 pub use documents::{
     Contributor, Deleted, Deletion, DocumentPage, DocumentState, DocumentTips, EntryPlace, Explanation, HistoryEntry,
@@ -39,7 +40,7 @@ pub use error::StorageError;
 pub use fates::{Condemned, QuarantinePage, QuarantineQuery, RefusedChange};
 pub use file_systems::Remote;
 pub use open::OpenError;
-pub use options::{Clock, Limits, OnCommit, Random, Shell, StorageOptions, system_clock, system_random};
+pub use options::{Clock, IntakeLimits, Limits, OnCommit, Random, Shell, StorageOptions, system_clock, system_random};
 pub use receipts::{ReceiptKeys, ReceiptKeysError};
 pub use spaces::{RoleRead, SpaceError, SpaceGrant, SpaceInfo};
 pub use storage::Storage;

@@ -108,6 +108,33 @@ pub struct Limits {
     pub refused_bytes_max: u64,
     /// Refused changes of one account whose bytes are kept. Default 10,000.
     pub refused_changes_max: u64,
+    /// How much may wait for its check in spaces with other people.
+    pub intake: IntakeLimits,
+}
+
+/// How much may wait in the intake. What a batch costs beside its bytes is counted as 256 bytes. One document may have
+/// a quarter of what its pushers may, and of whatever nothing waits one batch has room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IntakeLimits {
+    /// Batches of one space. Default 65,536.
+    pub space_batches_max: u64,
+    /// Bytes of one space. Default 256 MiB.
+    pub space_bytes_max: u64,
+    /// Batches of one account, in all spaces. Default 16,384.
+    pub account_batches_max: u64,
+    /// Bytes of one account, in all spaces. Default 64 MiB.
+    pub account_bytes_max: u64,
+}
+
+impl Default for IntakeLimits {
+    fn default() -> Self {
+        Self {
+            space_batches_max: 65_536,
+            space_bytes_max: 256 << 20,
+            account_batches_max: 16_384,
+            account_bytes_max: 64 << 20,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -122,6 +149,7 @@ impl Default for Limits {
             frontier_bytes_max: 64 << 20,
             refused_bytes_max: 64 << 20,
             refused_changes_max: 10_000,
+            intake: IntakeLimits::default(),
         }
     }
 }

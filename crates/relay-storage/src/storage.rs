@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::change_log::unsigned;
 use crate::error::{Failure, StorageError};
 use crate::open::{self, Checkpoints, Journal, OpenError};
-use crate::options::{Clock, Limits, OnCommit, Random, Shell, StorageOptions};
+use crate::options::{Clock, Limits, OnCommit, Random, Shell, StorageOptions, random_bytes};
 use crate::place::Place;
 use crate::receipts::ReceiptKeys;
 use crate::url::StorageUrl;
@@ -69,6 +69,8 @@ pub(crate) struct Context {
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) limits: Limits,
+    /// Under which name this handle has leases.
+    pub(crate) holder: [u8; 16],
     pub(crate) on_commit: Option<OnCommit>,
     pub(crate) checkpoints: Checkpoints,
     pub(crate) journal: Journal,
@@ -109,7 +111,8 @@ impl Storage {
         let checkpoints = shell.checkpoints();
         let place = Place::take(path, file_system)?;
         let journal = place.journal();
-        let context = Context { receipt_keys, clock, random, limits, on_commit, checkpoints, journal };
+        let holder = random_bytes(&random);
+        let context = Context { receipt_keys, clock, random, limits, holder, on_commit, checkpoints, journal };
         let connection = open::open_writer(path, limits.file_bytes_max, checkpoints, journal)?;
         let writer = Writer::new(connection, path.clone(), context.clone());
         let commits = Arc::clone(&writer.commits);

@@ -120,7 +120,7 @@ impl Client {
             State::Waiting { until, .. } => Some(*until),
             State::Connected(connected) => match connected.stage {
                 Stage::Greeted { until } => Some(until),
-                Stage::Reading | Stage::Welcomed | Stage::Online => None,
+                Stage::Reading | Stage::Welcomed | Stage::Online => connected.outbound.next_timeout(),
             },
             State::Off | State::Connecting | State::Blocked { .. } => None,
         }
@@ -237,7 +237,7 @@ impl Client {
 impl Connected {
     fn handle(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) -> Result<(), Lost> {
         match input {
-            Input::Frame(frame) => self.on_frame(frame, effects)?,
+            Input::Frame(frame) => self.on_frame(now, frame, effects)?,
             Input::Saved => self.outbound.saved(effects),
             Input::Outbox { batches, more } => self.outbound.on_outbox(batches, more, effects),
             Input::GrantsApplied(cursors) => {
@@ -264,6 +264,7 @@ impl Connected {
                 {
                     return Err(Lost::retry("the relay did not answer Hello in time"));
                 }
+                self.outbound.on_timeout(now, effects);
             }
             // Handled by the client, or not for this state.
             Input::Start
@@ -277,21 +278,24 @@ impl Connected {
         Ok(())
     }
 
-    fn on_frame(&mut self, frame: RelayFrame, effects: &mut Vec<Effect>) -> Result<(), Lost> {
+    fn on_frame(&mut self, now: Instant, frame: RelayFrame, effects: &mut Vec<Effect>) -> Result<(), Lost> {
         match frame {
             RelayFrame::Goodbye(goodbye) => return Err(goodbye.into()),
             RelayFrame::Welcome(welcome) => return self.on_welcome(welcome, effects),
             _ if matches!(self.stage, Stage::Reading | Stage::Greeted { .. }) => {
                 return Err(Lost::retry("the relay sent a frame before Welcome"));
             }
-            RelayFrame::Deliver(deliver) => self.inbound.on_deliver(deliver, effects)?,
+            RelayFrame::Deliver(deliver) => {
+                self.outbound.on_delivered(&deliver);
+                self.inbound.on_deliver(deliver, effects)?;
+            }
             RelayFrame::Bootstrap(bootstrap) => self.inbound.on_bootstrap(bootstrap, effects)?,
             RelayFrame::Ack(ack) => {
                 self.inbound.on_ack(&ack);
                 self.outbound.on_ack(&ack, effects);
             }
             RelayFrame::Refuse(refuse) => self.outbound.on_refuse(refuse, effects),
-            RelayFrame::Park(park) => self.outbound.on_park(park, effects),
+            RelayFrame::Park(park) => self.outbound.on_park(now, park, effects),
             RelayFrame::Need(need) => self.outbound.on_need(need, effects),
             RelayFrame::Skipped(skipped) => self.outbound.on_skipped(&skipped, effects),
             RelayFrame::LimitsChanged(LimitsChanged { limits_version }) => {
@@ -300,6 +304,7 @@ impl Connected {
             RelayFrame::Wanted(wanted) => self.offers.on_wanted(&wanted, effects)?,
             RelayFrame::GrantChanged(GrantChanged { space, grant }) => {
                 self.inbound.on_grant_changed(space, grant.as_ref());
+                self.outbound.on_grant_changed(space, grant.as_ref());
                 effects.push(Effect::ApplyGrant { space, grant: grant.clone() });
                 self.offers.on_grant_changed(space, grant.as_ref(), effects);
             }

@@ -7,6 +7,7 @@ mod input; // what a session is told
 mod effect; // what it wants done
 mod delivery; // one space: its cursor, its bootstrap, what is still to be sent
 mod lanes; // pushes, document by document
+mod intake; // pushes that wait for their check
 mod offer; // what the log has lost, given back by a device
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use sync_wire::{
 use self::delivery::Subscription;
 pub use self::effect::Effect;
 pub use self::input::{Authorized, BootstrapCursor, BootstrapPage, Input, LogPage, Outcome, Pushed, Within};
+use self::intake::Intake;
 use self::lanes::{Lanes, content_bytes};
 use self::offer::{Offering, unasked};
 use crate::time::Instant;
@@ -61,6 +63,7 @@ struct Open {
     /// Spaces whose log does not know where the device stands: in none of the above until it does.
     offers: BTreeMap<SpaceId, Offering>,
     lanes: Lanes,
+    intake: Intake,
     /// Deliveries that may still be sent before the device confirms some.
     credit: u32,
     regrant: Regrant,
@@ -175,6 +178,7 @@ impl Session {
             spaces,
             offers,
             lanes: Lanes::default(),
+            intake: Intake::of(hello.device),
             credit: DELIVER_CREDIT,
             regrant: Regrant::Idle,
             limits_version: found.limits_version,
@@ -248,6 +252,8 @@ impl Open {
                     subscription.hint(end);
                 }
             }
+            Input::Settled { space } => self.on_settled(space, effects),
+            Input::Outcomes { space, outcomes } => self.intake.decided(space, outcomes, effects),
             Input::AccessChanged => self.on_access_changed(effects),
             Input::Regranted { grants, limits_version } => self.on_regranted(grants, limits_version, effects),
             Input::Timeout if now >= self.next_poll => {
@@ -255,6 +261,7 @@ impl Open {
                 // Planted: hints are believed never to be lost.
                 if !planted::is(Bug::HintLostWithoutPoll) {
                     effects.push(Effect::Poll);
+                    self.intake.poll(effects);
                 }
             }
             // Handled by the session, or the answer to a question that this state does not ask.
@@ -317,11 +324,30 @@ impl Open {
             for (batch, outcome) in &outcomes {
                 match outcome {
                     Outcome::Appended { at, .. } => subscription.own_is_at(*batch, *at),
+                    Outcome::Stored => {}
                     _ => subscription.forget_own(batch),
                 }
             }
         }
+        let stored: Vec<BatchId> = match self.spaces.get(&space) {
+            // What was delivered by now needs no more to be said of it.
+            Some(subscription) => outcomes
+                .iter()
+                .filter(|(batch, outcome)| *outcome == Outcome::Stored && subscription.has_own(batch))
+                .map(|(batch, _)| *batch)
+                .collect(),
+            None => Vec::new(),
+        };
         self.lanes.answer(self.device, space, document, outcomes, effects);
+        // After the answers: what becomes of a batch is said after it was called stored.
+        stored.into_iter().for_each(|batch| self.intake.stored(space, document, batch, effects));
+    }
+
+    /// Batches of a space have left its intake; some may be this device's.
+    fn on_settled(&mut self, space: SpaceId, effects: &mut Vec<Effect>) {
+        if self.spaces.contains_key(&space) {
+            self.intake.hinted(space, effects);
+        }
     }
 
     fn on_confirm(&mut self, confirm: Confirm) -> Result<(), Breach> {
@@ -337,7 +363,10 @@ impl Open {
         let device = self.device;
         let delivery = self.spaces.get_mut(&page.space).and_then(|subscription| subscription.deliver(device, page));
         match delivery {
-            Some(deliver) => effects.push(Effect::Send(RelayFrame::Deliver(deliver))),
+            Some(deliver) => {
+                self.intake.delivered(deliver.space, &deliver.entries);
+                effects.push(Effect::Send(RelayFrame::Deliver(deliver)));
+            }
             None => self.credit += 1, // nothing was sent for the credit that the read had taken
         }
     }
@@ -365,6 +394,7 @@ impl Open {
             self.spaces.keys().copied().filter(|space| grants.iter().all(|grant| grant.space != *space)).collect();
         for space in taken {
             self.spaces.remove(&space);
+            self.intake.forget(space);
             effects.push(Effect::Unfollow { space });
             effects.push(Effect::Send(RelayFrame::GrantChanged(GrantChanged { space, grant: None })));
         }

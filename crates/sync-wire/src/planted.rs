@@ -50,11 +50,15 @@ pub enum Bug {
     ReceiptBelieved,
     /// What was accepted at places that the log has lost stays accepted.
     LostStaysAccepted,
+    /// The relay says that a batch is in the intake before the transaction that stores it has committed.
+    StoredBeforeCommit,
+    /// What rests on a refused batch of the intake waits on.
+    DependantsStay,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 24] = [
         Self::AckBeforeCommit,
         Self::CursorMovedByAck,
         Self::HintLostWithoutPoll,
@@ -77,6 +81,8 @@ impl Bug {
         Self::NothingAskedBack,
         Self::ReceiptBelieved,
         Self::LostStaysAccepted,
+        Self::StoredBeforeCommit,
+        Self::DependantsStay,
     ];
 }
 

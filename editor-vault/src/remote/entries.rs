@@ -100,8 +100,7 @@ fn store_in(
                 tx.set_held(document, Some(PURGED_BEFORE))?;
                 return Ok((Stores::Other, Lanes::Unchanged));
             };
-            settle(tx, entry, row, at)?;
-            Ok((Stores::Nothing, Lanes::Unchanged))
+            Ok((Stores::Nothing, settle(tx, document, entry, row, at)?))
         }
         (EntryKind::Tombstone | EntryKind::Restore, _) => {
             let lanes = mark(tx, space, document, entry, at)?;
@@ -128,10 +127,7 @@ fn place(
 ) -> Result<(Stores, Lanes), RemoteError> {
     let new = NewChange { change, position: Some(at.position), device: Some(entry.device), batch: entry.batch };
     match tx.place(document, new)? {
-        Placed::Known(row) => {
-            settle(tx, entry, row, at)?;
-            Ok((Stores::Nothing, Lanes::Unchanged))
-        }
+        Placed::Known(row) => Ok((Stores::Nothing, settle(tx, document, entry, row, at)?)),
         Placed::New(row) => {
             let mut opened = tx.unpark(document, FateCode::MISSING)?;
             if change.header.deps.len() > 1 {
@@ -158,11 +154,12 @@ fn place(
     }
 }
 
-/// A change that was here has its place in the log now, and so have the batches that hold it.
-fn settle(tx: &Tx<'_>, entry: &Entry, row: i64, at: LogPosition) -> Result<(), RemoteError> {
+/// A change that was here has its place in the log now, and so have the batches that hold it. What waits for changes
+/// that the log lacked may have waited for this one.
+fn settle(tx: &Tx<'_>, document: i64, entry: &Entry, row: i64, at: LogPosition) -> Result<Lanes, RemoteError> {
     tx.set_position(row, at.position, entry.device, entry.batch)?;
     tx.accept_change(row, at)?;
-    Ok(())
+    Ok(Lanes::opened(tx.unpark(document, FateCode::MISSING)?))
 }
 
 fn mark(tx: &Tx<'_>, space: &SpaceRow, document: i64, entry: &Entry, at: LogPosition) -> Result<Lanes, RemoteError> {

@@ -146,7 +146,7 @@ impl Tx<'_> {
     pub(crate) fn has_outbox(&self) -> Result<bool, StorageError> {
         let mut found = false;
         self.some(OUTBOX, params![0], |row| {
-            // What is stored in an intake has left this device.
+            // What is stored in an intake is sent; what becomes of it the relay says.
             found = row.get::<_, i64>(7)? == 0;
             Ok(if found { Enough::Yes } else { Enough::No })
         })?;
@@ -215,10 +215,29 @@ impl Tx<'_> {
         Ok(())
     }
 
+    /// Closes the lane of a batch, unless it is a contested deletion. What is behind it and was stored may have left
+    /// the relay's intake with it, and is not pushed while the lane is closed: it counts as saved only.
     pub(crate) fn park(&self, batch: i64, code: FateCode, judged_by: u64, detail: &str) -> Result<(), StorageError> {
         self.execute(
             "UPDATE batches SET state = 3, code = ?2, judged_by = ?3, detail = ?4 WHERE id = ?1 AND state IN (0, 1, 3)",
             params![batch, code.0, signed(judged_by), detail],
+        )?;
+        if code != FateCode::CONTESTED {
+            self.execute(
+                "UPDATE batches SET state = 0 WHERE state IN (0, 1, 3) AND state = 1 AND id > ?1
+                 AND document = (SELECT document FROM batches WHERE id = ?1)",
+                [batch],
+            )?;
+        }
+        Ok(())
+    }
+
+    /// Nothing more is heard of what was stored in the intake of a space that may not be read any more.
+    pub(crate) fn forget_stored(&self, space: SpaceId) -> Result<(), StorageError> {
+        self.execute(
+            "UPDATE batches SET state = 0 WHERE state IN (0, 1, 3) AND state = 1 AND document IN
+             (SELECT d.id FROM documents d JOIN spaces s ON s.id = d.space WHERE s.space = ?1)",
+            [&space.0],
         )?;
         Ok(())
     }

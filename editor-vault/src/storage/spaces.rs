@@ -139,7 +139,7 @@ impl Tx<'_> {
     /// The account may not read this space any more. What is here stays, and waits.
     pub(crate) fn take_grant(&self, space: SpaceId) -> Result<(), StorageError> {
         self.execute("UPDATE spaces SET role = NULL WHERE space = ?1", [&space.0])?;
-        Ok(())
+        self.forget_stored(space)
     }
 
     pub(crate) fn set_cursor(&self, row: i64, cursor: &Cursor) -> Result<(), StorageError> {

@@ -10,6 +10,7 @@ mod house; // vaults in directories of their own
 mod inline; // on one thread, as a simulated world runs it
 mod late; // snapshots loaded by their first reader
 mod killed; // processes that end without warning
+mod intake; // stored, and not checked yet
 mod listing; // what is in a vault
 mod login; // from a local space to an account
 mod memory; // what stays loaded

@@ -22,6 +22,8 @@ use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, 
 /// What the relay says to a pushed batch instead of taking it.
 pub(crate) enum Answer {
     Take,
+    /// It is durable, and has no place yet.
+    Store,
     Refuse(FateCode),
     Park(FateCode, u64),
 }
@@ -47,6 +49,8 @@ pub(crate) struct State {
     judge: Judge,
     pub(crate) limits_version: u64,
     pushes: Vec<Push>,
+    /// What is durable and has no place yet.
+    stored: Vec<(DeviceId, Push)>,
     /// Every delivery claims another chain than it has.
     lies: bool,
 }
@@ -76,6 +80,7 @@ impl Shared {
             judge: Box::new(|_| Answer::Take),
             limits_version: 1,
             pushes: Vec::new(),
+            stored: Vec::new(),
             lies: false,
         };
         Self { state: Mutex::new(state), grew: watch::Sender::new(0), stop: Notify::new() }
@@ -193,6 +198,28 @@ impl Relay {
 }
 
 impl State {
+    /// Everything that is durable gets its place.
+    pub(crate) fn take_stored(&mut self) {
+        for (device, push) in std::mem::take(&mut self.stored) {
+            self.spaces.get_mut(&push.space).unwrap().take(push.space, device, &push);
+        }
+    }
+
+    /// These batches are not stored any more.
+    pub(crate) fn forget_stored(&mut self, gone: &[Push]) {
+        self.stored.retain(|(_, push)| gone.iter().all(|it| it.batch != push.batch));
+    }
+
+    /// What is durable and has no place yet.
+    pub(crate) fn stored(&self) -> Vec<Push> {
+        self.stored.iter().map(|(_, push)| push.clone()).collect()
+    }
+
+    /// What was pushed so far.
+    pub(crate) fn pushed(&self) -> usize {
+        self.pushes.len()
+    }
+
     /// New devices get this document as a snapshot of everything that is in the log now.
     pub(crate) fn make_snapshot(&mut self, space: SpaceId, document: DocumentId) {
         let space = self.spaces.get_mut(&space).unwrap();
@@ -406,6 +433,13 @@ impl Session {
                 let receipt = Receipt { key: 0, mac: [0; 32] };
                 let proof = Some(Proof { chain: *log.chains.last().unwrap(), receipt });
                 RelayFrame::Ack(Ack { space, document, batch, at: Some(log.end()), proof })
+            }
+            Answer::Store => {
+                if !state.stored.iter().any(|(_, stored)| stored.batch == batch) {
+                    state.stored.push((self.device.unwrap(), push.clone()));
+                }
+                self.own.push(batch);
+                RelayFrame::Ack(Ack { space, document, batch, at: None, proof: None })
             }
             Answer::Refuse(code) => {
                 self.skipping.insert(document, push.lane);

@@ -213,6 +213,14 @@ fn schemas() -> Value {
             "final": {"type": "boolean", "description": "Else it may be pushed again without the culprit."},
             "bytes": {"type": ["integer", "null"], "description": "Its size, while its bytes are kept."},
         })),
-        "Quarantine": page(reference("RefusedChange")),
+        "Waiting": object(json!({
+            "batches": {"type": "integer", "description": "Stored batches of the account, which have yet to be checked."},
+            "bytes": {"type": "integer"},
+            "since": {"type": ["string", "null"], "format": "date-time"},
+        })),
+        "Quarantine": object(json!({
+            "items": {"type": "array", "items": reference("RefusedChange")}, "next": text_or_none,
+            "waiting": reference("Waiting"),
+        })),
     })
 }

@@ -3,7 +3,7 @@
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use relay_storage::RefusedChange;
+use relay_storage::{IntakeTotals, RefusedChange};
 use serde::{Deserialize, Serialize};
 
 use crate::access::Caller;
@@ -26,6 +26,15 @@ pub struct QuarantineQuery {
 struct QuarantineJson {
     items: Vec<RefusedJson>,
     next: Option<String>,
+    waiting: WaitingJson,
+}
+
+/// What of the account waits for its check: it is neither in the log nor here yet.
+#[derive(Serialize)]
+struct WaitingJson {
+    batches: u64,
+    bytes: u64,
+    since: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -44,7 +53,7 @@ struct RefusedJson {
 }
 
 /// `GET /api/v1/spaces/{space}/quarantine?limit=&cursor=`: changes that the caller's account pushed and that were
-/// refused, the newest first.
+/// refused, the newest first; and how much of it has yet to be checked.
 ///
 /// # Errors
 /// [`Code::SpaceNotFound`], [`Code::ParameterInvalid`]
@@ -60,9 +69,11 @@ pub async fn list(
     let source = readable(&app, &caller, &space).await?;
     let page = quarantine::list(&app, &source, caller.account(), before, limit).await;
     let page = page.map_err(|error| ApiError::unavailable(&error))?;
+    let waiting = quarantine::waiting(&app, &source, caller.account()).await;
+    let waiting = waiting.map_err(|error| ApiError::unavailable(&error))?.into();
     let items = page.changes.into_iter().map(RefusedJson::from).collect();
     let next = page.next.map(|key| key.to_string());
-    Ok((caching::private(), Json(QuarantineJson { items, next })).into_response())
+    Ok((caching::private(), Json(QuarantineJson { items, next, waiting })).into_response())
 }
 
 fn parse_cursor(text: &str) -> ApiResult<i64> {
@@ -70,6 +81,13 @@ fn parse_cursor(text: &str) -> ApiResult<i64> {
         let detail = format!("cursor {text:.80} is not the `next` of a page of the quarantine; begin without one");
         ApiError::new(Code::ParameterInvalid, detail)
     })
+}
+
+impl From<IntakeTotals> for WaitingJson {
+    fn from(totals: IntakeTotals) -> Self {
+        let IntakeTotals { batches, bytes, oldest_stored_at, .. } = totals;
+        Self { batches, bytes, since: oldest_stored_at.map(shown_time) }
+    }
 }
 
 impl From<RefusedChange> for RefusedJson {

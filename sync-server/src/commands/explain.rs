@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use relay_storage::{Deletion, Explanation, QuarantinePage, QuarantineQuery};
+use relay_storage::{Deletion, Explanation, IntakeState, QuarantinePage, QuarantineQuery};
 use serde_json::{Value, json};
 use sync_wire::log::EntryKind;
 use sync_wire::{ChangeHash, DocumentId};
@@ -33,7 +33,11 @@ pub(super) async fn run(admin: Admin, args: Args) -> Outcome {
     let found = found.map_err(|error| CommandError::new(error.code(), error.to_string()))?;
     let of_it = QuarantineQuery { space: Some(space.id), document: Some(args.document), ..Default::default() };
     let refused = admin.storage.quarantine(of_it, REFUSED_SHOWN).await?;
+    let waiting = admin.storage.intake_of(space.id, args.document).await?;
     let Some(explanation) = found else {
+        if let Some(waiting) = waiting {
+            return only_waiting(&args, &waiting);
+        }
         let why = match refused.changes.first() {
             Some(last) => format!("what was pushed of it was refused, last because {}", last.detail),
             None => "look in another space".to_owned(),
@@ -45,15 +49,60 @@ pub(super) async fn run(admin: Admin, args: Args) -> Outcome {
         return Err(CommandError::new("document_unknown", detail));
     };
     if args.json {
-        say(format_args!("{:#}", as_json(&explanation, &refused)))?;
+        say(format_args!("{:#}", as_json(&explanation, &refused, waiting.as_ref())))?;
     } else {
-        say(as_text(&explanation, &refused).trim_end())?;
+        say(as_text(&explanation, &refused, waiting.as_ref()).trim_end())?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
+/// A document of which nothing is in the log yet.
+fn only_waiting(args: &Args, waiting: &IntakeState) -> Outcome {
+    let summary = format!("It has no entry yet: {}", waits(waiting));
+    if args.json {
+        let explained = json!({ "document": args.document.to_string(), "log": null,
+            "intake": intake_json(waiting), "summary": summary });
+        say(format_args!("{explained:#}"))?;
+    } else {
+        let lines: String = intake_lines(waiting).map(|line| format!("{:<12}{line}\n", "intake")).collect();
+        say(format_args!("{:<12}{}\n{lines}\n{summary}", "document", args.document))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn waits(waiting: &IntakeState) -> String {
+    match waiting.batches {
+        1 => "1 batch waits for its check, which happens while the relay runs.".to_owned(),
+        batches => format!("{batches} batches wait for their check, which happens while the relay runs."),
+    }
+}
+
+/// A line for all, then one for each of the first.
+fn intake_lines(waiting: &IntakeState) -> impl Iterator<Item = String> {
+    let leased = waiting.leased_until.map_or("nobody checks them".to_owned(), |until| {
+        format!("being checked, by a lease until {}", shown_time(until))
+    });
+    let total = format!("{} batches of {} bytes wait; {leased}", waiting.batches, waiting.bytes);
+    std::iter::once(total).chain(waiting.first.iter().map(|batch| {
+        let (kind, since) = (kind_name(batch.kind), shown_time(batch.stored_at));
+        let whose = format!("device {} ({})", batch.device, batch.account);
+        format!(
+            "batch {} of {whose}, since {since}: {kind}, {} changes, {} bytes",
+            batch.batch, batch.changes, batch.bytes
+        )
+    }))
+}
+
+fn intake_json(waiting: &IntakeState) -> Value {
+    json!({ "batches": waiting.batches, "bytes": waiting.bytes, "leased_until": waiting.leased_until.map(shown_time),
+        "first": waiting.first.iter().map(|batch| json!({
+            "batch": batch.batch.to_string(), "kind": kind_name(batch.kind), "device": batch.device.to_string(),
+            "account": batch.account, "since": shown_time(batch.stored_at), "changes": batch.changes,
+            "bytes": batch.bytes })).collect::<Vec<_>>() })
+}
+
 /// The sentence that a person needs most.
-fn summary(explanation: &Explanation) -> String {
+fn summary(explanation: &Explanation, waiting: Option<&IntakeState>) -> String {
     let state = &explanation.state;
     if let Err(detail) = &explanation.tips {
         return format!(
@@ -77,13 +126,14 @@ fn summary(explanation: &Explanation) -> String {
         None => String::new(),
     };
     match explanation.unchecked {
+        0 if waiting.is_some() => format!("{}{deleted}", waiting.map(waits).unwrap_or_default()),
         0 => format!("Everything is checked.{deleted}"),
         1 => format!("1 entry waits for its check, which happens while the relay runs.{deleted}"),
         waiting => format!("{waiting} entries wait for their check, which happens while the relay runs.{deleted}"),
     }
 }
 
-fn as_text(explanation: &Explanation, refused: &QuarantinePage) -> String {
+fn as_text(explanation: &Explanation, refused: &QuarantinePage, waiting: Option<&IntakeState>) -> String {
     let Explanation { state, limits, .. } = explanation;
     let mut text = String::new();
     let mut line = |name: &str, value: String| {
@@ -96,6 +146,7 @@ fn as_text(explanation: &Explanation, refused: &QuarantinePage) -> String {
     let (first, last) = explanation.appended_at;
     line("log", format!("entries {} ({}) to {} ({})", state.first, shown_time(first), state.end, shown_time(last)));
     line("checked", format!("up to {}, {} entries behind", state.checked, explanation.unchecked));
+    waiting.into_iter().flat_map(intake_lines).for_each(|waits| line("intake", waits));
     if let Some(reason) = &state.held {
         line("held", reason.clone());
     }
@@ -144,11 +195,11 @@ fn as_text(explanation: &Explanation, refused: &QuarantinePage) -> String {
     line("entries", format!("{} of {}", state.entries, limits.document_entries_max));
     line("operations", format!("{} of {}", state.ops, limits.document_ops_max));
     line("bytes", format!("{} of {}", state.bytes, limits.document_bytes_max));
-    let _ = writeln!(text, "\n{}", summary(explanation));
+    let _ = writeln!(text, "\n{}", summary(explanation, waiting));
     text
 }
 
-fn as_json(explanation: &Explanation, refused: &QuarantinePage) -> Value {
+fn as_json(explanation: &Explanation, refused: &QuarantinePage, waiting: Option<&IntakeState>) -> Value {
     let Explanation { state, limits, .. } = explanation;
     let tips = explanation.tips.as_ref();
     let heads = tips.map(|tips| tips.heads.iter().map(ToString::to_string).collect::<Vec<_>>()).ok();
@@ -187,7 +238,7 @@ fn as_json(explanation: &Explanation, refused: &QuarantinePage) -> Value {
         "used": { "entries": state.entries, "operations": state.ops, "bytes": state.bytes },
         "limits": { "entries": limits.document_entries_max, "operations": limits.document_ops_max,
             "bytes": limits.document_bytes_max },
-        "summary": summary(explanation),
+        "intake": waiting.map(intake_json), "summary": summary(explanation, waiting),
     })
 }
 

@@ -1,4 +1,5 @@
-//! The write path, and the only one: parse, check, append, then tell those who follow.
+//! The write path, and the only one: parse, append or store, then tell those who follow. What is stored goes on in
+//! `check/intake`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,16 +7,13 @@ use std::time::Duration;
 use relay_storage::{AppendRequest, BatchContent, Check, Outcome as Stored, ParsedBatch, StorageError, readable_hash};
 use sync_core::session::{Outcome, Pushed};
 use sync_wire::log::{EntryKind, marker_hash};
-use sync_wire::{
-    BatchId, Blob, ChangeHash, Content, DeviceId, DocumentId, Entry, FateCode, Position, Proof, SpaceId, SpaceKind,
-};
+use sync_wire::{BatchId, Blob, ChangeHash, Content, DeviceId, DocumentId, Entry, FateCode, Proof, SpaceId, SpaceKind};
 use tokio::time::Instant;
 use tracing::debug;
 
 use crate::access::Writable;
 use crate::app::App;
 use crate::metrics;
-use crate::relay::check::{self, CheckError, Pusher};
 use crate::relay::hub::Bell;
 use crate::relay::rates::Spent;
 use crate::relay::read::Run;
@@ -33,71 +31,58 @@ pub struct Pushes {
     pub bell: Arc<Bell>,
 }
 
-/// Why nothing is known to have been appended.
-#[derive(Debug, thiserror::Error)]
-pub enum AppendError {
-    /// Storage failed.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-    /// The document could not be loaded for its check.
-    #[error(transparent)]
-    Check(#[from] CheckError),
-}
-
-/// Makes batches part of the log, up to the first that is not taken. What it returns as appended is durable.
+/// Makes batches part of the log, up to the first that is not taken; or, in a space with other people, of the intake,
+/// where nothing unchecked has a place (PROTOCOL §2). What it returns as appended or stored is durable.
 ///
 /// # Errors
-/// [`AppendError`]: nothing is known to have happened; the device pushes again.
-pub async fn append(app: &App, target: &Writable, pushes: Pushes) -> Result<Vec<(BatchId, Outcome)>, AppendError> {
+/// Storage failed: nothing is known to have happened; the device pushes again.
+pub async fn append(app: &App, target: &Writable, pushes: Pushes) -> Result<Vec<(BatchId, Outcome)>, StorageError> {
     let Pushes { document, device, batches, bell } = pushes;
+    let is_personal = target.kind() == SpaceKind::Personal;
     let request = AppendRequest {
         space: target.space(),
         document,
         account: target.account(),
         device,
         grant: *target.grant(),
-        check: Check::Pending,
+        check: if is_personal { Check::Pending } else { Check::Before },
         batches: batches.into_iter().map(parse).collect(),
     };
     let spent = Spent { operations: request.batches.iter().map(operations).sum(), ..Spent::default() };
     let now = Instant::now();
     app.rates.of(request.account, now).spend(now, spent);
-    let outcomes = if target.kind() == SpaceKind::Personal {
+    let outcomes = if is_personal {
         app.checker.room(target.space()).await;
         commit(app, request, &bell).await?
     } else {
-        append_checked(app, target, request, &bell).await?
+        store(app, request, &bell).await?
     };
     Ok(outcomes.into_iter().map(|(batch, outcome)| (batch, session_outcome(outcome))).collect())
 }
 
-/// In a space with other people nothing unchecked gets a position (PROTOCOL §2). The check and the append of a
-/// document hold its lock together, so that what was checked is what is appended. The checked position itself follows
-/// behind the log as elsewhere, together with the projection.
-async fn append_checked(
-    app: &App,
-    target: &Writable,
-    mut request: AppendRequest,
-    bell: &Arc<Bell>,
-) -> Result<Vec<(BatchId, Stored)>, AppendError> {
-    let mut checkout = app.checker.checkout(target.space(), request.document).await;
-    let pusher = Pusher { account: request.account, device: request.device };
-    check::before_append(app, &mut checkout, pusher, &mut request.batches).await?;
-    let outcomes = commit(app, request, bell).await;
-    let last = outcomes.as_ref().ok().and_then(|outcomes| all_appended(outcomes));
-    match last {
-        Some(position) => checkout.advance(position),
-        None => checkout.discard(), // it may hold changes that the log does not
+/// Stores batches in the intake. If that has no room, their credit is withheld for a while; then they are parked, and
+/// the device tries again.
+async fn store(app: &App, request: AppendRequest, bell: &Arc<Bell>) -> Result<Vec<(BatchId, Stored)>, StorageError> {
+    let until = Instant::now() + Duration::from_millis(app.config.intake.room_wait_milliseconds);
+    let mut rest = request;
+    let mut answered = Vec::with_capacity(rest.batches.len());
+    loop {
+        let room = app.checker.room_in_intake();
+        let outcomes = commit(app, rest.clone(), bell).await?;
+        if outcomes.iter().any(|(_, outcome)| *outcome == Stored::Stored) {
+            app.checker.stored(rest.space, rest.document);
+        }
+        let Some(full) = outcomes.iter().position(|(_, outcome)| outcome.is_for_want_of_room()) else {
+            answered.extend(outcomes);
+            return Ok(answered);
+        };
+        if !app.runtime.within(until, room).await {
+            answered.extend(outcomes);
+            return Ok(answered);
+        }
+        answered.extend(outcomes.into_iter().take(full));
+        rest.batches.drain(..full);
     }
-    Ok(outcomes?)
-}
-
-/// The place of the last of them, if all were appended.
-fn all_appended(outcomes: &[(BatchId, Stored)]) -> Option<Position> {
-    outcomes.iter().try_fold(Position::START, |last, (_, outcome)| match outcome {
-        Stored::Appended { at, .. } => Some(last.max(at.position)),
-        _ => None,
-    })
 }
 
 /// Appends in one transaction, then fills the tail, then hints: in this order, or a reader finds a gap.
@@ -115,10 +100,12 @@ async fn commit(app: &App, request: AppendRequest, bell: &Arc<Bell>) -> Result<V
     let (mut end, mut runs) = (None, Vec::new());
     for (index, (batch, outcome)) in outcomes.iter().enumerate() {
         let Stored::Appended { at, entries: len, proof } = outcome else {
-            debug!(
-                batch.id = %batch, document.id = %document,
-                "Batch {batch} of document {document} was not taken: {outcome:?}"
-            );
+            if *outcome != Stored::Stored {
+                debug!(
+                    batch.id = %batch, document.id = %document,
+                    "Batch {batch} of document {document} was not taken: {outcome:?}"
+                );
+            }
             continue;
         };
         end = end.max(Some(at.position));
@@ -145,15 +132,15 @@ fn measure(outcomes: &[(BatchId, Stored)], changes: &[u64], took: Duration) {
 
 /// Where a batch belongs and who pushed it.
 #[derive(Clone, Copy)]
-struct Origin {
-    space: SpaceId,
-    document: DocumentId,
-    device: DeviceId,
+pub(super) struct Origin {
+    pub(super) space: SpaceId,
+    pub(super) document: DocumentId,
+    pub(super) device: DeviceId,
 }
 
 impl Origin {
     /// What storage will write for a batch; the tail verifies it.
-    fn entries(self, batch: &ParsedBatch) -> Option<Vec<Entry>> {
+    pub(super) fn entries(self, batch: &ParsedBatch) -> Option<Vec<Entry>> {
         Some(match &batch.content {
             BatchContent::Changes(changes) => changes
                 .iter()
@@ -233,9 +220,11 @@ pub fn no_such_space(batches: &[Pushed], detail: &str) -> Vec<(BatchId, Outcome)
     batches.iter().map(|pushed| (pushed.batch, first.take().unwrap_or(Outcome::Skipped))).collect()
 }
 
-fn session_outcome(outcome: Stored) -> Outcome {
+/// As the session calls it.
+pub(super) fn session_outcome(outcome: Stored) -> Outcome {
     match outcome {
         Stored::Appended { at, proof, .. } => Outcome::Appended { at, proof },
+        Stored::Stored => Outcome::Stored,
         Stored::Refused { culprit, code, detail } => Outcome::Refused { culprit, code, detail },
         Stored::Parked { code, judged_by, detail } => Outcome::Parked { code, judged_by, detail },
         Stored::Need { hashes } => Outcome::Need { hashes },

@@ -1,10 +1,11 @@
 //! Applies what was appended, behind the log: advances the checked position, refreshes the projection, makes snapshots.
 //!
 //! One worker at a time has a document. All that is queued for it is applied as one batch. A document whose entries
-//! fail is held; the others go on. Nothing here is on the path of an acknowledgement, except in shared spaces, where
-//! [`before_append`] decides what may get a position.
+//! fail is held; the others go on. Nothing here is on the path of an acknowledgement. In spaces with other people the
+//! check comes before the log: what waits in the intake gets its place here.
 
 mod attempts; // which checks were under way when the relay died
+mod intake; // what waits gets its place, or its fate
 mod loaded; // documents in memory, one user at a time
 mod queue; // which documents wait, and how much of each space
 mod work; // what is done with one document
@@ -12,19 +13,19 @@ mod work; // what is done with one document
 use std::sync::Arc;
 use std::time::Duration;
 
-use relay_storage::{BatchContent, ParsedBatch, ReadError, StorageError};
-use sync_wire::planted::{self, Bug};
-use sync_wire::{AccountId, Blob, ChangeHash, DeviceId, DocumentId, SpaceId};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use relay_storage::{BatchContent, INTAKE_LEASE, ReadError, StorageError, WaitingBatch};
+use sync_wire::{Blob, ChangeHash, DocumentId, SpaceId};
+use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tracing::{error, info};
 
 use crate::app::App;
 use crate::config::Check;
-use crate::relay::runtime;
+use crate::metrics;
+use crate::relay::runtime::{self, Priority};
 use attempts::Attempts;
 pub use loaded::Checkout;
 use loaded::LoadedDocuments;
-use queue::{Lane, Next, Queue, Task};
+use queue::{Lane, Next, Queue, Rest, Task};
 pub use work::CheckError;
 pub(crate) use work::project;
 
@@ -35,20 +36,15 @@ const SWEEP_DOCUMENTS: usize = 1024;
 #[derive(Debug)]
 pub struct Checker {
     queue: Queue,
+    /// Documents with batches in the intake.
+    intake: Queue,
+    /// Rings whenever batches have left the intake.
+    room: Arc<Notify>,
     loaded: Arc<LoadedDocuments>,
     attempts: Attempts,
     /// Of documents whose checks take long only one is worked on at a time.
     slow: Semaphore,
     threads: usize,
-}
-
-/// Who pushes what is checked before it is appended.
-#[derive(Debug, Clone, Copy)]
-pub struct Pusher {
-    /// The account.
-    pub account: AccountId,
-    /// Its device.
-    pub device: DeviceId,
 }
 
 impl Checker {
@@ -57,8 +53,11 @@ impl Checker {
     pub fn new(config: &Check) -> Self {
         let half = || std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1));
         let threads = if config.threads == 0 { half() } else { config.threads };
+        let slow_after = Duration::from_millis(config.slow_milliseconds);
         Self {
-            queue: Queue::new(config.unchecked_changes_max, Duration::from_millis(config.slow_milliseconds), threads),
+            queue: Queue::new(config.unchecked_changes_max, slow_after, threads, Rest::AfterWork),
+            intake: Queue::new(u64::MAX, slow_after, threads, Rest::Never),
+            room: Arc::default(),
             loaded: Arc::new(LoadedDocuments::new(config.documents_bytes_max)),
             attempts: Attempts::default(),
             slow: Semaphore::new(1),
@@ -69,7 +68,8 @@ impl Checker {
     /// Waits for the turn of a document whose checks take long; others need none.
     async fn turn(&self, space: SpaceId, document: DocumentId) -> Option<SemaphorePermit<'_>> {
         // It is never closed.
-        if self.queue.is_slow((space, document)) { self.slow.acquire().await.ok() } else { None }
+        let key = (space, document);
+        if self.queue.is_slow(key) || self.intake.is_slow(key) { self.slow.acquire().await.ok() } else { None }
     }
 
     /// Says that a document has `changes` more entries to check. Call it after the commit.
@@ -77,10 +77,34 @@ impl Checker {
         self.queue.add(space, document, changes);
     }
 
+    /// Says that a document has batches in the intake. Call it after the commit.
+    pub fn stored(&self, space: SpaceId, document: DocumentId) {
+        self.intake.add(space, document, 0);
+    }
+
+    /// Resolves when batches have left the intake, after this was called.
+    pub fn room_in_intake(&self) -> impl Future<Output = ()> + Send + use<> {
+        Arc::clone(&self.room).notified_owned()
+    }
+
+    fn made_room(&self) {
+        self.room.notify_waiters();
+    }
+
     /// Documents that wait for their check or are being checked.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.queue.waiting()
+        self.queue.waiting() + self.intake.waiting()
+    }
+
+    fn took(&self, key: (SpaceId, DocumentId), took: Duration) {
+        self.queue.took(key, took);
+        self.intake.took(key, took);
+    }
+
+    fn mark_slow(&self, key: (SpaceId, DocumentId)) {
+        self.queue.mark_slow(key);
+        self.intake.mark_slow(key);
     }
 
     /// Waits while the space has more unchecked changes than it may.
@@ -99,46 +123,12 @@ impl Checker {
     }
 }
 
-/// Checks a push to a shared space, after all that the document has. A batch that fails becomes one that storage
-/// refuses in its turn; what the log's rules decide (missing changes, equivocation) is left to them, and so is what was
-/// refused before: it is not run again.
-///
-/// # Errors
-/// [`CheckError`]: the document could not be brought to the end of its log.
-pub async fn before_append(
-    app: &App,
-    checkout: &mut Checkout,
-    pusher: Pusher,
-    batches: &mut [ParsedBatch],
-) -> Result<(), CheckError> {
-    let hashes: Vec<ChangeHash> = batches.iter().flat_map(|batch| hashes_of(&batch.content)).collect();
-    // Planted: the check behind the log will do.
-    if hashes.is_empty() || planted::is(Bug::UncheckedInTeam) {
-        return Ok(());
-    }
-    let refused = work::catch_up(app, checkout, pusher.device, hashes).await?;
-    let is_open = |batch: &&mut ParsedBatch| !hashes_of(&batch.content).any(|hash| refused.contains(&hash));
-    for run in runs(app, checkout, batches.iter_mut().take_while(is_open).collect()) {
-        if let Some(failed) = work::try_batches(app, checkout, pusher, &run).await? {
-            let work::Failed { index, rejection } = failed;
-            if let (Some(rejection), Some(batch)) = (rejection, run.into_iter().nth(index)) {
-                batch.content = rejection;
-            }
-            break;
-        }
-    }
-    Ok(())
-}
-
 /// What is run at once: everything; or, if a run of the document's pushes ended the relay before, each batch for
 /// itself, so that it is known which one does.
-fn runs<'b>(app: &App, checkout: &Checkout, batches: Vec<&'b mut ParsedBatch>) -> Vec<Vec<&'b mut ParsedBatch>> {
+fn runs<'b>(app: &App, checkout: &Checkout, batches: &'b [WaitingBatch]) -> std::slice::Chunks<'b, WaitingBatch> {
     let (space, document) = checkout.key();
-    if app.checker.attempts.is_suspect(space, document) {
-        batches.into_iter().map(|batch| vec![batch]).collect()
-    } else {
-        vec![batches]
-    }
+    let at_once = if app.checker.attempts.is_suspect(space, document) { 1 } else { batches.len().max(1) };
+    batches.chunks(at_once)
 }
 
 fn hashes_of(content: &BatchContent) -> impl Iterator<Item = ChangeHash> {
@@ -159,6 +149,10 @@ fn blobs(content: &BatchContent) -> Vec<Blob> {
 /// Before anything runs: finds out which checks ended the relay, if any did. Those that did so twice are not tried
 /// again. The others go one at a time, so that it is seen which one it was.
 pub async fn recover(app: &App) {
+    // Whoever serves this data directory is alone with its storage: what an earlier process had begun is nobody's.
+    if let Err(error) = app.storage.end_intake_leases().await {
+        error!(error.code = error.code(), "Cannot end the leases of an earlier process: {error}");
+    }
     let left = match app.checker.attempts.open(&app.directory) {
         Ok(left) => left,
         Err(error) => {
@@ -167,7 +161,7 @@ pub async fn recover(app: &App) {
         }
     };
     for attempt in left {
-        app.checker.queue.mark_slow((attempt.thing.space(), attempt.thing.document()));
+        app.checker.mark_slow((attempt.thing.space(), attempt.thing.document()));
         if attempt.times < attempts::TIMES_MAX {
             continue;
         }
@@ -180,17 +174,26 @@ pub async fn recover(app: &App) {
 
 /// Runs the workers and the sweep until the relay stops; then finishes what is under way.
 pub async fn run(app: App) {
-    let mut workers = Vec::with_capacity(app.checker.threads + 1);
-    let lanes = std::iter::repeat_n(Lane::Fast, app.checker.threads).chain([Lane::Slow]);
-    for lane in lanes {
+    let mut workers = Vec::with_capacity(2 * app.checker.threads + 2);
+    let lanes = || std::iter::repeat_n(Lane::Fast, app.checker.threads).chain([Lane::Slow]);
+    for lane in lanes() {
         let worked = app.clone();
-        match runtime::in_background("check", move || worker(worked, lane)) {
-            Ok(ended) => workers.push(ended),
-            Err(error) => error!("No thread for checks could be started: {error}"),
-        }
+        workers.push(runtime::in_background("check", Priority::GivesWay, move || worker(worked, lane)));
+    }
+    // A batch of the intake is somebody's edit that others have yet to see.
+    for lane in lanes() {
+        let worked = app.clone();
+        workers.push(runtime::in_background("intake", Priority::Serves, move || intake_worker(worked, lane)));
     }
     sweep(app).await;
     for ended in workers {
+        let ended = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                error!("No thread for checks could be started: {error}");
+                continue;
+            }
+        };
         // The sender is dropped, never used: an error is the signal that the thread has ended.
         let _ = ended.await;
     }
@@ -204,6 +207,29 @@ async fn worker(app: App, lane: Lane) {
         };
         check(&app, next).await;
     }
+}
+
+async fn intake_worker(app: App, lane: Lane) {
+    loop {
+        let next = tokio::select! {
+            () = app.stop.cancelled() => return,
+            next = app.checker.intake.next(lane) => next,
+        };
+        settle(&app, next).await;
+    }
+}
+
+/// Checks what waits of one document; whether that was possible.
+async fn settle(app: &App, next: Next) -> bool {
+    let (space, document) = next.key();
+    let settled = intake::settle(app, space, document).await;
+    if let Err(error) = &settled {
+        error!(
+            space.id = %space, document.id = %document, error.code = error.code(),
+            "Cannot check what waits of document {document} of space {space} now: {error}"
+        );
+    }
+    settled.is_ok()
 }
 
 /// Checks one document, or makes a snapshot of it; whether that was possible.
@@ -232,6 +258,9 @@ pub(crate) async fn step(app: &App) -> bool {
     if app.checker.waiting() == 0 {
         look(app).await;
     }
+    if let Some(next) = app.checker.intake.take() {
+        return settle(app, next).await;
+    }
     match app.checker.queue.take() {
         Some(next) => check(app, next).await,
         None => false,
@@ -253,24 +282,41 @@ async fn sweep(app: App) {
             info!("{found} or more documents have entries to check from before the start");
         }
         is_first = false;
-        if let Err(error) = app.storage.sweep_refused().await {
-            error!(error.code = error.code(), "Cannot drop old refused changes: {error}");
+        if let Err(error) = sweep_storage(&app).await {
+            error!(error.code = error.code(), "Cannot drop what is old: {error}");
         }
     }
 }
 
-/// Adds documents to the queue that storage has unchecked; how many, if any.
+/// Prolongs the leases of what is being checked for long, and drops what nobody asks for any more.
+async fn sweep_storage(app: &App) -> Result<(), StorageError> {
+    let long = app.checker.intake.taken_for(INTAKE_LEASE / 4);
+    if !long.is_empty() {
+        app.storage.renew_intake_leases(long).await?;
+    }
+    metrics::intake(app.storage.intake_totals().await?);
+    app.storage.sweep_intake_outcomes().await?;
+    app.storage.sweep_refused().await?;
+    Ok(())
+}
+
+/// Adds documents to the queues that storage has unchecked; how many, if any.
 async fn look(app: &App) -> Option<usize> {
-    match app.storage.next_unchecked(SWEEP_DOCUMENTS).await {
-        Ok(found) => {
-            found.iter().for_each(|state| app.checker.queue.add(state.space, state.document, 0));
-            (!found.is_empty()).then_some(found.len())
-        }
+    match look_for_unchecked(app).await {
+        Ok(found) => (found > 0).then_some(found),
         Err(error) => {
             error!(error.code = error.code(), "Cannot look for unchecked documents: {error}");
             None
         }
     }
+}
+
+async fn look_for_unchecked(app: &App) -> Result<usize, StorageError> {
+    let waiting = app.storage.waiting_documents(SWEEP_DOCUMENTS).await?;
+    waiting.iter().for_each(|(space, document)| app.checker.stored(*space, *document));
+    let found = app.storage.next_unchecked(SWEEP_DOCUMENTS).await?;
+    found.iter().for_each(|state| app.checker.queue.add(state.space, state.document, 0));
+    Ok(waiting.len() + found.len())
 }
 
 impl From<ReadError> for CheckError {

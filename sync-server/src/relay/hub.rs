@@ -25,6 +25,7 @@ pub struct Bell {
 #[derive(Debug, Default)]
 struct Rung {
     ends: BTreeMap<SpaceId, Position>,
+    settled: BTreeSet<SpaceId>,
     access_changed: bool,
 }
 
@@ -33,6 +34,8 @@ struct Rung {
 pub struct Heard {
     /// Spaces that have grown, ascending, with their newest known end.
     pub ends: Vec<(SpaceId, Position)>,
+    /// Spaces whose intake was left by batches that did not get into the log, ascending.
+    pub settled: Vec<SpaceId>,
     /// Some grant, token or device may have changed.
     pub access_changed: bool,
 }
@@ -62,6 +65,7 @@ impl Bell {
         self.is_rung.store(false, Ordering::SeqCst);
         Heard {
             ends: std::mem::take(&mut rung.ends).into_iter().collect(),
+            settled: std::mem::take(&mut rung.settled).into_iter().collect(),
             access_changed: std::mem::take(&mut rung.access_changed),
         }
     }
@@ -71,6 +75,15 @@ impl Bell {
         let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         let known = rung.ends.entry(space).or_default();
         *known = end.max(*known);
+        self.is_rung.store(true, Ordering::SeqCst);
+        drop(rung);
+        self.waker.wake();
+    }
+
+    /// Says that batches have left the intake of `space` otherwise than into its log.
+    pub fn ring_settled(&self, space: SpaceId) {
+        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        rung.settled.insert(space);
         self.is_rung.store(true, Ordering::SeqCst);
         drop(rung);
         self.waker.wake();
@@ -86,7 +99,9 @@ impl Bell {
     }
 
     fn forget(&self, space: SpaceId) {
-        self.rung.lock().unwrap_or_else(PoisonError::into_inner).ends.remove(&space);
+        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        rung.ends.remove(&space);
+        rung.settled.remove(&space);
     }
 }
 
@@ -121,6 +136,12 @@ impl Hub {
         for bell in followers.get(&space).into_iter().flatten().filter(|bell| !Arc::ptr_eq(bell, except)) {
             bell.ring(space, end);
         }
+    }
+
+    /// Says that batches have left the intake of `space` otherwise than into its log. Call it after the commit.
+    pub fn settled(&self, space: SpaceId) {
+        let followers = self.followers.read().unwrap_or_else(PoisonError::into_inner);
+        followers.get(&space).into_iter().flatten().for_each(|bell| bell.ring_settled(space));
     }
 
     /// Says to everybody that access may have changed.

@@ -6,13 +6,14 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use relay_storage::{CursorVerdict, ReadError, SpaceGrant, StorageError};
-use sync_core::session::{BootstrapCursor, BootstrapPage, LogPage, Within};
+use sync_core::session::{BootstrapCursor, BootstrapPage, LogPage, Outcome, Within};
 use sync_wire::limits::FRAME_BYTES_MAX;
 use sync_wire::planted::{self, Bug};
-use sync_wire::{Entry, Grant, LogPosition, Position, Resume, SpaceId};
+use sync_wire::{BatchId, DeviceId, DocumentId, Entry, Grant, LogPosition, Position, Resume, SpaceId};
 
 use crate::access::Readable;
 use crate::app::App;
+use crate::relay::append::session_outcome;
 pub use tail::Run;
 use tail::Tail;
 
@@ -79,6 +80,22 @@ fn session_cursor(cursor: relay_storage::BootstrapCursor) -> BootstrapCursor {
 /// Storage failed.
 pub async fn ends(app: &App, spaces: &[SpaceId]) -> Result<Vec<(SpaceId, LogPosition)>, StorageError> {
     app.storage.ends(spaces).await
+}
+
+/// What became of batches of a device that left the intake otherwise than into the log. As [`ends`], it takes ids: a
+/// session asks for what it brought itself.
+///
+/// # Errors
+/// Storage failed.
+pub async fn outcomes(
+    app: &App,
+    space: SpaceId,
+    device: DeviceId,
+    batches: Vec<(DocumentId, BatchId)>,
+) -> Result<Vec<(DocumentId, BatchId, Outcome)>, StorageError> {
+    let outcomes = app.storage.intake_outcomes(space, device, batches).await?;
+    let told = |(document, batch, outcome)| (document, batch, session_outcome(outcome));
+    Ok(outcomes.into_iter().map(told).collect())
 }
 
 /// What `Welcome` says about a space: continue from the device's cursor if the log has that very place, else begin

@@ -8,6 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 /// How much background threads give way: on a busy machine they get about a tenth of what a serving thread gets, on an
 /// idle one everything.
@@ -45,11 +46,36 @@ impl Runtime {
     }
 }
 
-/// Runs a future on a thread of its own that gives way to those that serve. Resolves when it has ended.
+impl Runtime {
+    /// Waits for something until a time; whether it came. Without a runtime nothing else can happen meanwhile, so it
+    /// does not.
+    pub async fn within(self, until: Instant, what: impl Future<Output = ()>) -> bool {
+        match self {
+            Self::Tokio => tokio::time::timeout_at(until, what).await.is_ok(),
+            #[cfg(feature = "simulation")]
+            Self::Inline => false,
+        }
+    }
+}
+
+/// Whether a thread gives way to those that serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    /// Nobody waits for it.
+    GivesWay,
+    /// It is one of them.
+    Serves,
+}
+
+/// Runs a future on a thread of its own. Resolves when it has ended.
 ///
 /// # Errors
 /// No thread could be started.
-pub fn in_background<F>(name: &str, body: impl FnOnce() -> F + Send + 'static) -> io::Result<oneshot::Receiver<()>>
+pub fn in_background<F>(
+    name: &str,
+    priority: Priority,
+    body: impl FnOnce() -> F + Send + 'static,
+) -> io::Result<oneshot::Receiver<()>>
 where
     F: Future<Output = ()>,
 {
@@ -57,7 +83,9 @@ where
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
     thread::Builder::new().name(name.to_owned()).spawn(move || {
         IS_BACKGROUND.set(true);
-        give_way();
+        if priority == Priority::GivesWay {
+            give_way();
+        }
         runtime.block_on(body());
         drop(alive);
     })?;

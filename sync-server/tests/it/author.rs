@@ -44,6 +44,11 @@ impl Author {
         Self { id: DocumentId(fresh_id()), actor: Actor(fresh_id()), document: Document::new(Some(type_name)) }
     }
 
+    /// A document of no type.
+    pub(crate) fn untyped() -> Self {
+        Self { document: Document::new(None), ..Self::new("note") }
+    }
+
     /// Edits, and returns the batches in the order in which they are pushed.
     pub(crate) fn edit(&mut self, edit: impl FnOnce(&mut Draft<'_>) -> Result<(), Violation>) -> Vec<Batch> {
         self.document.edit::<(), Violation>(self.actor, edit).unwrap();

@@ -50,7 +50,7 @@ async fn a_poisonous_change_never_gets_a_place_in_a_shared_log() {
     let before = relay.storage().end_of(team).await.unwrap();
     let (victim, batch) = poisonous();
     attacker.push(team, victim.id, &batch).await;
-    let RelayFrame::Refuse(refuse) = attacker.answer(batch.id).await else { panic!("expected Refuse") };
+    let RelayFrame::Refuse(refuse) = attacker.fate(batch.id).await else { panic!("expected Refuse") };
     assert_eq!(refuse.code, FateCode::DANGEROUS, "{refuse:?}");
     assert_eq!(relay.storage().end_of(team).await.unwrap(), before);
 

@@ -126,14 +126,16 @@ async fn a_shared_push_is_refused() -> Result<(), Missed> {
         if times == 1 {
             laptop.push_all(team, note.id, &first).await;
         }
-        laptop.push(team, note.id, &culprit).await;
+        if times == 1 {
+            laptop.push(team, note.id, &culprit).await; // the next start finds it in the intake
+        }
         kill_in_a_check(relay, data, PUSH, times)?;
     }
 
     let relay = Process::serve(data);
     let mut laptop = online(&relay, &token, id).await;
     laptop.push(team, note.id, &culprit).await;
-    let RelayFrame::Refuse(refuse) = laptop.answer(culprit.id).await else { panic!("expected Refuse") };
+    let RelayFrame::Refuse(refuse) = laptop.fate(culprit.id).await else { panic!("expected Refuse") };
     assert_eq!(refuse.code, FateCode::DANGEROUS);
     assert!(refuse.detail.contains("ended 2 times"), "{refuse:?}");
 
@@ -145,7 +147,7 @@ async fn a_shared_push_is_refused() -> Result<(), Missed> {
     assert_eq!(honest.document.heads(), before);
     let batch = honest.put("/name", "second").remove(0);
     laptop.push_in_lane(team, note.id, 1, &batch).await;
-    assert!(laptop.acked(batch.id).await.at.is_some());
+    assert!(matches!(laptop.fate(batch.id).await, RelayFrame::Ack(_)));
     Ok(())
 }
 

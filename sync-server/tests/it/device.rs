@@ -1,13 +1,14 @@
 //! A raw client of `/sync`: frames in, frames out, nothing hidden.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use sync_wire::limits::SUBPROTOCOL;
 use sync_wire::{
-    Ack, BatchId, Chain, Cursor, Deliver, DeviceFrame, DeviceId, DocumentId, Goodbye, Hello, LogPosition, Push,
-    RelayFrame, Resume, SpaceId, VersionRange, Welcome, decode_relay_frame, encode_device_frame,
+    Ack, BatchId, Chain, Confirm, Cursor, Deliver, DeviceFrame, DeviceId, DocumentId, Goodbye, Hello, LogPosition,
+    Position, Push, RelayFrame, Resume, SpaceId, VersionRange, Welcome, decode_relay_frame, encode_device_frame,
 };
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -25,6 +26,8 @@ pub(crate) struct Device {
     pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     /// Frames that came while another kind was waited for.
     early: Vec<RelayFrame>,
+    /// Deliveries among them that are confirmed, by where they begin.
+    confirmed: BTreeSet<(SpaceId, Position)>,
 }
 
 impl Device {
@@ -38,7 +41,7 @@ impl Device {
         request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
         request.headers_mut().insert("sec-websocket-protocol", subprotocol.parse().unwrap());
         let (socket, _) = connect_async(request).await?;
-        Ok(Self { id: DeviceId(fresh_id()), socket, early: Vec::new() })
+        Ok(Self { id: DeviceId(fresh_id()), socket, early: Vec::new(), confirmed: BTreeSet::new() })
     }
 
     /// A new device that is greeted; what it is new to has been bootstrapped.
@@ -81,9 +84,46 @@ impl Device {
         }
         let mut last = None;
         for batch in batches {
-            last = self.acked(batch.id).await.at;
+            let fate = self.fate(batch.id).await;
+            let RelayFrame::Ack(ack) = fate else { panic!("batch {} was not taken: {fate:?}", batch.id) };
+            last = ack.at;
         }
-        last.expect("a personal or checked batch has a position")
+        last.expect("what is in the log has a position")
+    }
+
+    /// What becomes of a batch in the end: if it was stored, its place in a delivery, or what comes unasked.
+    pub(crate) async fn fate(&mut self, batch: BatchId) -> RelayFrame {
+        match self.answer(batch).await {
+            RelayFrame::Ack(ack) if ack.at.is_none() => self.outcome(ack).await,
+            answer => answer,
+        }
+    }
+
+    /// What becomes of a stored batch.
+    pub(crate) async fn outcome(&mut self, stored: Ack) -> RelayFrame {
+        let mut looked = 0;
+        loop {
+            while let Some(frame) = self.early.get(looked) {
+                if let RelayFrame::Deliver(deliver) = frame {
+                    let key = (deliver.space, deliver.after.position);
+                    let epoch = deliver.after.epoch;
+                    let place = deliver.entries.iter().rposition(|entry| entry.batch == stored.batch);
+                    let position = Position(deliver.after.position.0 + place.map_or(0, |index| index as u64 + 1));
+                    let confirm = Confirm { space: deliver.space, position: deliver.end().position, frames: 1 };
+                    if self.confirmed.insert(key) {
+                        self.send(&DeviceFrame::Confirm(confirm)).await;
+                    }
+                    if place.is_some() {
+                        return RelayFrame::Ack(Ack { at: Some(LogPosition { position, epoch }), ..stored });
+                    }
+                } else if answered(frame) == Some(stored.batch) {
+                    return self.early.remove(looked);
+                }
+                looked += 1;
+            }
+            let frame = self.receive().await.expect("the connection lasts until the batch has its fate");
+            self.early.push(frame);
+        }
     }
 
     /// The next frame; `None` when the connection is closed.
@@ -135,18 +175,8 @@ impl Device {
 
     /// Whatever the relay answers to a batch.
     pub(crate) async fn answer(&mut self, batch: BatchId) -> RelayFrame {
-        self.until(&format!("the answer to {batch}"), |frame| {
-            let answered = match frame {
-                RelayFrame::Ack(ack) => ack.batch,
-                RelayFrame::Refuse(refuse) => refuse.batch,
-                RelayFrame::Park(park) => park.batch,
-                RelayFrame::Need(need) => need.batch,
-                RelayFrame::Skipped(skipped) => skipped.batch,
-                _ => return None,
-            };
-            (answered == batch).then(|| frame.clone())
-        })
-        .await
+        self.until(&format!("the answer to {batch}"), |frame| (answered(frame) == Some(batch)).then(|| frame.clone()))
+            .await
     }
 
     /// The next delivery of a space, confirmed.
@@ -158,7 +188,9 @@ impl Device {
             })
             .await;
         let position = deliver.end().position;
-        self.send(&DeviceFrame::Confirm(sync_wire::Confirm { space, position, frames: 1 })).await;
+        if !self.confirmed.remove(&(space, deliver.after.position)) {
+            self.send(&DeviceFrame::Confirm(Confirm { space, position, frames: 1 })).await;
+        }
         deliver
     }
 
@@ -190,6 +222,18 @@ impl Device {
             .await;
         assert_eq!(self.receive().await, None, "nothing follows Goodbye");
         goodbye
+    }
+}
+
+/// The batch that a frame answers, or tells the fate of.
+fn answered(frame: &RelayFrame) -> Option<BatchId> {
+    match frame {
+        RelayFrame::Ack(ack) => Some(ack.batch),
+        RelayFrame::Refuse(refuse) => Some(refuse.batch),
+        RelayFrame::Park(park) => Some(park.batch),
+        RelayFrame::Need(need) => Some(need.batch),
+        RelayFrame::Skipped(skipped) => Some(skipped.batch),
+        _ => None,
     }
 }
 

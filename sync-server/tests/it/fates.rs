@@ -8,7 +8,7 @@ use crate::http::get;
 use crate::relay::{Relay, fail, succeed};
 
 async fn refused(device: &mut Device, batch: sync_wire::BatchId) -> Refuse {
-    match device.answer(batch).await {
+    match device.fate(batch).await {
         RelayFrame::Refuse(refuse) => refuse,
         other => panic!("expected Refuse, got {other:?}"),
     }

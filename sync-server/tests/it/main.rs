@@ -11,6 +11,7 @@ mod offers; // a device that stands where the log does not
 mod access; // grants, tokens and devices that change meanwhile
 mod breaches; // what a device must not do
 mod checks; // what is behind the log
+mod intake; // what is before it, in spaces with other people
 mod poison; // the changes that harm Automerge
 mod fates; // what was refused, and is refused again
 mod documents; // the merged state over HTTP

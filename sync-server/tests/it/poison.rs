@@ -14,7 +14,7 @@ use crate::relay::{Account, Relay};
 async fn answer(device: &mut Device, space: SpaceId, document: DocumentId, changes: Vec<Blob>) -> RelayFrame {
     let batch = Batch { id: BatchId(fresh_id()), content: Content::Changes(changes) };
     device.push(space, document, &batch).await;
-    device.answer(batch.id).await
+    device.fate(batch.id).await
 }
 
 /// Pushes the corpus, each to a document of its own, and says how each was answered. After each, somebody else's edit

@@ -1,6 +1,7 @@
 //! Whether every promise was kept: read from files and answers, with no help of those who made it.
 
 mod relay_file; // the relay's log as it lies on the disk
+mod intake; // what waits for its check: durable, and resting on nothing that is gone
 mod vault_file; // a vault's changes and batches as they lie on the disk
 mod log; // the log: dense, chained, each change once, nothing acknowledged missing
 mod fates; // every authored byte is in exactly one place
@@ -28,6 +29,7 @@ pub type Logs = BTreeMap<SpaceId, SpaceLog>;
 /// The first [`Failure`].
 pub fn everything(world: &World) -> Result<(), Failure> {
     let logs = log(world)?;
+    intake::is_empty(world.relay.disk.file())?;
     for device in &world.devices {
         saved(device, &world.ledger)?;
         fates::check(world, device, &logs)?;
@@ -68,6 +70,8 @@ pub fn agree_but_for(world: &World, logs: &Logs, device: usize, document: Docume
 pub fn log(world: &World) -> Result<Logs, Failure> {
     let logs = relay_file::read(world.relay.disk.file())?;
     log::check(&logs, &world.ledger)?;
+    intake::check(world.relay.disk.file(), &logs, &world.ledger)?;
+    intake::rests_on_something(world.relay.disk.file())?;
     Ok(logs)
 }
 
@@ -77,6 +81,14 @@ pub fn log(world: &World) -> Result<Logs, Failure> {
 /// If they cannot be read.
 pub fn ends(file: &std::path::Path) -> anyhow::Result<BTreeMap<SpaceId, Position>> {
     Ok(relay_file::read(file)?.into_iter().map(|(space, log)| (space, log.end)).collect())
+}
+
+/// What waits in the relay's intake, without a look at the whole log.
+///
+/// # Errors
+/// [`Failure`].
+pub fn intake(world: &World) -> Result<(), Failure> {
+    intake::rests_on_something(world.relay.disk.file())
 }
 
 /// Nothing whose saving was acknowledged is missing in a vault's file.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sync_wire::log::{EntryKind, marker_hash};
 use sync_wire::{
-    Ack, BatchId, Chain, ChangeHash, Content, DeviceId, DocumentId, Entry, LogPosition, Position, Push, RelayFrame,
-    SpaceId,
+    Ack, BatchId, Chain, ChangeHash, Content, DeviceId, DocumentId, Entry, LogPosition, Park, Position, Push, Refuse,
+    RelayFrame, SpaceId,
 };
 
 use crate::failure::Failure;
@@ -85,6 +85,8 @@ pub struct Ledger {
     pub pushed: BTreeMap<(SpaceId, BatchId), Pushed>,
     /// What devices were told that it is in the log.
     pub acked: BTreeMap<(SpaceId, BatchId), Acked>,
+    /// What devices were told that it is in the intake, and nothing else since, by batch.
+    pub stored: BTreeMap<(SpaceId, BatchId), DocumentId>,
     /// What devices were given, by place.
     pub delivered: BTreeMap<(SpaceId, Position), Delivered>,
     /// What was added to each account's counters.
@@ -168,6 +170,8 @@ impl Ledger {
     /// The relay was put back to when its logs ended here: what it had said of later places it owes.
     pub fn restore_relay(&mut self, ends: &BTreeMap<SpaceId, Position>) {
         self.relay_restores += 1;
+        // What was stored is on its devices, and they push it again.
+        self.stored.clear();
         let end = |space: &SpaceId| ends.get(space).copied().unwrap_or(Position::START);
         let (acked, lost_acks) = std::mem::take(&mut self.acked)
             .into_iter()
@@ -190,7 +194,8 @@ impl Ledger {
     /// A frame of a relay's life that was lost meanwhile reached a device.
     pub fn hear_of_lost_life(&mut self, frame: &RelayFrame) {
         match frame {
-            RelayFrame::Ack(ack) => self.owe_batch((ack.space, ack.batch), ack.document),
+            // Without a place it was only stored.
+            RelayFrame::Ack(ack) if ack.at.is_some() => self.owe_batch((ack.space, ack.batch), ack.document),
             RelayFrame::Deliver(deliver) => {
                 self.owed.extend(deliver.entries.iter().map(|entry| (deliver.space, entry.document, entry.hash)));
             }
@@ -219,6 +224,14 @@ impl Ledger {
                 let acked =
                     Acked { space: *space, document: *document, at: *at, chain: proof.map(|proof| proof.chain) };
                 self.acked.insert((*space, *batch), acked);
+                Ok(())
+            }
+            RelayFrame::Ack(Ack { space, document, batch, at: None, .. }) => {
+                self.stored.insert((*space, *batch), *document);
+                Ok(())
+            }
+            RelayFrame::Refuse(Refuse { space, batch, .. }) | RelayFrame::Park(Park { space, batch, .. }) => {
+                self.stored.remove(&(*space, *batch));
                 Ok(())
             }
             RelayFrame::Deliver(deliver) => {

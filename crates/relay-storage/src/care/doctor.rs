@@ -6,7 +6,7 @@ use sync_wire::{DocumentId, SpaceId};
 
 use super::finding::{Finding, Findings};
 use super::logs::{self, SpaceRow};
-use crate::change_log::{position_of, unsigned};
+use crate::change_log::{examine_intake, position_of, unsigned};
 use crate::error::StorageError;
 
 /// Documents whose ids are read at once.
@@ -22,7 +22,13 @@ pub(super) fn examine(connection: &Connection, check: &str) -> Result<Vec<Findin
     for space in logs::spaces(connection, None)? {
         log_and_rows(connection, &space, &mut findings)?;
     }
+    intake(connection, &mut findings)?;
     Ok(findings.into_list())
+}
+
+/// Whether what waits is counted as it is.
+pub(super) fn intake(connection: &Connection, findings: &mut Findings) -> Result<(), StorageError> {
+    examine_intake(connection, |detail| findings.push("intake_counts_wrong", detail))
 }
 
 /// The part of it that concerns one space.

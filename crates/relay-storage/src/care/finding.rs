@@ -25,6 +25,8 @@ impl Finding {
             "document_counts_wrong" | "frontier_wrong" | "deletion_wrong" | "snapshot_wrong" | "projection_wrong" => {
                 REBUILD
             }
+            "intake_counts_wrong" => "stop the relay and run `sync-server verify --rebuild`: they are counted again",
+            "intake_damaged" => "nothing: its device is told, and pushes it again",
             "log_does_not_apply" => "it stays as it is, and others go on: restore a backup of before it was so",
             "more_findings" => "heal what is listed, then look again",
             _ => RESTORE,

@@ -42,6 +42,9 @@ impl Storage {
     pub async fn rebuild(&self, only: Option<SpaceId>, project: &Project) -> Result<Rebuilt, StorageError> {
         let mut rebuilt = Rebuilt::default();
         let mut findings = Findings::default();
+        if only.is_none() {
+            self.recount_intake().await?;
+        }
         for space in self.look("storage-rebuild", move |connection| logs::spaces(connection, only)).await? {
             let listed = space.clone();
             let documents = self.look("storage-rebuild", move |connection| documents_of(connection, &listed)).await?;

@@ -6,13 +6,13 @@ use rusqlite::Connection;
 use sync_wire::{DocumentId, SpaceId};
 
 use super::derived;
-use super::doctor::{WHOLE, each_document, log_and_rows, pages};
+use super::doctor::{WHOLE, each_document, intake, log_and_rows, pages};
 use super::entries::Entries;
 use super::finding::Findings;
 use super::logs::{self, SpaceRow};
 use super::{Project, Verified};
 use crate::accounts::miscounted;
-use crate::change_log::stored_tips;
+use crate::change_log::{each_damaged_in_intake, stored_tips};
 use crate::error::StorageError;
 
 pub(super) fn verify(
@@ -27,6 +27,8 @@ pub(super) fn verify(
             let what = format!("account {account}: {counted} bytes are counted, {there} are in its logs");
             findings.push("usage_wrong", format!("{what}; `verify --rebuild` counts anew"));
         }
+        intake(connection, &mut findings)?;
+        each_damaged_in_intake(connection, |detail| findings.push("intake_damaged", detail))?;
     }
     let mut verified = Verified::default();
     for space in logs::spaces(connection, only)? {

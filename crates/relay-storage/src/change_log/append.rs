@@ -2,23 +2,25 @@
 //!
 //! The order is PROTOCOL §2's: a batch that is in the log already is acknowledged whatever became of the grant.
 
+mod markers; // deletions, and taking them back
 mod row; // one entry as a row of the log
 
 use std::sync::atomic::AtomicU64;
 
 use document::{Change, Seed};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
-use sync_wire::log::{EntryKind, marker_hash};
+use sync_wire::log::EntryKind;
 use sync_wire::planted::{self, Bug};
 use sync_wire::{BatchId, ChangeHash, FateCode, LogPosition, Position, Proof};
 
 use row::{INSERT, Row};
 
-use super::fates::{Refusal, Verdict, with};
-use super::frontier::{Frontier, heads_to_bytes};
-use super::rules::{Fate, Rules, Stop, marker, need, refused};
+use super::fates::{Refusal, Verdict};
+use super::frontier::Frontier;
+use super::intake::{Ahead, Waits, waiting_bytes};
+use super::rules::{Fate, Rules, Stop, refused};
 use super::state::{LogState, Space, store};
-use super::{AppendRequest, BatchContent, HELD, Outcome, ParsedBatch};
+use super::{AppendRequest, BatchContent, Check, HELD, Outcome, ParsedBatch};
 use crate::error::StorageError;
 use crate::spaces::role_from_code;
 use crate::storage::{Context, Writer, commit_in_between};
@@ -34,6 +36,8 @@ pub(super) struct Lane<'a> {
     pub(super) request: &'a AppendRequest,
     pub(super) space: Space,
     pub(super) frontier: Frontier,
+    /// What waits of the document in the intake, if that is where the batches go.
+    pub(super) ahead: Option<Ahead>,
     pub(super) account_key: i64,
     /// Why nothing of this request may be written, if so.
     objection: Option<Outcome>,
@@ -78,11 +82,20 @@ impl Writer {
             Some(account_key) => (account_key, None),
             None => self.standing(request, &space)?,
         };
+        let ahead = match request.check {
+            Check::Before => Ahead::load(&self.connection, space_key, request.document)?,
+            Check::Pending | Check::Done | Check::Unfit => None,
+        };
         let now = (self.context.clock)();
         let Self { connection, log, context, commits, .. } = self;
         let room = match vouched {
             Some(_) => None,
-            None => Some(log.usage(connection, account_key)?.room(&context.limits)),
+            None => {
+                let room = log.usage(connection, account_key)?.room(&context.limits);
+                // What waits is in no log yet, and will be.
+                let waits = if request.check == Check::Before { waiting_bytes(connection, account_key)? } else { 0 };
+                Some(room.saturating_sub(waits))
+            }
         };
         let insert = connection.prepare_cached(INSERT)?;
         let mut lane = Lane {
@@ -94,6 +107,7 @@ impl Writer {
             request,
             space,
             frontier,
+            ahead,
             account_key,
             objection,
             room,
@@ -149,7 +163,7 @@ impl Lane<'_> {
         let mut is_open = true;
         for batch in &self.request.batches {
             let outcome = if is_open { self.batch(batch)? } else { Outcome::Skipped };
-            is_open = matches!(outcome, Outcome::Appended { .. });
+            is_open = matches!(outcome, Outcome::Appended { .. } | Outcome::Stored);
             outcomes.push((batch.id, outcome));
         }
         Ok(outcomes)
@@ -182,7 +196,8 @@ impl Lane<'_> {
     }
 
     fn rejected(&mut self, refused: Outcome) -> Result<Outcome, Stop> {
-        if let Outcome::Refused { culprit: Some(culprit), .. } = &refused
+        if let Outcome::Refused { culprit: Some(culprit), code, .. } = &refused
+            && *code != FateCode::WITH
             && let Some(again) = self.refused_before(culprit)?
         {
             return Ok(again);
@@ -195,22 +210,28 @@ impl Lane<'_> {
         let mut fresh = Vec::with_capacity(changes.len());
         let mut known = 0;
         let mut displaced = None;
+        let mut waiting = Vec::new();
         let rules = self.rules();
         for change in changes {
             match rules.fate(&change.header)? {
                 Fate::Unknown => fresh.push(change),
+                Fate::Waiting => waiting.push(change),
                 Fate::Appended(position) => known = known.max(position),
                 Fate::Displaced => displaced = displaced.or(Some(change)),
             }
         }
-        if fresh.is_empty() && displaced.is_none() && known > 0 {
+        let has_nothing_new = fresh.is_empty() && displaced.is_none();
+        if has_nothing_new && !waiting.is_empty() && self.has_stored(batch)? {
+            return Ok(Outcome::Stored);
+        }
+        if has_nothing_new && waiting.is_empty() && known > 0 {
             if planted::is(Bug::DuplicateAppliedTwice) {
                 let again: Vec<&Change> = changes.iter().collect();
                 return self.append_changes(batch, &again).map_err(Stop::Write); // PLANTED: nobody looked for it
             }
-            return Ok(self.known(known));
+            return Ok(self.space.known(known));
         }
-        match self.own_fate(displaced.iter().chain(&fresh))? {
+        match self.own_fate(displaced.iter().chain(&fresh).chain(&waiting))? {
             Some(Refusal::Again(outcome)) => return Ok(outcome),
             Some(Refusal::Dependant(outcome)) => {
                 self.may_write()?;
@@ -224,53 +245,35 @@ impl Lane<'_> {
             let rule = "shares actor and number with another change of this document";
             return Err(refused(FateCode::EQUIVOCATION, &change.header, rule));
         }
-        if fresh.is_empty() {
+        if fresh.is_empty() && waiting.is_empty() {
             let detail = "batch without changes".to_owned();
             return Err(Stop::Outcome(Outcome::Refused { culprit: None, code: FateCode::UNDECODABLE, detail }));
         }
         self.rules().judge(&fresh)?;
-        self.append_changes(batch, &fresh).map_err(Stop::Write)
+        self.take_in(batch, &fresh, &waiting)
     }
 
-    fn tombstone(&mut self, batch: BatchId, heads: &[ChangeHash]) -> Result<Outcome, Stop> {
-        let hash = marker_hash(EntryKind::Tombstone, self.request.space, self.request.document, batch, heads);
-        if let Some(position) = marker(self.connection, &self.frontier, &hash)? {
-            return Ok(self.known(position));
+    /// Gives judged changes their places, or stores them where they wait for their check.
+    fn take_in(&mut self, batch: BatchId, fresh: &[&Change], waiting: &[&Change]) -> Result<Outcome, Stop> {
+        // Parsing a seed was its whole check.
+        let is_seed = |change: &&Change| Seed::is_seed_actor(&change.header.actor);
+        let needs_no_check = waiting.is_empty() && fresh.iter().all(is_seed);
+        match self.request.check {
+            Check::Before if !needs_no_check => {
+                let named: Vec<ChangeHash> = waiting.iter().map(|change| change.hash()).collect();
+                self.store(batch, &Waits { kind: EntryKind::Change, changes: fresh, named: &named })
+            }
+            Check::Unfit => {
+                let detail = "its check has found no way to apply it, and no rule that it breaks".to_owned();
+                Err(Stop::Outcome(Outcome::Parked { code: FateCode::MISSING, judged_by: 0, detail }))
+            }
+            Check::Before | Check::Pending | Check::Done => self.append_changes(batch, fresh).map_err(Stop::Write),
         }
-        self.may_write()?;
-        self.is_there()?;
-        if heads.is_empty() {
-            let detail = "a deletion that names no heads; name those of the document".to_owned();
-            return Err(Stop::Outcome(Outcome::Refused { culprit: None, code: FateCode::UNDECODABLE, detail }));
-        }
-        let missing = self.rules().missing(heads)?;
-        if let Some(culprit) = self.refused_among(&missing)? {
-            return Ok(with(culprit, "this deletion"));
-        }
-        if !missing.is_empty() {
-            return Err(need(missing));
-        }
-        // Nothing rests on a head, so a head is covered only if it is named.
-        let is_covered = self.frontier.heads.keys().all(|head| heads.contains(head));
-        if !is_covered && !planted::is(Bug::ContestedDeletionApplied) {
-            let detail = "the document has edits that the deletion did not know; a person has to decide".to_owned();
-            return Err(self.parked(FateCode::CONTESTED, detail));
-        }
-        self.append_marker(batch, EntryKind::Tombstone, hash, &heads_to_bytes(heads)).map_err(Stop::Write)
     }
 
-    fn restore(&mut self, batch: BatchId) -> Result<Outcome, Stop> {
-        let hash = marker_hash(EntryKind::Restore, self.request.space, self.request.document, batch, &[]);
-        if let Some(position) = marker(self.connection, &self.frontier, &hash)? {
-            return Ok(self.known(position));
-        }
-        self.may_write()?;
-        self.is_there()?;
-        if self.frontier.entries == 0 {
-            let detail = "nothing to restore: the document has no entries here".to_owned();
-            return Err(Stop::Outcome(Outcome::Refused { culprit: None, code: FateCode::UNDECODABLE, detail }));
-        }
-        self.append_marker(batch, EntryKind::Restore, hash, &[]).map_err(Stop::Write)
+    /// Whether this very batch waits already.
+    fn has_stored(&self, batch: BatchId) -> Result<bool, StorageError> {
+        self.ahead.map_or(Ok(false), |ahead| ahead.has_batch(self.connection, batch, self.request.device))
     }
 
     fn may_write(&self) -> Result<(), Stop> {
@@ -288,7 +291,7 @@ impl Lane<'_> {
 
     fn may_edit(&self) -> Result<(), Stop> {
         self.is_there()?;
-        if self.frontier.is_deleted {
+        if self.ahead.and_then(|ahead| ahead.is_deleted).unwrap_or(self.frontier.is_deleted) {
             return Err(self.parked(FateCode::DELETED, "the document was deleted; restore it first".to_owned()));
         }
         match &self.frontier.held {
@@ -306,19 +309,12 @@ impl Lane<'_> {
             connection: self.connection,
             log: self.log,
             frontier: &mut self.frontier,
+            ahead: self.ahead,
             space_key: self.space.key,
             account_key: self.account_key,
             device: self.request.device,
             room: self.room,
             context: self.context,
-        }
-    }
-
-    fn known(&self, position: u64) -> Outcome {
-        Outcome::Appended {
-            at: LogPosition { epoch: self.space.epoch, position: Position(position) },
-            entries: 0,
-            proof: None,
         }
     }
 
@@ -367,20 +363,6 @@ impl Lane<'_> {
         commit_in_between(self.connection, self.log, self.context, self.commits)
     }
 
-    fn append_marker(
-        &mut self,
-        batch: BatchId,
-        kind: EntryKind,
-        hash: ChangeHash,
-        bytes: &[u8],
-    ) -> Result<Outcome, StorageError> {
-        self.begin_batch(batch)?;
-        self.write_row(batch, &Row { kind, hash, change: None, bytes }, true)?;
-        self.frontier.is_deleted = kind == EntryKind::Tombstone;
-        self.frontier.unstored += 1;
-        Ok(self.appended(1))
-    }
-
     /// Gives the document its row, at its first entry.
     fn open_document(&mut self) -> Result<(), StorageError> {
         if self.frontier.document_key.is_none() {
@@ -398,7 +380,7 @@ impl Lane<'_> {
         Ok(())
     }
 
-    fn actor_key(&mut self, change: &Change) -> Result<i64, StorageError> {
+    pub(super) fn actor_key(&mut self, change: &Change) -> Result<i64, StorageError> {
         let actor = change.header.actor;
         if let Some(last) = self.frontier.actors.get(&actor) {
             return Ok(last.actor_key);

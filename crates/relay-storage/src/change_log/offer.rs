@@ -191,7 +191,8 @@ fn content(space: SpaceId, entries: &[Entry]) -> Option<BatchContent> {
 /// Whoever is vouched for writes as he did then.
 const VOUCHED: RoleRead = RoleRead { role: Role::Owner, access_version: 0, kind: SpaceKind::Personal };
 /// Matches no version, so that the role is read where the entries are appended.
-const UNREAD: RoleRead = RoleRead { role: Role::Viewer, access_version: u64::MAX, kind: SpaceKind::Personal };
+pub(super) const UNREAD: RoleRead =
+    RoleRead { role: Role::Viewer, access_version: u64::MAX, kind: SpaceKind::Personal };
 
 impl Writer {
     /// Appends the run as it was, if the log goes on with it.

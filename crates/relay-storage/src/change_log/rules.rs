@@ -12,6 +12,7 @@ use sync_wire::planted::{self, Bug};
 use sync_wire::{Actor, ChangeHash, DeviceId, FateCode};
 
 use super::frontier::{Frontier, unsigned};
+use super::intake::Ahead;
 use super::state::LogState;
 use super::{Outcome, log_key};
 use crate::error::StorageError;
@@ -31,6 +32,8 @@ pub(super) struct Rules<'a> {
     pub(super) connection: &'a Connection,
     pub(super) log: &'a mut LogState,
     pub(super) frontier: &'a mut Frontier,
+    /// What waits of the document, if the rules look at that as well.
+    pub(super) ahead: Option<Ahead>,
     pub(super) space_key: i64,
     pub(super) account_key: i64,
     pub(super) device: DeviceId,
@@ -46,6 +49,8 @@ pub(super) enum Fate {
     Unknown,
     /// In the log, at this position.
     Appended(u64),
+    /// In the intake.
+    Waiting,
     /// Another change is in its place.
     Displaced,
 }
@@ -79,10 +84,8 @@ struct Draft<'b> {
 impl Rules<'_> {
     /// What became of this change before, if anything.
     pub(super) fn fate(&self, header: &Header) -> Result<Fate, StorageError> {
-        let Some(last) = self.frontier.actors.get(&header.actor) else { return Ok(Fate::Unknown) };
-        if header.seq > last.seq {
-            return Ok(Fate::Unknown);
-        }
+        let last = self.frontier.actors.get(&header.actor).filter(|last| header.seq <= last.seq);
+        let Some(last) = last else { return self.waiting_fate(header) };
         let mut statement = self
             .connection
             .prepare_cached("SELECT log_key, hash FROM log WHERE document_key = ?1 AND actor_key = ?2 AND seq = ?3")?;
@@ -98,17 +101,20 @@ impl Rules<'_> {
         Ok(if is_it { Fate::Appended(position) } else { Fate::Displaced })
     }
 
+    /// What became of a change that is not in the log.
+    fn waiting_fate(&self, header: &Header) -> Result<Fate, StorageError> {
+        let Some(ahead) = self.ahead else { return Ok(Fate::Unknown) };
+        Ok(match ahead.hash_at(self.connection, header.actor, header.seq)? {
+            None => Fate::Unknown,
+            Some(hash) if hash == header.hash => Fate::Waiting,
+            Some(_) => Fate::Displaced,
+        })
+    }
+
     /// Judges the changes of a batch that are not in the log yet.
     pub(super) fn judge(&mut self, changes: &[&Change]) -> Result<(), Stop> {
         self.judge_size(changes)?;
-        let mut draft = Draft {
-            last: BTreeMap::new(),
-            staged: Staged::default(),
-            max_op: self.frontier.max_op,
-            ops: self.frontier.ops,
-            bytes: self.frontier.bytes,
-            entries: self.frontier.entries,
-        };
+        let mut draft = Draft::of(self.frontier, self.ahead);
         for (index, change) in changes.iter().enumerate() {
             if Seed::is_seed_actor(&change.header.actor) {
                 self.judge_seed(&change.header, &draft)?;
@@ -121,7 +127,8 @@ impl Rules<'_> {
             }
         }
         self.judge_room(changes)?;
-        self.judge_totals(&draft, self.heads_after(changes))
+        let heads = self.heads_after(changes)?;
+        self.judge_totals(&draft, heads)
     }
 
     fn judge_room(&self, changes: &[&Change]) -> Result<(), Stop> {
@@ -136,17 +143,27 @@ impl Rules<'_> {
     }
 
     /// How many heads the document would have, if they are so many that it matters.
-    fn heads_after(&self, changes: &[&Change]) -> usize {
-        let most = self.frontier.heads.len() + changes.len();
+    fn heads_after(&self, changes: &[&Change]) -> Result<usize, StorageError> {
+        let waiting = self.ahead.map_or(0, |ahead| ahead.entries as usize);
+        let most = self.frontier.heads.len() + waiting + changes.len();
         if most <= HEADS_MAX {
-            return most;
+            return Ok(most);
         }
-        let mut heads: BTreeSet<ChangeHash> = self.frontier.heads.keys().copied().collect();
+        let mut heads = self.heads()?;
         for change in changes {
             heads.retain(|head| !change.header.deps.contains(head));
             heads.insert(change.hash());
         }
-        heads.len()
+        Ok(heads.len())
+    }
+
+    /// The heads of the document, with what waits.
+    pub(super) fn heads(&self) -> Result<BTreeSet<ChangeHash>, StorageError> {
+        let mut heads: BTreeSet<ChangeHash> = self.frontier.heads.keys().copied().collect();
+        if let Some(ahead) = self.ahead {
+            ahead.advance(self.connection, &mut heads)?;
+        }
+        Ok(heads)
     }
 
     fn judge_size(&self, changes: &[&Change]) -> Result<(), Stop> {
@@ -213,8 +230,11 @@ impl Rules<'_> {
 
     /// The hash of the actor's previous change, if it is the one before this.
     fn judge_seq(&self, header: &Header, draft: &Draft<'_>) -> Result<Option<ChangeHash>, Stop> {
-        let appended = || self.frontier.actors.get(&header.actor).map(|last| (last.seq, last.hash));
-        let Some((seq, hash)) = draft.last.get(&header.actor).copied().or_else(appended) else { return Ok(None) };
+        let last = match draft.last.get(&header.actor) {
+            Some(last) => Some(*last),
+            None => self.last_of(header.actor)?,
+        };
+        let Some((seq, hash)) = last else { return Ok(None) };
         if header.seq > seq {
             return Ok((header.seq == seq + 1).then_some(hash));
         }
@@ -224,6 +244,15 @@ impl Rules<'_> {
         }
         let rule = format!("is a second change number {} of its actor in one batch", header.seq);
         Err(refused(FateCode::EQUIVOCATION, header, &rule))
+    }
+
+    /// The last change of an actor before this batch.
+    fn last_of(&self, actor: Actor) -> Result<Option<(u64, ChangeHash)>, StorageError> {
+        let appended = self.frontier.actors.get(&actor).map(|last| (last.seq, last.hash));
+        match self.ahead {
+            Some(ahead) => Ok(ahead.last_of(self.connection, actor)?.max(appended)),
+            None => Ok(appended),
+        }
     }
 
     /// The largest operation counter at the deps.
@@ -240,7 +269,7 @@ impl Rules<'_> {
         for dep in &header.deps {
             let found = match draft.staged.find(dep) {
                 Some(staged) => Some(staged.max_op()),
-                None => self.frontier.max_op_at(self.connection, self.space_key, dep)?,
+                None => self.max_op_at(dep)?,
             };
             match found {
                 Some(found) => max_op = max_op.max(found),
@@ -252,10 +281,22 @@ impl Rules<'_> {
         if is_whole { Ok(max_op) } else { Err(need(missing)) }
     }
 
+    /// The largest operation counter at a change of the document; `None` if there is no such change.
+    fn max_op_at(&mut self, hash: &ChangeHash) -> Result<Option<u64>, StorageError> {
+        match self.frontier.max_op_at(self.connection, self.space_key, hash)? {
+            Some(max_op) => Ok(Some(max_op)),
+            None => self.ahead.map_or(Ok(None), |ahead| ahead.max_op_at(self.connection, hash)),
+        }
+    }
+
     /// Whether `previous` is among the ancestors of `header`, as far as [`WALK_MAX`] changes tell. A log is in causal
     /// order, so nothing at or before its position needs to be looked at.
     fn is_ancestor(&mut self, previous: &ChangeHash, header: &Header, draft: &mut Draft<'_>) -> Result<bool, Stop> {
-        let floor = self.frontier.locate(self.connection, self.space_key, previous)?.unwrap_or(0);
+        let floor = match self.frontier.locate(self.connection, self.space_key, previous)? {
+            Some(position) => position,
+            // Nothing in the log rests on what waits.
+            None => self.ahead.map_or(0, |_| u64::MAX),
+        };
         let mut stack = header.deps.clone();
         let mut seen = HashSet::new();
         while let Some(hash) = stack.pop() {
@@ -276,8 +317,13 @@ impl Rules<'_> {
         Ok(false)
     }
 
-    /// The deps of a change in the log after `floor`.
+    /// The deps of a change that waits, or that is in the log after `floor`.
     fn deps_of(&mut self, hash: &ChangeHash, floor: u64) -> Result<Vec<ChangeHash>, StorageError> {
+        if let Some(ahead) = self.ahead
+            && let Some(deps) = ahead.deps_of(self.connection, hash)?
+        {
+            return Ok(deps);
+        }
         let position = self.frontier.locate(self.connection, self.space_key, hash)?;
         let Some(position) = position.filter(|position| *position > floor) else { return Ok(Vec::new()) };
         let mut statement = self.connection.prepare_cached("SELECT bytes FROM log WHERE log_key = ?1")?;
@@ -311,7 +357,7 @@ impl Rules<'_> {
     pub(super) fn missing(&mut self, hashes: &[ChangeHash]) -> Result<Vec<ChangeHash>, StorageError> {
         let mut missing = Vec::new();
         for hash in hashes {
-            if self.frontier.max_op_at(self.connection, self.space_key, hash)?.is_none() {
+            if self.max_op_at(hash)?.is_none() {
                 missing.push(*hash);
             }
         }
@@ -345,6 +391,19 @@ impl<'b> Staged<'b> {
 }
 
 impl<'b> Draft<'b> {
+    /// Before the first change of a batch.
+    fn of(frontier: &Frontier, ahead: Option<Ahead>) -> Self {
+        let waits = |of: fn(&Ahead) -> u64| ahead.as_ref().map_or(0, of);
+        Self {
+            last: BTreeMap::new(),
+            staged: Staged::default(),
+            max_op: frontier.max_op.max(waits(|ahead| ahead.max_op)),
+            ops: frontier.ops + waits(|ahead| ahead.ops),
+            bytes: frontier.bytes + waits(|ahead| ahead.size),
+            entries: frontier.entries + waits(|ahead| ahead.entries),
+        }
+    }
+
     /// Remembers a change for those that follow it in the batch.
     fn stage(&mut self, header: &'b Header) {
         self.last.insert(header.actor, (header.seq, header.hash));

@@ -6,8 +6,9 @@ use std::collections::HashMap;
 use std::collections::btree_map::{BTreeMap, Entry};
 
 use rusqlite::{Connection, OptionalExtension, params};
-use sync_wire::{AccountId, Actor, Chain, DeviceId, DocumentId, Epoch, Position, Salt, SpaceId};
+use sync_wire::{AccountId, Actor, Chain, DeviceId, DocumentId, Epoch, LogPosition, Position, Salt, SpaceId};
 
+use super::Outcome;
 use super::fates::{NewFate, Place, Shelf};
 use super::frontier::{Frontier, unsigned};
 use crate::accounts::Usage;
@@ -35,6 +36,8 @@ pub(crate) struct LogState {
     actors: HashMap<(i64, Actor), Owner>,
     /// What is kept of refused changes.
     shelf: Shelf,
+    /// Whether the current group stored something in the intake.
+    has_stored: bool,
     /// Of all remembered frontiers.
     bytes: usize,
     uses: u64,
@@ -57,6 +60,14 @@ pub(super) struct Space {
     pub(super) end: u64,
     pub(super) chain: Chain,
     pub(super) is_touched: bool,
+}
+
+impl Space {
+    /// The outcome of what is in its log already.
+    pub(super) fn known(&self, position: u64) -> Outcome {
+        let at = LogPosition { epoch: self.epoch, position: Position(position) };
+        Outcome::Appended { at, entries: 0, proof: None }
+    }
 }
 
 /// What an account has in logs, within one group.
@@ -103,6 +114,7 @@ impl LogState {
             touched: Vec::new(),
             actors: HashMap::new(),
             shelf: Shelf::default(),
+            has_stored: false,
             bytes: 0,
             uses: 0,
         }
@@ -111,7 +123,18 @@ impl LogState {
     /// A group begins: spaces are read again, because other processes change them.
     pub(crate) fn begin(&mut self) {
         self.spaces.clear();
+        self.has_stored = false;
         self.forget_pushers();
+    }
+
+    /// A batch came into the intake.
+    pub(super) fn note_stored(&mut self) {
+        self.has_stored = true;
+    }
+
+    /// For the planted bug that says so too early.
+    pub(crate) fn has_stored(&self) -> bool {
+        self.has_stored
     }
 
     /// A job of the group may change accounts or devices.

@@ -54,7 +54,7 @@ impl Writer {
             self.reopen()?;
         }
         if !self.connection.is_autocommit() {
-            self.commit()?; // what the planted bug below left open
+            self.commit()?; // what a planted bug below left open
         }
         self.statement("BEGIN IMMEDIATE")?;
         self.log.begin();
@@ -63,7 +63,7 @@ impl Writer {
         }
         self.flush_log()?;
         // Only what is durable may be answered: an acknowledged change leaves the device's outbox.
-        if planted::is(Bug::AckBeforeCommit) {
+        if planted::is(Bug::AckBeforeCommit) || planted::is(Bug::StoredBeforeCommit) && self.log.has_stored() {
             return Ok(()); // PLANTED: it is committed by the next group
         }
         self.commit()

@@ -11,6 +11,7 @@ mod purge; // tombstones and restores
 mod fates; // refused changes and their quarantine
 mod file; // opening, damage, versions, backup, doctor
 mod grants; // spaces, roles, and what they let one append
+mod intake; // what waits for its check in spaces with other people
 mod quotas; // how much an account may have in logs
 mod offers; // what devices give back to a log that lost its end
 mod reading; // pages, cursors, bootstrap

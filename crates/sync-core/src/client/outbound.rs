@@ -4,13 +4,19 @@
 //! lane begins anew with the next number, from the first batch that has no fate (PROTOCOL §5).
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use sync_wire::limits::{PUSH_CREDIT, PUSH_CREDIT_BYTES};
 use sync_wire::{
-    Ack, BatchId, ChangeHash, DeviceFrame, DocumentId, FateCode, Need, Park, Push, Refuse, Skipped, SpaceId,
+    Ack, BatchId, ChangeHash, Deliver, DeviceFrame, DocumentId, FateCode, Grant, Need, Park, Push, Refuse, Resume,
+    Skipped, SpaceId,
 };
 
 use super::{Effect, Fate, OutboxBatch, Verdict};
+use crate::time::Instant;
+
+/// How long a lane rests for which the relay had no room.
+const ROOM_DELAY: Duration = Duration::from_secs(5);
 
 type LaneKey = (SpaceId, DocumentId);
 
@@ -18,6 +24,11 @@ type LaneKey = (SpaceId, DocumentId);
 pub(super) struct Outbound {
     unanswered: BTreeMap<BatchId, Unanswered>,
     unanswered_bytes: usize,
+    /// Batches that the relay has in its intake, as it said on this connection: what becomes of them comes unasked, and
+    /// they are not pushed again before the next one.
+    stored: BTreeMap<BatchId, SpaceId>,
+    /// Lanes that rest, with the time at which they begin anew.
+    resting: BTreeMap<LaneKey, Instant>,
     /// Lanes with something unanswered, or with a number.
     lanes: BTreeMap<LaneKey, Lane>,
     /// Everything saved up to this order was looked at.
@@ -34,6 +45,8 @@ struct Unanswered {
     lane: LaneKey,
     order: u64,
     bytes: usize,
+    /// It came with the log before it was answered.
+    is_delivered: bool,
 }
 
 #[derive(Debug, Default)]
@@ -52,6 +65,8 @@ struct Stall {
     rewind_to: Option<u64>,
     needs: Option<(BatchId, Vec<ChangeHash>)>,
     is_supplying: bool,
+    /// The relay had no room.
+    rests_until: Option<Instant>,
 }
 
 impl Stall {
@@ -64,6 +79,7 @@ impl Outbound {
     /// Whether every batch of an open lane has a fate, as far as was looked.
     pub(super) fn is_empty(&self) -> bool {
         self.unanswered.is_empty()
+            && self.stored.is_empty()
             && !self.is_reading
             && !self.has_more
             && self.lanes.values().all(|lane| lane.stalled.is_none())
@@ -99,7 +115,7 @@ impl Outbound {
         effects.push(Effect::ReadOutbox {
             after: self.looked_at,
             // What is unanswered may be read again and is passed over.
-            count: PUSH_CREDIT + self.unanswered.len() as u32,
+            count: PUSH_CREDIT + (self.unanswered.len() + self.stored.len()) as u32,
             bytes_target: PUSH_CREDIT_BYTES,
         });
     }
@@ -108,7 +124,7 @@ impl Outbound {
         self.is_reading = false;
         self.has_more |= more;
         for batch in batches {
-            if self.unanswered.contains_key(&batch.batch) {
+            if self.unanswered.contains_key(&batch.batch) || self.stored.contains_key(&batch.batch) {
                 self.looked_at = batch.order;
             } else if let Some(stall) = self.stall_of((batch.space, batch.document)) {
                 stall.rewind(batch.order);
@@ -133,19 +149,75 @@ impl Outbound {
             Some(at) => Verdict::Accepted { at },
             None => Verdict::Stored,
         };
+        if ack.at.is_none() && self.unanswered.get(&ack.batch).is_some_and(|unanswered| !unanswered.is_delivered) {
+            self.stored.insert(ack.batch, ack.space);
+        }
         self.settle(ack.batch, Some(verdict), effects);
     }
 
     pub(super) fn on_refuse(&mut self, refuse: Refuse, effects: &mut Vec<Effect>) {
-        let Refuse { batch, culprit, code, detail, .. } = refuse;
+        let Refuse { space, document, batch, culprit, code, detail } = refuse;
+        let verdict = Verdict::Refused { culprit, code, detail };
+        if self.stored.remove(&batch).is_some() {
+            effects.push(Effect::RecordFates(vec![Fate { space, document, batch, verdict }]));
+            return;
+        }
         self.stall(batch);
-        self.settle(batch, Some(Verdict::Refused { culprit, code, detail }), effects);
+        self.settle(batch, Some(verdict), effects);
     }
 
-    pub(super) fn on_park(&mut self, park: Park, effects: &mut Vec<Effect>) {
-        let Park { batch, code, judged_by, detail, .. } = park;
-        self.stall(batch);
-        self.settle(batch, Some(Verdict::Parked { code, judged_by, detail }), effects);
+    pub(super) fn on_park(&mut self, now: Instant, park: Park, effects: &mut Vec<Effect>) {
+        let Park { space, document, batch, code, judged_by, detail } = park;
+        let verdict = Verdict::Parked { code, judged_by, detail };
+        if self.stored.remove(&batch).is_some() {
+            effects.push(Effect::RecordFates(vec![Fate { space, document, batch, verdict }]));
+            return;
+        }
+        let order = self.stall(batch);
+        // Nothing stands against it: the relay has too much to check at the moment.
+        if code == FateCode::QUOTA && judged_by == 0 {
+            if let Some((stall, order)) = self.stall_of((space, document)).zip(order) {
+                stall.rewind(order);
+                stall.rests_until = Some(now + ROOM_DELAY);
+            }
+            return self.settle(batch, None, effects);
+        }
+        self.settle(batch, Some(verdict), effects);
+    }
+
+    /// What was stored has its place, if it is among what comes.
+    pub(super) fn on_delivered(&mut self, deliver: &Deliver) {
+        if self.stored.is_empty() && self.unanswered.is_empty() {
+            return;
+        }
+        for entry in &deliver.entries {
+            self.stored.remove(&entry.batch);
+            if let Some(unanswered) = self.unanswered.get_mut(&entry.batch) {
+                unanswered.is_delivered = true;
+            }
+        }
+    }
+
+    /// A grant that was taken, or is given anew: nothing more is heard of what was stored before.
+    pub(super) fn on_grant_changed(&mut self, space: SpaceId, grant: Option<&Grant>) {
+        if grant.is_none_or(|grant| grant.resume != Resume::Continue) {
+            self.stored.retain(|_, stored_in| *stored_in != space);
+        }
+    }
+
+    /// When a lane has rested.
+    pub(super) fn next_timeout(&self) -> Option<Instant> {
+        self.resting.values().min().copied()
+    }
+
+    /// Begins the lanes anew that have rested.
+    pub(super) fn on_timeout(&mut self, now: Instant, effects: &mut Vec<Effect>) {
+        let rested: Vec<LaneKey> =
+            self.resting.iter().filter(|(_, until)| **until <= now).map(|(key, _)| *key).collect();
+        for key in rested {
+            self.resting.remove(&key);
+            self.begin_lane(key, effects);
+        }
     }
 
     pub(super) fn on_skipped(&mut self, skipped: &Skipped, effects: &mut Vec<Effect>) {
@@ -216,7 +288,7 @@ impl Outbound {
         let key = (batch.space, batch.document);
         let lane = self.lanes.entry(key).or_default();
         lane.unanswered += 1;
-        self.unanswered.insert(batch.batch, Unanswered { lane: key, order: batch.order, bytes });
+        self.unanswered.insert(batch.batch, Unanswered { lane: key, order: batch.order, bytes, is_delivered: false });
         self.unanswered_bytes += bytes;
         effects.push(Effect::Send(DeviceFrame::Push(Push {
             space: batch.space,
@@ -262,6 +334,17 @@ impl Outbound {
             return;
         };
         lane.number += 1;
+        match stall.rests_until {
+            Some(until) => {
+                self.resting.insert(key, until);
+            }
+            None => self.begin_lane(key, effects),
+        }
+    }
+
+    fn begin_lane(&mut self, key: LaneKey, effects: &mut Vec<Effect>) {
+        let Some(lane) = self.lanes.get_mut(&key) else { return };
+        let Some(stall) = &mut lane.stalled else { return };
         if let Some((_, hashes)) = &stall.needs {
             stall.is_supplying = true;
             effects.push(Effect::Supply { space: key.0, document: key.1, hashes: hashes.clone() });

@@ -99,6 +99,11 @@ impl Subscription {
         }
     }
 
+    /// Whether a batch of its own is remembered and not delivered yet.
+    pub(super) fn has_own(&self, batch: &BatchId) -> bool {
+        self.own.contains(batch)
+    }
+
     /// A batch of its own did not reach the log.
     pub(super) fn forget_own(&mut self, batch: &BatchId) {
         self.own.remove(batch);

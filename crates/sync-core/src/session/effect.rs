@@ -1,6 +1,6 @@
 //! What a session wants done.
 
-use sync_wire::{Checkpoint, Cursor, DeviceId, DocumentId, Goodbye, LogPosition, RelayFrame, Run, SpaceId};
+use sync_wire::{BatchId, Checkpoint, Cursor, DeviceId, DocumentId, Goodbye, LogPosition, RelayFrame, Run, SpaceId};
 
 use super::{BootstrapCursor, Pushed};
 
@@ -33,6 +33,15 @@ pub enum Effect {
         device: DeviceId,
         /// The batches.
         batches: Vec<Pushed>,
+    },
+    /// Read what became of batches that this device has in the intake of a space.
+    ReadOutcomes {
+        /// The space.
+        space: SpaceId,
+        /// The device.
+        device: DeviceId,
+        /// The batches.
+        batches: Vec<(DocumentId, BatchId)>,
     },
     /// Find the highest of these places that is one of the log.
     FindAncestor {

@@ -46,6 +46,18 @@ pub enum Input {
         /// Its end.
         end: Position,
     },
+    /// Batches have left the intake of a followed space otherwise than into its log. May come late, twice, or never.
+    Settled {
+        /// The space.
+        space: SpaceId,
+    },
+    /// Answers [`Effect::ReadOutcomes`]: those of the batches that are refused or parked now.
+    Outcomes {
+        /// The space.
+        space: SpaceId,
+        /// What became of them.
+        outcomes: Vec<(DocumentId, BatchId, Outcome)>,
+    },
     /// Some grant, token or device of the account may have changed.
     AccessChanged,
     /// Answers [`Effect::Regrant`]: every grant as it is now, each with a [`sync_wire::Resume`] as for a device that

@@ -127,7 +127,7 @@ const fn skipped(space: SpaceId, document: DocumentId, batch: BatchId) -> Effect
     Effect::Send(RelayFrame::Skipped(Skipped { space, document, batch }))
 }
 
-fn answer(space: SpaceId, document: DocumentId, batch: BatchId, outcome: Outcome) -> RelayFrame {
+pub(super) fn answer(space: SpaceId, document: DocumentId, batch: BatchId, outcome: Outcome) -> RelayFrame {
     match outcome {
         Outcome::Appended { at, proof } => RelayFrame::Ack(Ack { space, document, batch, at: Some(at), proof }),
         Outcome::Stored => RelayFrame::Ack(Ack { space, document, batch, at: None, proof: None }),

@@ -6,6 +6,7 @@ mod world; // a relay, devices and the link between them
 mod bootstrap; // a device that is new to a space
 mod credit; // nobody sends more than the other side allowed
 mod grants; // given, changed and taken while connected
+mod intake; // stored, and not checked yet
 mod lanes; // a failure in one document delays no other
 mod links; // what happens between connections
 mod offers; // a relay that lost the end of its log

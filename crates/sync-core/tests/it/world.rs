@@ -44,11 +44,19 @@ pub(crate) struct Relay {
     pub(crate) role: Option<Role>,
     pub(crate) access_version: u64,
     pub(crate) appends: usize,
+    /// What waits for its check, if it checks before it appends.
+    pub(crate) intake: Option<Vec<(DeviceId, DocumentId, Pushed)>>,
+    /// Batches that left the intake otherwise than into the log.
+    pub(crate) outcomes: BTreeMap<(DeviceId, BatchId), Outcome>,
+    /// Whether the check is so quick that it is over before the push is answered.
+    pub(crate) checks_at_once: bool,
+    /// Whether the intake has no room.
+    pub(crate) intake_is_full: bool,
 }
 
 impl Relay {
     pub(crate) fn with_editor() -> Self {
-        Self { role: Some(Role::Editor), ..Self::default() }
+        Self { role: Some(Role::Editor), limits_version: 1, ..Self::default() }
     }
 
     pub(crate) fn end(&self) -> Position {
@@ -94,6 +102,9 @@ impl Relay {
         if self.is_deleted {
             return Outcome::Parked { code: FateCode::DELETED, judged_by: 1, detail: "deleted".into() };
         }
+        if self.intake_is_full {
+            return Outcome::Parked { code: FateCode::QUOTA, judged_by: 0, detail: "no room".into() };
+        }
         let known: BTreeMap<ChangeHash, usize> = self
             .log
             .iter()
@@ -105,11 +116,15 @@ impl Relay {
         let mut batch = BTreeSet::new();
         for bytes in changes {
             let hashes = hashes_of(bytes);
-            if self.refuse.contains(&hashes[0]) {
+            if self.refuse.contains(&hashes[0]) && self.is_checked_when_pushed(hashes[0]) {
                 let culprit = Some(hashes[0]);
                 return Outcome::Refused { culprit, code: FateCode::DANGEROUS, detail: "planted".into() };
             }
-            needed.extend(hashes[1..].iter().filter(|dep| !known.contains_key(dep) && !batch.contains(*dep)));
+            needed.extend(
+                hashes[1..]
+                    .iter()
+                    .filter(|dep| !known.contains_key(dep) && !batch.contains(*dep) && !self.waits(document, dep)),
+            );
             batch.insert(hashes[0]);
         }
         if !needed.is_empty() {
@@ -119,13 +134,58 @@ impl Relay {
         if let Some(at) = changes.iter().map(|bytes| known.get(&hashes_of(bytes)[0])).collect::<Option<Vec<_>>>() {
             return Outcome::Appended { at: position(*at.into_iter().max().unwrap()), proof: None };
         }
+        if let Some(intake) = &mut self.intake {
+            if !intake.iter().any(|(_, _, waiting)| waiting.batch == pushed.batch) {
+                intake.push((device, document, pushed.clone()));
+            }
+            return Outcome::Stored;
+        }
+        self.append(device, document, pushed);
+        Outcome::Appended { at: position(self.log.len()), proof: None }
+    }
+
+    fn append(&mut self, device: DeviceId, document: DocumentId, pushed: &Pushed) {
+        let Content::Changes(changes) = &pushed.content else { unreachable!("these tests push changes") };
         self.appends += 1;
         for bytes in changes {
             let hash = hashes_of(bytes)[0];
             let (kind, batch, bytes) = (EntryKind::Change, pushed.batch, Some(bytes.clone()));
             self.log.push(Entry { kind, document, hash, device, batch, bytes, heads: None });
         }
-        Outcome::Appended { at: position(self.log.len()), proof: None }
+    }
+
+    /// Without an intake everything is; with one, what was refused before.
+    fn is_checked_when_pushed(&self, hash: ChangeHash) -> bool {
+        let is_it = |outcome: &Outcome| matches!(outcome, Outcome::Refused { culprit, .. } if *culprit == Some(hash));
+        self.intake.is_none() || self.outcomes.values().any(is_it)
+    }
+
+    fn waits(&self, document: DocumentId, hash: &ChangeHash) -> bool {
+        self.intake.iter().flatten().any(|(_, waiting_for, pushed)| {
+            let Content::Changes(changes) = &pushed.content else { return false };
+            *waiting_for == document && changes.iter().any(|bytes| hashes_of(bytes)[0] == *hash)
+        })
+    }
+
+    /// Checks all that waits: each gets its place, or leaves with what it rests on.
+    fn check_intake(&mut self) {
+        for (device, document, pushed) in self.intake.as_mut().map(std::mem::take).into_iter().flatten() {
+            let Content::Changes(changes) = &pushed.content else { continue };
+            let hashes: Vec<ChangeHash> = changes.iter().flat_map(|bytes| hashes_of(bytes)).collect();
+            let outcome = match hashes.iter().find(|hash| self.refuse.contains(*hash)) {
+                Some(culprit) => {
+                    Outcome::Refused { culprit: Some(*culprit), code: FateCode::DANGEROUS, detail: "planted".into() }
+                }
+                None if self.role != Some(Role::Editor) => {
+                    Outcome::Parked { code: FateCode::GRANT, judged_by: self.access_version, detail: "viewer".into() }
+                }
+                None => {
+                    self.append(device, document, &pushed);
+                    continue;
+                }
+            };
+            self.outcomes.insert((device, pushed.batch), outcome);
+        }
     }
 
     fn grants(&self, cursors: &[Cursor]) -> Vec<Grant> {
@@ -213,7 +273,7 @@ impl Vault {
         let lane_is_closed = self.outbox.iter().any(|other| {
             other.document == batch.document && matches!(self.fates.get(&other.batch), Some(Verdict::Parked { .. }))
         });
-        !self.fates.contains_key(&batch.batch) && !lane_is_closed
+        matches!(self.fates.get(&batch.batch), None | Some(Verdict::Stored)) && !lane_is_closed
     }
 
     fn commit(&mut self, entry: &Entry) -> Result<Lanes, String> {
@@ -388,6 +448,27 @@ impl World {
         true
     }
 
+    /// The relay checks what waits, and hints everybody.
+    pub(crate) fn check_intake(&mut self) {
+        self.check_intake_silently();
+        let (space, end) = (SPACE, self.relay.end());
+        for device in (0..self.devices.len()).filter(|device| self.devices[*device].follows).collect::<Vec<_>>() {
+            self.session_input(device, session::Input::Hint { space, end });
+            self.session_input(device, session::Input::Settled { space });
+        }
+    }
+
+    /// The relay checks what waits, and every hint is lost.
+    pub(crate) fn check_intake_silently(&mut self) {
+        self.relay.check_intake();
+    }
+
+    /// Time goes on until a device has something to do by itself.
+    pub(crate) fn pass(&mut self, device: usize) {
+        self.now = self.devices[device].client.next_timeout().expect("it waits for something").max(self.now);
+        self.client_input(device, client::Input::Timeout);
+    }
+
     pub(crate) fn poll(&mut self, device: usize) {
         self.now = self.now + Duration::from_secs(60);
         self.session_input(device, session::Input::Timeout);
@@ -519,14 +600,26 @@ impl World {
                 let mut failed = false;
                 let outcomes = batches.iter().map(|pushed| {
                     let outcome = if failed { Outcome::Skipped } else { self.relay.judge(pusher, document, pushed) };
-                    failed |= !matches!(outcome, Outcome::Appended { .. });
+                    failed |= !matches!(outcome, Outcome::Appended { .. } | Outcome::Stored);
                     (pushed.batch, outcome)
                 });
                 let outcomes = outcomes.collect();
+                let mut inputs = Vec::new();
+                if self.relay.checks_at_once {
+                    self.relay.check_intake();
+                    inputs.push(Input::Settled { space });
+                }
                 self.hint_others(device);
                 // Its own hint comes like any other's, after the answer.
                 let hint = Input::Hint { space, end: self.relay.end() };
-                return vec![Input::Appended { space, document, outcomes }, hint];
+                inputs.extend([Input::Appended { space, document, outcomes }, hint]);
+                return inputs;
+            }
+            Effect::ReadOutcomes { space, device, batches } => {
+                let known = |(document, batch): (DocumentId, BatchId)| {
+                    self.relay.outcomes.get(&(device, batch)).map(|outcome| (document, batch, outcome.clone()))
+                };
+                Input::Outcomes { space, outcomes: batches.into_iter().filter_map(known).collect() }
             }
             Effect::FindAncestor { .. } | Effect::TakeRun { .. } | Effect::EndOffer { .. } => {
                 unreachable!("this relay loses nothing")
@@ -602,7 +695,10 @@ fn commit_delivery(vault: &mut Vault, deliver: &Deliver) -> client::Input {
             Ok(opened) => lanes = lanes.and(opened),
             Err(detail) => return Input::Rejected { detail },
         }
-        vault.fates.entry(entry.batch).or_insert(Verdict::Accepted { at: deliver.end() });
+        let fate = vault.fates.entry(entry.batch).or_insert(Verdict::Stored);
+        if *fate == Verdict::Stored {
+            *fate = Verdict::Accepted { at: deliver.end() };
+        }
     }
     let cursor = Cursor { at: deliver.end(), chain, ..cursor };
     vault.cursor = Some(cursor);

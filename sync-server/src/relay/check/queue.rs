@@ -47,6 +47,16 @@ struct Shared {
     slow_after: Duration,
     /// Workers of the fast lane.
     workers: usize,
+    rest: Rest,
+}
+
+/// Whether documents are left alone for a while after they were worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rest {
+    /// In proportion to what it took.
+    AfterWork,
+    /// Not at all: others wait for what comes of it.
+    Never,
 }
 
 /// Who works on what: a document whose checks take long must not keep the others waiting.
@@ -105,10 +115,10 @@ pub(super) struct Next {
 }
 
 impl Queue {
-    pub(super) fn new(unchecked_max: u64, slow_after: Duration, workers: usize) -> Self {
+    pub(super) fn new(unchecked_max: u64, slow_after: Duration, workers: usize, rest: Rest) -> Self {
         let (filled, slow_filled) = (Notify::new(), Notify::new());
         let waiting = Mutex::default();
-        Self { shared: Arc::new(Shared { waiting, filled, slow_filled, unchecked_max, slow_after, workers }) }
+        Self { shared: Arc::new(Shared { waiting, filled, slow_filled, unchecked_max, slow_after, workers, rest }) }
     }
 
     pub(super) fn add(&self, space: SpaceId, document: DocumentId, changes: u64) {
@@ -154,6 +164,13 @@ impl Queue {
     pub(super) fn waiting(&self) -> usize {
         let waiting = self.shared.lock();
         waiting.order.len() + waiting.taken.len()
+    }
+
+    /// Documents that have been worked on for so long, and still are.
+    pub(super) fn taken_for(&self, long: Duration) -> Vec<Key> {
+        let (waiting, now) = (self.shared.lock(), Instant::now());
+        let is_long = |began: &Instant| now.duration_since(*began) >= long;
+        waiting.taken.iter().filter(|(_, began)| is_long(began)).map(|(key, _)| *key).collect()
     }
 
     /// Wants a snapshot of a document as soon as it is quiet.
@@ -256,7 +273,9 @@ impl Drop for Next {
     fn drop(&mut self) {
         let mut waiting = self.shared.lock();
         waiting.taken.remove(&self.key);
-        waiting.rest(self.key, self.began);
+        if self.shared.rest == Rest::AfterWork {
+            waiting.rest(self.key, self.began);
+        }
         waiting.finish(self.key.0, self.changes);
         if self.began.elapsed() * 2 < self.shared.slow_after {
             waiting.slow.remove(&self.key);
@@ -357,7 +376,7 @@ mod tests {
     const SLOW_AFTER: Duration = Duration::from_millis(250);
 
     fn queue() -> Queue {
-        Queue::new(10, SLOW_AFTER, 1)
+        Queue::new(10, SLOW_AFTER, 1, Rest::AfterWork)
     }
 
     #[test]

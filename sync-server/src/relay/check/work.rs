@@ -2,8 +2,8 @@
 
 use document::{ApplyError, Document, Snapshot};
 use relay_storage::{
-    BatchContent, Condemned, DocumentState, NewProjection, NewSnapshot, ParsedBatch, ReadError, StoreChecked, Stored,
-    StoredSnapshot,
+    BatchContent, Condemned, DocumentState, NewProjection, NewSnapshot, ReadError, StoreChecked, Stored,
+    StoredSnapshot, WaitingBatch,
 };
 use schemas::Registry;
 use sync_wire::log::EntryKind;
@@ -13,7 +13,7 @@ use tracing::{debug, warn};
 
 use super::attempts::{Attempt, Thing, Underway};
 use super::loaded::{Checkout, Loaded};
-use super::{Pusher, blobs, hashes_of};
+use super::{blobs, hashes_of};
 use crate::app::App;
 
 /// Roughly how much of a log is applied at once.
@@ -102,7 +102,7 @@ pub(super) async fn make_snapshot(app: &App, space: SpaceId, document: DocumentI
     Ok(())
 }
 
-async fn hold(app: &App, checkout: &mut Checkout, reason: &str) -> Result<(), CheckError> {
+pub(super) async fn hold(app: &App, checkout: &mut Checkout, reason: &str) -> Result<(), CheckError> {
     let (space, document) = checkout.key();
     checkout.discard();
     warn!(space.id = %space, document.id = %document, "Document {document} of space {space} is held: {reason}");
@@ -252,16 +252,15 @@ pub(super) struct Failed {
     pub(super) rejection: Option<BatchContent>,
 }
 
-/// Applies pushed batches in order, up to the first that does not apply.
+/// Applies batches of the intake in order, up to the first that does not apply.
 pub(super) async fn try_batches(
     app: &App,
     checkout: &mut Checkout,
-    pusher: Pusher,
-    run: &[&mut ParsedBatch],
+    run: &[WaitingBatch],
 ) -> Result<Option<Failed>, CheckError> {
-    let Some(attempt) = attempt(checkout, pusher, run) else { return Ok(None) };
+    let Some(attempt) = attempt(checkout, run) else { return Ok(None) };
     let Some(mut loaded) = checkout.take() else { return Ok(None) };
-    let batches: Vec<Vec<Blob>> = run.iter().map(|batch| blobs(&batch.content)).collect();
+    let batches: Vec<Vec<Blob>> = run.iter().map(|batch| blobs(&batch.batch.content)).collect();
     let kept = batches.clone();
     let (loaded, failure) = blocking(app, attempt, move || {
         let all: Vec<Blob> = batches.concat();
@@ -274,7 +273,7 @@ pub(super) async fn try_batches(
     .await?;
     checkout.put(loaded);
     match failure {
-        Some((_, ApplyError::Broken)) => Err(CheckError::Log(ApplyError::Broken)),
+        Some((_, ApplyError::Broken)) => Err(CheckError::Panicked(ApplyError::Broken.to_string())),
         Some((index, error)) => {
             let changes = kept.into_iter().nth(index).unwrap_or_default();
             Ok(Some(Failed { index, rejection: rejection(&error, changes) }))
@@ -284,10 +283,12 @@ pub(super) async fn try_batches(
 }
 
 /// What to call a run, should it end the relay. Nothing to run: no name.
-fn attempt(checkout: &Checkout, pusher: Pusher, run: &[&mut ParsedBatch]) -> Option<Attempt> {
+fn attempt(checkout: &Checkout, run: &[WaitingBatch]) -> Option<Attempt> {
     let (space, document) = checkout.key();
-    let (batch, hash) = run.iter().find_map(|batch| Some((batch.id, hashes_of(&batch.content).next()?)))?;
-    let Pusher { account, device } = pusher;
+    let named = |waiting: &WaitingBatch| hashes_of(&waiting.batch.content).next();
+    let (first, hash) = run.iter().find_map(|waiting| Some((waiting, named(waiting)?)))?;
+    let WaitingBatch { account, device, .. } = *first;
+    let batch = first.batch.id;
     // Of several batches it would not be known which one it was: that attempt names nobody.
     let times = if run.len() == 1 { 1 } else { 0 };
     Some(Attempt { thing: Thing::Push { space, document, hash }, account, device, batch, times })
@@ -334,6 +335,6 @@ async fn blocking<T: Send + 'static>(
         (done, began.elapsed())
     });
     let (done, took) = ran.await.map_err(CheckError::Panicked)?;
-    app.checker.queue.took(key, took);
+    app.checker.took(key, took);
     Ok(done)
 }

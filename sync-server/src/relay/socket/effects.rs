@@ -8,14 +8,14 @@ use relay_storage::{AccountError, DeviceBinding, ReadError, StorageError};
 use sync_core::session::{Authorized, BootstrapCursor, BootstrapPage, Effect, Input, LogPage, Outcome};
 use sync_wire::log::Receipt;
 use sync_wire::{
-    AccountId, BatchId, Chain, Checkpoint, Cursor, DeviceId, Goodbye, GoodbyeCode, Grant, LogPosition, Position,
-    RelayFrame, Run, SpaceId, Wanted,
+    AccountId, BatchId, Chain, Checkpoint, Cursor, DeviceId, DocumentId, Goodbye, GoodbyeCode, Grant, LogPosition,
+    Position, RelayFrame, Run, SpaceId, Wanted,
 };
 use tracing::{error, info};
 
 use crate::access::{self, Caller, ReadableError};
 use crate::app::App;
-use crate::relay::append::{self, AppendError, Pushes};
+use crate::relay::append::{self, Pushes};
 use crate::relay::hub::{Bell, Heard, Listener};
 use crate::relay::offer;
 use crate::relay::read;
@@ -90,6 +90,9 @@ impl Peer {
             Effect::Append { space, document, device, batches } => {
                 let bell = Arc::clone(listener.bell());
                 Task::Operation(peer.append(space, Pushes { document, device, batches, bell }))
+            }
+            Effect::ReadOutcomes { space, device, batches } => {
+                Task::Operation(peer.read_outcomes(space, device, batches))
             }
             Effect::FindAncestor { space, checkpoints } => Task::Operation(peer.find_ancestor(space, checkpoints)),
             Effect::TakeRun { space, run } => {
@@ -201,14 +204,27 @@ impl Peer {
     async fn try_append(&self, space: SpaceId, pushes: Pushes) -> Result<Input, Failure> {
         let document = pushes.document;
         let outcomes = match access::writable(&self.app, &self.caller, space).await {
-            Ok(target) => append::append(&self.app, &target, pushes).await.map_err(|error| match error {
-                AppendError::Storage(error) => error.into(),
-                AppendError::Check(error) => Failure::Broken { code: error.code(), detail: error.to_string() },
-            })?,
+            Ok(target) => append::append(&self.app, &target, pushes).await?,
             Err(error @ ReadableError::NoSuchSpace(_)) => append::no_such_space(&pushes.batches, &error.to_string()),
             Err(ReadableError::Storage(error)) => return Err(error.into()),
         };
         Ok(Input::Appended { space, document, outcomes })
+    }
+
+    /// What became of batches of this very device; nothing else of them is said.
+    fn read_outcomes(
+        self: Arc<Self>,
+        space: SpaceId,
+        device: DeviceId,
+        batches: Vec<(DocumentId, BatchId)>,
+    ) -> Operation {
+        async move {
+            match read::outcomes(&self.app, space, device, batches).await {
+                Ok(outcomes) => Some(Input::Outcomes { space, outcomes }),
+                Err(error) => Some(Failure::from(error).into()),
+            }
+        }
+        .boxed()
     }
 
     fn find_ancestor(self: Arc<Self>, space: SpaceId, checkpoints: Vec<Checkpoint>) -> Operation {
@@ -325,7 +341,8 @@ pub(crate) fn own_hint(input: &Input) -> Option<Input> {
 /// The inputs that stand for what a bell said.
 pub(crate) fn heard(heard: Heard) -> impl Iterator<Item = Input> {
     let access = heard.access_changed.then_some(Input::AccessChanged);
-    access.into_iter().chain(heard.ends.into_iter().map(|(space, end)| Input::Hint { space, end }))
+    let ends = heard.ends.into_iter().map(|(space, end)| Input::Hint { space, end });
+    access.into_iter().chain(ends).chain(heard.settled.into_iter().map(|space| Input::Settled { space }))
 }
 
 fn revoked(device: DeviceId) -> Failure {

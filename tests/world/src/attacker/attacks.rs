@@ -22,6 +22,7 @@ pub(super) const ALL: &[Attack] = &[
     flood_with_orphans,
     poison_a_document_of_its_own,
     poison_the_documents_of_others,
+    poison_with_followers,
     poison_its_personal_space,
     repeat,
     push_into_another_document,
@@ -132,6 +133,26 @@ fn poison_the_documents_of_others(attacker: &mut Attacker) -> Vec<Vec<u8>> {
     let ground = Ground { author, attacker: attacker.actor(), heads, max_op };
     let poison = attacker.some_poison(&ground);
     vec![attacker.push(attacker.team, document, poison)]
+}
+
+/// Poison, and sound changes on top of it, all before anybody has looked.
+fn poison_with_followers(attacker: &mut Attacker) -> Vec<Vec<u8>> {
+    let Some((document, change)) = attacker.some_change() else { return make(attacker) };
+    let known = &attacker.documents[&document];
+    let (heads, max_op, author) = (known.heads.iter().copied().collect(), known.max_op, change.header.actor);
+    let ground = Ground { author, attacker: attacker.actor(), heads, max_op };
+    let poison = attacker.some_poison(&ground);
+    let last = poison.last().cloned().map(Change::parse);
+    let mut frames = vec![attacker.push(attacker.team, document, poison)];
+    if let Some(Ok(Change { header, .. })) = last {
+        let (mut rests_on, mut max_op) = (header.hash, header.max_op());
+        for _ in 0..attacker.rng.between(1, 3) {
+            let next = Forged::by(attacker.actor(), 1, max_op + 1, &[rests_on], vec![put("follows", 1)]).blob();
+            (rests_on, max_op) = (document::forge::hash(&next), max_op + 1);
+            frames.push(attacker.push(attacker.team, document, vec![next]));
+        }
+    }
+    frames
 }
 
 /// What it said before, as it was said.

@@ -54,7 +54,10 @@ pub fn is_true_or_refused(
     let Ok(document) = program.vault.document(space, id) else { return Ok(()) };
     let Ok(read) = document.read(|document| (document.heads(), document.value())) else { return Ok(()) };
     let is_refused = document.status().map_or(true, |status| {
-        status.held.is_some() || matches!(status.state, DocumentState::Parked { .. } | DocumentState::Saved)
+        let is_under_way = |state: &DocumentState| {
+            matches!(state, DocumentState::Parked { .. } | DocumentState::Saved | DocumentState::Stored)
+        };
+        status.held.is_some() || is_under_way(&status.state)
     });
     let (mut heads, value) = read;
     heads.sort();

@@ -150,25 +150,30 @@ impl World {
         if self.relay.disk.has_ended() {
             return self.relay_ended();
         }
-        let mut heard = Vec::new();
-        for (link, session) in &mut self.relay.sessions {
-            heard.extend(session.heard().into_iter().map(|input| (*link, input)));
-        }
-        for (link, input) in heard {
-            let is_hint = matches!(input, session::Input::Hint { .. });
-            if is_hint && self.rng.chance(self.faults.lost_hint) {
-                self.tell("relay", || format!("loses a hint for link {link}"));
-                continue;
-            }
-            let wait = self.rng.up_to(Duration::from_millis(2));
-            self.plan(wait, Due::Heard(link, input));
-        }
+        self.spread_hints();
         if self.relay.program.is_some() && !self.relay.is_checking {
             self.relay.is_checking = true;
             let is_late = self.rng.chance(self.faults.late_check);
             let longest = if is_late { Duration::from_secs(30) } else { Duration::from_millis(10) };
             let wait = self.rng.up_to(longest);
             self.plan(wait, Due::Check);
+        }
+    }
+
+    /// Who was hinted hears it a moment later, or never.
+    fn spread_hints(&mut self) {
+        let mut heard = Vec::new();
+        for (link, session) in &mut self.relay.sessions {
+            heard.extend(session.heard().into_iter().map(|input| (*link, input)));
+        }
+        for (link, input) in heard {
+            let is_hint = matches!(input, session::Input::Hint { .. } | session::Input::Settled { .. });
+            if is_hint && self.rng.chance(self.faults.lost_hint) {
+                self.tell("relay", || format!("loses a hint for link {link}"));
+                continue;
+            }
+            let wait = self.rng.up_to(Duration::from_millis(2));
+            self.plan(wait, Due::Heard(link, input));
         }
     }
 
@@ -181,8 +186,10 @@ impl World {
         }
         if self.relay.disk.has_ended() {
             self.relay_ended();
+            return Ok(());
         }
-        Ok(())
+        self.spread_hints();
+        if self.faults.attack > 0.0 { crate::check::intake(self) } else { Ok(()) }
     }
 
     /// A doomed machine that had nothing to do ends all the same.

@@ -91,6 +91,16 @@ fn own_entries_that_come_without_bytes_are_found() {
 }
 
 #[test]
+fn a_batch_that_is_called_stored_before_the_commit_is_found() {
+    check_is_found(Bug::StoredBeforeCommit);
+}
+
+#[test]
+fn dependants_of_a_refused_batch_that_stay_in_the_intake_are_found() {
+    check_is_found(Bug::DependantsStay);
+}
+
+#[test]
 fn damage_that_is_believed_is_found() {
     check_is_found(Bug::DamageBelieved);
 }

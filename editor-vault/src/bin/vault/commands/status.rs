@@ -15,6 +15,7 @@ use crate::table::Table;
 pub(crate) fn status(vault: &Vault, output: &mut Output) -> Result<(), Failure> {
     let documents = vault.list(&ListFilter { include_deleted: true, ..ListFilter::default() })?;
     let relay = vault.login_stored()?.map(|login| login.url);
+    let stored: u64 = documents.iter().map(|info| info.status.stored_batches).sum();
     let pending: u64 = documents.iter().map(|info| info.status.pending_batches).sum();
     let present = documents.iter().filter(|info| !info.deleted).count();
     let waiting = waiting_for_a_person(&documents);
@@ -22,6 +23,7 @@ pub(crate) fn status(vault: &Vault, output: &mut Output) -> Result<(), Failure> 
     let json = json!({
         "vault": vault.path().display().to_string(), "device": vault.device().to_string(),
         "home": vault.home().to_string(), "relay": relay, "documents": present, "pending_batches": pending,
+        "stored_batches": stored,
         "network_file_system": file_system.map(|remote| remote.name()),
         "needs_person": waiting.iter().map(|info| needs_json(info)).collect::<Vec<_>>(),
     });
@@ -30,8 +32,11 @@ pub(crate) fn status(vault: &Vault, output: &mut Output) -> Result<(), Failure> 
         format!("device     {}", vault.device()),
         format!("relay      {}", relay.as_deref().unwrap_or("none (log in with `vault login`)")),
         format!("documents  {present}"),
-        format!("pending    {pending} batches to send"),
+        format!("pending    {} batches to send", pending.saturating_sub(stored)),
     ];
+    if stored > 0 {
+        lines.push(format!("stored     {stored} batches are safe at the relay, which has yet to check them"));
+    }
     lines.extend(
         file_system.map(|remote| format!("disk       {remote}: slow, one program at a time; see `vault doctor`")),
     );
@@ -128,7 +133,7 @@ pub(crate) fn of_document(status: &DocumentStatus) -> Value {
         _ => (None, None),
     };
     json!({ "state": status.state.name(), "code": code, "detail": detail, "unsaved": status.unsaved,
-        "pending_batches": status.pending_batches, "held": status.held, "deleted": status.deleted,
+        "pending_batches": status.pending_batches, "stored_batches": status.stored_batches, "held": status.held, "deleted": status.deleted,
         "purged": status.purged })
 }
 
