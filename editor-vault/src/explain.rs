@@ -13,7 +13,7 @@ pub(crate) use self::words::Words;
 use crate::document::Document;
 use crate::error::{ReadError, StorageError};
 use crate::status::DocumentStatus;
-use crate::storage::{BatchState, DocumentRow, OpenBatch, SnapshotFacts, SpaceRow, Tx};
+use crate::storage::{BatchState, DocumentRow, OpenBatch, SnapshotFacts, SpaceRow, Tx, VoidRow};
 use crate::vault::Vault;
 
 /// Batches that are listed one by one.
@@ -52,6 +52,8 @@ pub struct Explanation {
     pub changes: ChangeTotals,
     /// Where its space stands with the relay; none if no relay knows the space.
     pub relay: Option<RelayView>,
+    /// Repairs of it that the log has, the oldest first.
+    pub repairs: Vec<ExplainedRepair>,
     /// Its snapshots: derived, for quick loading.
     pub snapshots: Vec<ExplainedSnapshot>,
     /// Counts how often what was there before changed.
@@ -152,6 +154,24 @@ pub struct RelayView {
     pub last_accepted: Option<String>,
 }
 
+/// What a repair has taken out of a document.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ExplainedRepair {
+    /// Its place in the log of the space.
+    pub position: u64,
+    /// The entry that says so.
+    #[serde(serialize_with = "text")]
+    pub void: ChangeHash,
+    /// The changes at fault.
+    #[serde(serialize_with = "texts")]
+    pub excluded: Vec<ChangeHash>,
+    /// How many other changes rested on them.
+    pub dependents: u64,
+    /// How many of those were written anew.
+    pub written_anew: u64,
+}
+
 /// A snapshot of a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -204,6 +224,7 @@ fn explain(tx: &Tx<'_>, space: SpaceId, id: DocumentId, unsaved: bool) -> Result
         space: place.space,
         document: id,
         relay: RelayView::of(tx, &place, &row, id)?,
+        repairs: tx.voids(row.row)?.into_iter().map(ExplainedRepair::from).collect(),
         snapshots: tx.snapshot_facts(row.row)?.iter().map(ExplainedSnapshot::from).collect(),
         generation: row.moved.generation,
         title: row.title.filter(|_| !row.title_is_stale),
@@ -258,6 +279,18 @@ impl RelayView {
             last_position: tx.change_counts(row.row)?.last.map(|position| position.0),
             last_accepted: tx.last_accepted(row.row)?.map(|at| at.to_string()),
         }))
+    }
+}
+
+impl From<VoidRow> for ExplainedRepair {
+    fn from(row: VoidRow) -> Self {
+        Self {
+            position: row.position.0,
+            void: row.hash,
+            dependents: row.void.dependents.len() as u64,
+            written_anew: row.void.replacements().count() as u64,
+            excluded: row.void.excluded,
+        }
     }
 }
 

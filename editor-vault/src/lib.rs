@@ -29,6 +29,7 @@ mod remote; // what a relay sent, made durable
 mod recovery; // the one way back from what a relay refused or decided otherwise
 mod squash; // parked edits said in one go
 mod quarantine; // what was refused, for people
+mod repair; // asking the relay to mend a held document
 mod fill; // changes out of snapshots, in the background
 mod sync; // talking to a relay
 mod login; // credentials beside the vault
@@ -63,10 +64,13 @@ pub use crate::contested::{ContestedDeletion, Decision};
 pub use crate::deferred::Ticket;
 pub use crate::document::{Blame, Document, Revision, Version};
 pub use crate::error::{ConnectError, EditError, OpenError, ReadError, StorageError, SyncError};
-pub use crate::explain::{BatchTotals, ChangeTotals, ExplainedBatch, ExplainedSnapshot, Explanation, Lane, RelayView};
+pub use crate::explain::{
+    BatchTotals, ChangeTotals, ExplainedBatch, ExplainedRepair, ExplainedSnapshot, Explanation, Lane, RelayView,
+};
 pub use crate::list::{DocumentInfo, ListFilter};
 pub use crate::login::Login;
 pub use crate::quarantine::{Quarantine, QuarantineError, Quarantined, Refused};
+pub use crate::repair::{Repair, RepairDependent, RepairError, RepairExcluded, RepairMode};
 pub use crate::sources::{Sources, System};
 pub use crate::squash::{SquashError, SquashedLane};
 pub use crate::status::{DocumentState, DocumentStatus};

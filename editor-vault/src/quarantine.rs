@@ -241,6 +241,7 @@ const fn remedy(code: FateCode) -> &'static str {
         FateCode::UNDECODABLE | FateCode::DANGEROUS => {
             "make the edit again by hand, in smaller steps; export this one for a report, or discard it"
         }
+        FateCode::VOID => "a repair took it out of the log: make the edit again by hand, export it, or discard it",
         FateCode::EQUIVOCATION => "look at what it says; copy it into a new document, or discard it",
         FateCode::WITH => "look at what it says; resubmit it as a new edit, or discard it",
         FateCode::SQUASHED => "its document says what it comes to, together with others: nothing needs to be done",

@@ -6,18 +6,20 @@
 
 mod ground; // the document without them
 mod plan; // what becomes of what
+mod void; // what the log itself does without
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use document::Change;
 use sync_wire::planted::{self, Bug};
-use sync_wire::{BatchId, ChangeHash, DocumentId, FateCode};
+use sync_wire::{BatchId, ChangeHash, DocumentId, FateCode, Void};
 
 pub(crate) use self::ground::known_changes;
 use self::plan::Plan;
+pub(crate) use self::void::{TookVoid, take as take_void};
 use crate::error::StorageError;
 use crate::squash;
-use crate::storage::{BatchState, Member, NewBatch, PendingTombstone, Refusal, Tx};
+use crate::storage::{BatchState, Blame, Member, NewBatch, PendingTombstone, Refusal, Tx};
 use crate::vault::Inner;
 
 /// Recoveries after which an edit of our own must have found its ground.
@@ -69,7 +71,14 @@ pub(crate) fn recover(tx: &Tx<'_>, document: i64, change: i64, because: &Because
 /// and number were taken: they follow what they rest on.
 pub(crate) fn follow(tx: &Tx<'_>, document: i64, unix_seconds: i64) -> Result<(), StorageError> {
     for _ in 0..ROUNDS_MAX {
-        let Some((change, code, detail)) = next_stray(tx, document)? else { return Ok(()) };
+        let (change, code, detail) = match next_stray(tx, document)? {
+            None => return Ok(()),
+            Some(Stray::Voided(void)) => {
+                void::follow(tx, document, &void)?;
+                continue;
+            }
+            Some(Stray::Blaming { change, code, detail }) => (change, code, detail),
+        };
         if let (FateCode::SQUASHED, Some(member)) = (code, tx.member(change)?) {
             squash::follow(tx, document, &member.change.hash(), unix_seconds)?;
             continue;
@@ -82,17 +91,29 @@ pub(crate) fn follow(tx: &Tx<'_>, document: i64, unix_seconds: i64) -> Result<()
     Err(tx.unexpected("what the edit rests on was refused by the relay, and the edit could not be written anew"))
 }
 
-/// The change to blame for the first stray.
-fn next_stray(tx: &Tx<'_>, document: i64) -> Result<Option<(i64, FateCode, String)>, StorageError> {
+/// Why a pending change cannot stay as it is.
+enum Stray {
+    /// It rests on what the log does without.
+    Voided(Void),
+    /// Another one is to blame, or its name.
+    Blaming { change: i64, code: FateCode, detail: String },
+}
+
+/// What to do about the first stray.
+fn next_stray(tx: &Tx<'_>, document: i64) -> Result<Option<Stray>, StorageError> {
     for member in tx.unsettled(document)? {
         for dep in &member.change.header.deps {
+            if let Some(void) = void::blaming(tx, document, dep)? {
+                return Ok(Some(Stray::Voided(void)));
+            }
             if let Some(blame) = tx.blame(document, dep)? {
-                return Ok(Some((blame.change, blame.code, blame.detail)));
+                let Blame { change, code, detail } = blame;
+                return Ok(Some(Stray::Blaming { change, code, detail }));
             }
         }
         if member.is_excluded {
             let detail = "another change with its actor and number was stored before it".to_owned();
-            return Ok(Some((member.row, FateCode::EQUIVOCATION, detail)));
+            return Ok(Some(Stray::Blaming { change: member.row, code: FateCode::EQUIVOCATION, detail }));
         }
     }
     Ok(None)

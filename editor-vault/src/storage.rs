@@ -13,6 +13,7 @@ mod documents; // one row per document
 mod changes; // one row per change, verbatim
 mod batches; // the outbox and the fates
 mod recovery; // changes that give way to others
+mod voids; // what the log does without
 mod quarantine; // what is only here
 mod deletions; // deletions that a person decides on, and documents that are purged
 mod edits; // what an edit of our own stores
@@ -43,11 +44,12 @@ use self::open::Checkpoints;
 pub(crate) use self::open::{open, set_version};
 use self::place::Place;
 pub(crate) use self::quarantine::QuarantineRow;
-pub(crate) use self::recovery::{Member, PendingTombstone};
+pub(crate) use self::recovery::{Blame, Member, MemberBatch, PendingTombstone};
 pub(crate) use self::schema::VERSION_UNIT;
 pub(crate) use self::snapshots::{Origin, SnapshotRow};
 pub(crate) use self::spaces::{Resuming, SpaceRow};
 pub(crate) use self::tx::Tx;
+pub(crate) use self::voids::VoidRow;
 use self::writer::Writer;
 pub(crate) use self::writer::{Flush, Scope, Shell};
 use crate::bell::{Bell, Listening};

@@ -7,6 +7,7 @@ mod core; // the client, and every effect performed
 mod driver; // the loop of the thread
 #[cfg(feature = "simulation")]
 mod inline; // without a thread or a socket
+mod request; // one request beside the connection
 mod socket; // the connection
 mod turn; // which of several processes syncs
 
@@ -21,6 +22,7 @@ use url::Url;
 
 #[cfg(feature = "simulation")]
 pub use self::inline::{InlineSync, Step};
+pub(crate) use self::request::Answer;
 use self::turn::Turn;
 use crate::error::{ConnectError, SyncError};
 use crate::vault::Vault;
@@ -98,6 +100,27 @@ impl Connection {
             return Err(ConnectError::Token);
         }
         Ok(url)
+    }
+
+    /// Where and as whom to connect.
+    fn endpoint(&self) -> Result<socket::Endpoint, ConnectError> {
+        let url = self.target()?;
+        let tls = match (&self.tls, url.scheme()) {
+            (_, "ws") => None,
+            (Some(config), _) => Some(config.clone()),
+            (None, _) => Some(socket::platform_tls()?),
+        };
+        Ok(socket::Endpoint { url, token: self.token.0.clone(), tls })
+    }
+
+    /// Posts to a path below the URL and waits for the answer; an error of the second kind says why there is none.
+    pub(crate) fn post(&self, path: &str) -> Result<Result<Answer, String>, ConnectError> {
+        let endpoint = self.endpoint()?;
+        let below = endpoint.url.path().trim_end_matches("/sync").to_owned();
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ConnectError::Thread)?;
+        let answer = runtime.block_on(request::post(&endpoint, &format!("{below}{path}")));
+        Ok(answer.map_err(|failure| failure.detail))
     }
 
     /// Tells these credentials from others without keeping them.
@@ -200,15 +223,9 @@ impl Vault {
     /// ```
     pub fn connect(&self, connection: Connection) -> Result<(), ConnectError> {
         let inner = self.inner();
-        let target = connection.target()?;
-        let tls = match (&connection.tls, target.scheme()) {
-            (_, "ws") => None,
-            (Some(config), _) => Some(config.clone()),
-            (None, _) => Some(socket::platform_tls()?),
-        };
+        let endpoint = connection.endpoint()?;
         inner.sync.stop();
         let stop = Arc::new(AtomicBool::new(false));
-        let endpoint = socket::Endpoint { url: target, token: connection.token.0.clone(), tls };
         let driver = driver::Driver::new(inner.clone(), connection, endpoint, inner.sync.signals.clone(), stop.clone());
         inner.sync.signals.report(Report { status: Status { link: Link::Connecting, ..Status::default() }, saves: 0 });
         let thread = std::thread::Builder::new().name("vault-sync".into()).stack_size(document::ROOMY_STACK_BYTES);

@@ -1,5 +1,5 @@
-//! Who may do what. The only place that makes a [`Caller`], a [`Readable`] or a [`Writable`]: whoever holds one has
-//! been checked, and what needs one cannot be called without.
+//! Who may do what. The only place that makes a [`Caller`], a [`Readable`], a [`Writable`] or an [`Owned`]: whoever
+//! holds one has been checked, and what needs one cannot be called without.
 //!
 //! Tokens and grants are remembered between requests, and all of that is forgotten when storage says that any of them
 //! changed ([`watch`]). An append is checked again inside its own transaction.
@@ -98,6 +98,41 @@ impl Writable {
     }
 }
 
+/// A space that the caller owns: he may decide what becomes of its documents.
+#[derive(Debug, Clone, Copy)]
+pub struct Owned {
+    space: SpaceId,
+    account: AccountId,
+}
+
+impl Owned {
+    /// Which space.
+    #[must_use]
+    pub const fn space(&self) -> SpaceId {
+        self.space
+    }
+
+    /// Who decides.
+    #[must_use]
+    pub const fn account(&self) -> AccountId {
+        self.account
+    }
+}
+
+/// Why there is no [`Owned`].
+#[derive(Debug, thiserror::Error)]
+pub enum OwnedError {
+    /// Not readable for this account, whether or not it exists.
+    #[error("no space {0} for this account")]
+    NoSuchSpace(SpaceId),
+    /// Others own it.
+    #[error("only an owner of space {0} may do this; ask one for the role, or to do it")]
+    NotOwner(SpaceId),
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
 /// Why there is no [`Caller`].
 #[derive(Debug, thiserror::Error)]
 pub enum CallerError {
@@ -188,6 +223,18 @@ pub async fn writable(app: &App, caller: &Caller, space: SpaceId) -> Result<Writ
     let role = if grant.kind == SpaceKind::Catalog { Role::Viewer } else { grant.role };
     let read = RoleRead { role, access_version: grant.access_version, kind: grant.kind };
     Ok(Writable { space, account: caller.account, grant: read, salt: grant.salt })
+}
+
+/// Asks for a space to decide in. Storage is asked, not memory: it is rare, and must not come after a revocation.
+///
+/// # Errors
+/// [`OwnedError`]
+pub async fn owned(app: &App, caller: &Caller, space: SpaceId) -> Result<Owned, OwnedError> {
+    match app.storage.role_of(caller.account, space).await? {
+        None => Err(OwnedError::NoSuchSpace(space)),
+        Some(read) if read.role == Role::Owner => Ok(Owned { space, account: caller.account }),
+        Some(_) => Err(OwnedError::NotOwner(space)),
+    }
 }
 
 async fn grant(app: &App, caller: &Caller, space: SpaceId) -> Result<SpaceGrant, ReadableError> {

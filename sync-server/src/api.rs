@@ -6,6 +6,7 @@ pub mod guard; // what a request to one route passes
 pub mod documents; // the merged state
 pub mod history; // who changed what when
 pub mod quarantine; // what was refused
+pub mod repair; // held documents go on, when their owner says so
 pub mod events; // hints that the merged state advanced
 pub mod health; // is this process fit for work
 pub mod metrics; // numbers, on a listener of their own

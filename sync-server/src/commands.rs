@@ -11,6 +11,7 @@ mod backup; // a copy, while it runs
 mod doctor; // what is wrong, if anything, at a quick look
 mod verify; // and at a thorough one
 mod explain; // why a document is in the state it is in
+mod repair; // a held document goes on
 mod quarantine; // what was refused, and why
 mod config; // what is configured
 
@@ -70,6 +71,8 @@ enum Command {
     Verify(verify::Args),
     /// Says why a document is in the state it is in
     Explain(explain::Args),
+    /// Lets a held document go on without the changes that fail its check
+    Repair(repair::Args),
     /// Changes that were refused
     #[command(subcommand)]
     Quarantine(quarantine::Command),
@@ -141,6 +144,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Doctor => administer(&place, Missing::Refuse, doctor::run),
         Command::Verify(args) => administer(&place, Missing::Refuse, |admin| verify::run(admin, args)),
         Command::Explain(args) => administer(&place, Missing::Refuse, |admin| explain::run(admin, args)),
+        Command::Repair(args) => administer(&place, Missing::Refuse, |admin| repair::run(admin, args)),
         Command::Quarantine(command) => administer(&place, Missing::Refuse, |admin| quarantine::run(admin, command)),
         Command::Config(command) => config::run(&place, &command),
         Command::Openapi => openapi(),

@@ -7,6 +7,7 @@ pub mod read; // delivery, from memory or storage
 pub mod hub; // who wants to hear of which space
 pub mod check; // applies what was appended, behind the log
 pub mod quarantine; // what was refused, for its author
+pub mod repair; // held documents go on, when their owner says so
 pub mod purge; // what becomes of deleted documents
 pub mod sessions; // who is connected
 pub mod rates; // how fast the devices of an account may speak

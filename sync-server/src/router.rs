@@ -11,13 +11,15 @@ use crate::api::front::Front;
 use crate::api::guard::Guard;
 use crate::api::openapi::{Answer, Operation};
 use crate::api::problem::{ApiError, Code};
-use crate::api::{documents, events, health, history, openapi, quarantine};
+use crate::api::{documents, events, health, history, openapi, quarantine, repair};
 use crate::app::App;
 use crate::metrics;
 use crate::relay::socket;
 
 /// The route of one document.
 const DOCUMENT: &str = "/api/v1/spaces/{space}/documents/{document}";
+/// The route of its repair.
+const REPAIR: &str = "/api/v1/spaces/{space}/documents/{document}/repair";
 
 /// One route.
 #[derive(Debug, Clone)]
@@ -144,6 +146,25 @@ pub const ROUTES: &[Route] = &[
         },
     },
     Route {
+        method: Method::POST,
+        path: REPAIR,
+        access: Access::Bearer,
+        handler: |guard| guard.post(repair::post),
+        operation: &Operation {
+            id: "repairDocument",
+            summary: "Lets a held document go on without the changes that fail its check; for owners of its space.",
+            query: &["dry_run", "hash"],
+            answer: Answer::Json("Repair"),
+            problems: &[
+                Code::ParameterInvalid,
+                Code::SpaceNotFound,
+                Code::DocumentNotFound,
+                Code::OwnerRequired,
+                Code::RepairImpossible,
+            ],
+        },
+    },
+    Route {
         method: Method::GET,
         path: "/api/v1/spaces/{space}/quarantine",
         access: Access::Bearer,
@@ -180,7 +201,6 @@ pub fn front(app: &App) -> Front {
         router = router.route(route.path, (route.handler)(guard));
     }
     let nothing = |request: Request| refused(request, Code::RouteNotFound, "there is nothing at this path");
-    let no_method = |request: Request| refused(request, Code::MethodNotAllowed, "this path takes GET and HEAD only");
     let router = router.fallback(nothing).method_not_allowed_fallback(no_method);
     Front::new(app.clone(), router, Guard::new(app, Access::Bearer, DOCUMENT))
 }
@@ -190,4 +210,12 @@ async fn refused(request: Request, code: Code, detail: &'static str) -> ApiError
     let path = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
     metrics::answered(request.method(), path, code.status(), Duration::ZERO);
     ApiError::new(code, detail)
+}
+
+/// As [`refused`], where something is that takes other methods.
+async fn no_method(request: Request) -> ApiError {
+    let path = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
+    metrics::answered(request.method(), path, Code::MethodNotAllowed.status(), Duration::ZERO);
+    let is_posted = ROUTES.iter().any(|route| route.path == path && route.method == Method::POST);
+    ApiError::method(if is_posted { "POST" } else { "GET, HEAD" })
 }

@@ -21,11 +21,11 @@ use tokio_util::sync::CancellationToken;
 use crate::access::{self, CallerError};
 use crate::app::App;
 use crate::config::Config;
-use crate::relay::check;
 use crate::relay::hub::Listener;
 use crate::relay::runtime::Runtime;
 use crate::relay::sessions::Place;
 use crate::relay::socket::effects::{self, Peer, Task};
+use crate::relay::{check, repair};
 
 /// A relay that does nothing by itself.
 #[derive(Debug)]
@@ -125,6 +125,20 @@ impl InlineRelay {
         let listener = self.app.hub.listen();
         let peer = Arc::new(Peer::new(self.app.clone(), caller));
         Ok(InlineSession { peer, session: Session::new(at), listener, _place: place })
+    }
+
+    /// What the real relay does when the owner of a space repairs a held document; whether it was held.
+    ///
+    /// # Errors
+    /// Why it is not repaired.
+    pub fn repair(&self, token: &str, space: SpaceId, document: DocumentId) -> Result<bool, String> {
+        let owned = async {
+            let caller = access::caller(&self.app, &bearer(token)).await.map_err(|error| error.to_string())?;
+            access::owned(&self.app, &caller, space).await.map_err(|error| error.to_string())
+        };
+        let owned = now(owned)?;
+        let done = now(repair::repair(&self.app, &owned, document, Vec::new()));
+        done.map(|done| done.is_some()).map_err(|error| error.to_string())
     }
 
     /// The merged state of a document as the checks left it; `None` if there is no checked state of it.

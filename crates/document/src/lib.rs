@@ -18,6 +18,7 @@ mod difference; // the splices between two texts
 mod admit; // letting changes of others in
 mod squash; // many edits said in one go
 mod reauthor; // changes written anew without what is excluded
+mod repair; // what has to be excluded, and what a void says of it
 mod guard; // Automerge's panics stay in their call
 mod error; // what can go wrong
 #[cfg(feature = "forge")]
@@ -32,5 +33,6 @@ pub use guard::{ROOMY_STACK_BYTES, on_roomy_stack, quiet_panics};
 pub use header::{Header, HeaderError, canonical};
 pub use intent::Intent;
 pub use reauthor::{Excluded, ReauthorError, Reauthored, Replacement, reauthor};
+pub use repair::{Mended, Repair, RepairError, mend, repair};
 pub use seed::Seed;
 pub use squash::{Earlier, Squash, SquashError, Squashed, squash};

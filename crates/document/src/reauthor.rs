@@ -11,11 +11,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use automerge::legacy::OpType;
 use automerge::{ActorId, ExpandedChange};
+use sync_wire::planted::{self, Bug};
 use sync_wire::{Actor, Blob, ChangeHash};
 
 use self::operations::{Origin, Rewriter};
 use crate::guard::guarded;
-use crate::{Change, HeaderError};
+use crate::{Change, HeaderError, seed};
 
 /// First byte of every derived actor, so that none can be taken for that of a seed.
 const DERIVED_ACTOR: u8 = 0x52;
@@ -149,6 +150,9 @@ pub fn reauthor(
 fn derived_actor(old: &Actor, first_excluded: &ChangeHash) -> Actor {
     let mut hasher = blake3::Hasher::new();
     hasher.update(b"re-author").update(&old.0).update(&first_excluded.0);
+    if planted::is(Bug::ReplacementActorRandom) {
+        hasher.update(&seed::drift().to_le_bytes()); // PLANTED: it differs every time
+    }
     let mut actor = [0; Actor::LEN];
     actor.copy_from_slice(&hasher.finalize().as_bytes()[..Actor::LEN]);
     actor[0] = DERIVED_ACTOR;

@@ -163,7 +163,7 @@ const VALUE_TEXT: u64 = 6;
 const VALUE_COUNTER: u64 = 8;
 
 /// For the planted bug: another number every time.
-fn drift() -> u64 {
+pub(crate) fn drift() -> u64 {
     thread_local! {
         static CALLS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
     }

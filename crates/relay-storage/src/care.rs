@@ -24,6 +24,7 @@ mod logs; // the rules that the rows of a log satisfy
 mod entries; // the entries of one document, with their changes
 mod replay; // a document put together from its log alone
 mod derived; // snapshot and projection against the log
+mod voids; // what repairs say against what they must say
 mod finding; // what is wrong, where, and what to do
 
 pub use finding::Finding;

@@ -14,6 +14,7 @@ mod offer; // what a log has lost, given back by devices
 mod read; // pages of a log, and whether a cursor belongs to it
 mod rules; // what a change must satisfy, given its document's frontier
 mod state; // what the writer remembers between groups
+mod void; // entries that exclude others
 
 use document::Change;
 use sync_wire::log::Receipt;
@@ -38,6 +39,8 @@ pub use offer::{Taken, TakenEpoch};
 pub use purge::Purged;
 pub(crate) use read::{entry_bytes, entry_of, log_end};
 pub(crate) use state::LogState;
+pub use void::{AppendVoidError, NewVoid, VoidEntry, Voided};
+pub(crate) use void::{Without, voids_of};
 
 /// Parked: the document is held (read-only), because entries of it failed their check.
 pub const HELD: FateCode = FateCode::HELD;

@@ -10,7 +10,7 @@ mod snapshots; // one chunk instead of many entries
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use sync_wire::{DocumentId, Epoch, LogPosition, Position, PositionedEntry, SpaceId};
 
-use crate::change_log::{ReadError, entry_bytes, entry_of, log_end, log_key, unsigned};
+use crate::change_log::{ReadError, Without, entry_bytes, entry_of, log_end, log_key, unsigned};
 use crate::error::StorageError;
 use crate::storage::{Reader, Storage};
 
@@ -80,7 +80,8 @@ impl Storage {
         self.read(move |reader| reader.document_state(space, document)).await
     }
 
-    /// Reads the entries of a document in `(after, upto]`, about `bytes_target` of them, at least one.
+    /// Reads the entries of a document in `(after, upto]`, about `bytes_target` of them, at least one. What a void
+    /// excludes is left out, wherever the void is.
     ///
     /// # Errors
     /// [`ReadError`] for a space or document that is not there.
@@ -134,6 +135,7 @@ impl Reader {
         )?;
         let low = log_key(log.space_key, after.0.min(log.end.position.0));
         let high = log_key(log.space_key, upto.0.min(log.end.position.0));
+        let without = Without::load(&self.connection, key)?;
         let mut rows = statement.query(params![key, low, high, document.0])?;
         let mut page = DocumentPage { entries: Vec::new(), next: None };
         let mut bytes = 0;
@@ -143,6 +145,9 @@ impl Reader {
                 break;
             }
             let (position, entry) = entry_of(row)?;
+            if without.contains(&entry.hash) {
+                continue;
+            }
             bytes += entry_bytes(&entry);
             page.entries.push(PositionedEntry { position, entry });
         }

@@ -27,9 +27,9 @@ pub use accounts::{
 };
 pub use care::{BackupError, Finding, Project, Rebuilt, Verified};
 pub use change_log::{
-    AppendRequest, BatchContent, BootstrapCursor, BootstrapPage, Check, CheckVerdict, CursorVerdict, HELD,
-    INTAKE_LEASE, IntakeBatch, IntakeState, IntakeTotals, LogPage, Outcome, ParsedBatch, Purged, ReadError, Settled,
-    SettledBatch, Taken, TakenEpoch, WaitingBatch, Within, readable_hash,
+    AppendRequest, AppendVoidError, BatchContent, BootstrapCursor, BootstrapPage, Check, CheckVerdict, CursorVerdict,
+    HELD, INTAKE_LEASE, IntakeBatch, IntakeState, IntakeTotals, LogPage, NewVoid, Outcome, ParsedBatch, Purged,
+    ReadError, Settled, SettledBatch, Taken, TakenEpoch, VoidEntry, Voided, WaitingBatch, Within, readable_hash,
 };
 pub use documents::{
     Contributor, Deleted, Deletion, DocumentPage, DocumentState, DocumentTips, EntryPlace, Explanation, HistoryEntry,

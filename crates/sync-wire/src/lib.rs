@@ -12,9 +12,11 @@ pub mod limits; // constants of protocol version 1
 pub mod log; // digests, chain and receipts of a log
 pub mod planted; // mistakes that the simulated world must find; absent from what ships
 mod strict; // the CBOR we accept
+mod void; // what an entry says that excludes others
 
 pub use codec::{
     DecodeError, append_relay_frame, decode_device_frame, decode_relay_frame, encode_device_frame, encode_relay_frame,
 };
 pub use frame::*;
 pub use ids::*;
+pub use void::{Dependent, Void, VoidError};

@@ -38,6 +38,10 @@ pub enum Bug {
     OwnEntriesWithoutBytes,
     /// The checksum of a stored change is not looked at.
     DamageBelieved,
+    /// A repair loses what rested on the excluded change, instead of writing it anew.
+    VoidWithoutReplacements,
+    /// What is written anew gets an actor that is another one wherever that is done.
+    ReplacementActorRandom,
     /// What rests on a change that had to go is left as it is.
     DependantsLeft,
     /// A batch that another one took the place of is pushed all the same.
@@ -58,7 +62,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::AckBeforeCommit,
         Self::CursorMovedByAck,
         Self::HintLostWithoutPoll,
@@ -75,6 +79,8 @@ impl Bug {
         Self::UncheckedInTeam,
         Self::OwnEntriesWithoutBytes,
         Self::DamageBelieved,
+        Self::VoidWithoutReplacements,
+        Self::ReplacementActorRandom,
         Self::DependantsLeft,
         Self::ReplacedPushedAgain,
         Self::ContestedDeletionApplied,

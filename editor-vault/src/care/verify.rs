@@ -52,6 +52,10 @@ impl Inner {
                 let detail = format!("document {document} has changes that its readers do not look for; {REBUILD}");
                 findings.push(Finding::error("point_wrong", detail));
             }
+            for (document, hash) in tx.unapplied_voids()? {
+                let detail = format!("document {document} shows change {hash}, which a repair excluded; {RESTORE}");
+                findings.push(Finding::error("void_not_applied", detail));
+            }
             for space in tx.impossible_cursors(&Chain::START.0)? {
                 let detail = format!("space {space}: its place in the log and the chain there do not fit; {RESTORE}");
                 findings.push(Finding::error("resume_point_wrong", detail));

@@ -34,6 +34,7 @@ impl Words {
             FateCode::EQUIVOCATION => ("another edit was accepted under the same name and number", COPY),
             FateCode::WITH => ("it rests on an edit that was refused", COPY),
             FateCode::GONE => ("the document was purged", COPY),
+            FateCode::VOID => ("a repair of the document took it out of the log", COPY),
             FateCode::GRANT => {
                 ("the account may not write in this space", "ask an owner of the space for write access")
             }
@@ -58,7 +59,7 @@ impl Words {
                 "let the deletions go with `vault brake release`, or take them back with `vault brake undo`",
             ),
             FateCode::SQUASHED => ("it was said in one go with others, so that there is room for it", NOTHING),
-            FateCode::HELD => ("the document is held at the relay", "wait until its operator has repaired it"),
+            FateCode::HELD => ("the document is held at the relay", "its owner lets it go on with `vault repair`"),
             _ => ("the relay gave a reason that this program does not know", "install a newer release, then sync"),
         };
         Self { meaning, remedy }
@@ -96,7 +97,9 @@ fn most_important(explanation: &Explanation) -> String {
     let Explanation { batches, relay, lane, .. } = explanation;
     let first = |state: &str| explanation.open_batches.iter().find(|batch| batch.state == state);
     if let Some(reason) = &explanation.held {
-        return format!("It is held and can only be read, because {reason}; copy what you need into a new document.");
+        return format!(
+            "It is held and can only be read, because {reason}; its owner lets it go on with `vault repair`."
+        );
     }
     if explanation.snapshots.iter().any(|snapshot| snapshot.state == "given_up") {
         return "The relay's snapshot of it does not load, so its entries are fetched again: sync.".into();

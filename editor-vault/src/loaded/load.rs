@@ -257,7 +257,14 @@ fn ready(document: &Document, rows: &[(i64, Change)], excluded: &HashSet<ChangeH
 fn finish(inner: &Inner, loaded: &Loaded, row: &DocumentRow, taken: &Taken) {
     let Some(reason) = taken.held.clone().filter(|_| row.held.is_none()) else { return };
     tracing::warn!(document.id = %loaded.id, reason = %reason, "Document {} is held", loaded.id);
-    let document = row.row;
-    inner.storage.submit::<_, StorageError>(move |tx| tx.set_held(document, Some(&reason)), |_| ());
+    let (document, generation) = (row.row, row.moved.generation);
+    inner.storage.submit::<_, StorageError>(
+        move |tx| {
+            // A repair may have come since.
+            let is_unchanged = tx.generation(document)? == generation;
+            if is_unchanged { tx.set_held(document, Some(&reason)) } else { Ok(()) }
+        },
+        |_| (),
+    );
     inner.hint(loaded.space, loaded.id);
 }

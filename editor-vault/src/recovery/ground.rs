@@ -103,7 +103,12 @@ impl Ground {
 
     /// Whether the document can take these, behind the guard.
     pub(super) fn check(&self, changes: &[&Change]) -> Result<(), String> {
+        self.check_naming(changes).map_err(|(detail, _)| detail)
+    }
+
+    /// As [`Self::check`], with the change to blame, if it is known.
+    pub(super) fn check_naming(&self, changes: &[&Change]) -> Result<(), (String, Option<ChangeHash>)> {
         let bytes: Vec<Blob> = changes.iter().map(|change| change.bytes.clone()).collect();
-        self.document.check(&bytes).map_err(|error| error.to_string())
+        self.document.check(&bytes).map_err(|error| (error.to_string(), error.culprit()))
     }
 }

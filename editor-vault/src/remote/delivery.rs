@@ -152,7 +152,7 @@ impl Delivery {
     fn bytes(&self, tx: &Tx<'_>) -> Result<usize, RemoteError> {
         let mut bytes = 0;
         for Parsed { entry, change } in &self.entries {
-            bytes += entry_bytes(entry);
+            bytes += entry_bytes(entry); // with what a void says
             bytes += match change {
                 Some(change) => change.bytes.len(),
                 None if entry.kind == EntryKind::Change => tx.own_bytes(entry.batch)?, // it came by hash only

@@ -3,10 +3,10 @@
 use document::{Change, Seed};
 use sync_core::client::Lanes;
 use sync_wire::log::{EntryKind, marker_hash};
-use sync_wire::{Entry, FateCode, LogPosition};
+use sync_wire::{Entry, FateCode, LogPosition, Void};
 
 use super::RemoteError;
-use crate::recovery::{Because, recover};
+use crate::recovery::{Because, TookVoid, recover, take_void};
 use crate::storage::{DocumentPlace, NewChange, Placed, SpaceRow, Tx};
 
 /// Why a document can only be read whose changes come without bytes.
@@ -15,7 +15,7 @@ const PURGED_BEFORE: &str = "its content is purged at the relay";
 /// An entry whose bytes are its hash's.
 #[derive(Debug)]
 pub(super) struct Parsed {
-    /// Without the bytes.
+    /// Without the bytes of a change.
     pub(super) entry: Entry,
     pub(super) change: Option<Change>,
 }
@@ -56,7 +56,8 @@ pub(super) fn parse(entry: Entry) -> Result<Parsed, RemoteError> {
         }
         _ => None,
     };
-    let entry = Entry { bytes: None, ..entry };
+    let is_void = entry.kind == EntryKind::Void;
+    let entry = Entry { bytes: entry.bytes.filter(|_| is_void), ..entry };
     Ok(Parsed { entry, change })
 }
 
@@ -110,9 +111,33 @@ fn store_in(
             erase(tx, space, document, entry, at)?;
             Ok((Stores::Other, Lanes::Unchanged))
         }
-        (EntryKind::Void, _) => {
-            let reason = "its log was repaired in a way that this release cannot follow: install a newer one";
-            tx.set_held(document, Some(reason))?;
+        (EntryKind::Void, _) => void(tx, space, document, entry, at),
+    }
+}
+
+/// What a repair excludes leaves the document, if that follows from what is here.
+fn void(
+    tx: &Tx<'_>,
+    space: &SpaceRow,
+    document: i64,
+    entry: &Entry,
+    at: LogPosition,
+) -> Result<(Stores, Lanes), RemoteError> {
+    let payload = entry.bytes.as_deref().unwrap_or_default();
+    if Void::hash(payload, space.space, entry.document, entry.batch) != entry.hash {
+        return Err(RemoteError::Rejected(format!("the void at {at} does not have its hash")));
+    }
+    let void = Void::decode(payload).map_err(|error| RemoteError::Rejected(format!("at {at}: {error}")))?;
+    match take_void(tx, document, &void, at)? {
+        Ok(TookVoid::Nothing) => Ok((Stores::Other, Lanes::opened(tx.unpark(document, FateCode::HELD)?))),
+        Ok(TookVoid::Rows) => {
+            tx.set_held(document, None)?;
+            tx.unpark(document, FateCode::WITH)?;
+            Ok((Stores::OwnName, Lanes::opened(1)))
+        }
+        Err(detail) => {
+            let reason = format!("the repair at {at}, void {}, is wrong: {detail}", entry.hash);
+            tx.set_held(document, Some(&reason))?;
             Ok((Stores::Other, Lanes::Unchanged))
         }
     }
@@ -125,6 +150,11 @@ fn place(
     change: &Change,
     at: LogPosition,
 ) -> Result<(Stores, Lanes), RemoteError> {
+    if tx.void_of(document, &entry.hash)?.is_some() {
+        let new = NewChange { change, position: Some(at.position), device: Some(entry.device), batch: entry.batch };
+        tx.keep_excluded(document, new, at.position, entry.device)?;
+        return Ok((Stores::Nothing, Lanes::Unchanged));
+    }
     let new = NewChange { change, position: Some(at.position), device: Some(entry.device), batch: entry.batch };
     match tx.place(document, new)? {
         Placed::Known(row) => Ok((Stores::Nothing, settle(tx, document, entry, row, at)?)),

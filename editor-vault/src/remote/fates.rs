@@ -76,6 +76,12 @@ fn record(tx: &Tx<'_>, fate: &Fate, now: i64) -> Result<bool, StorageError> {
         Verdict::Refused { code: FateCode::NO_SUCH_SPACE, detail, .. } => {
             park(tx, &batch, FateCode::NO_SUCH_SPACE, NO_VERSION, detail)?;
         }
+        // A repair has excluded what it rests on, and the void is on its way: it will be written anew then.
+        Verdict::Refused { culprit: Some(culprit), code: FateCode::WITH, detail }
+            if tx.is_in_log(batch.document, culprit)? =>
+        {
+            park(tx, &batch, FateCode::WITH, NO_VERSION, detail)?;
+        }
         Verdict::Refused { culprit, code, detail } => {
             let refusal = Refusal { code: *code, culprit: culprit.as_ref(), detail, unix_seconds: Some(now) };
             return refuse(tx, &batch, &refusal);

@@ -130,7 +130,7 @@ impl Tx<'_> {
                 entry.hash.0,
                 entry.device.0,
                 entry.batch.0,
-                entry.heads.as_deref().map(join)
+                marker_content(entry)
             ],
         )?;
         Ok(())
@@ -183,16 +183,17 @@ impl Tx<'_> {
                      FROM markers m JOIN documents d ON d.id = m.document WHERE m.space = ?1 AND m.position = ?2",
                     params![space, signed(place.position.0)],
                     |row| {
-                        let heads: Option<Vec<u8>> = row.get(5)?;
+                        let content: Option<Vec<u8>> = row.get(5)?;
                         let entry = |kind| {
+                            let is_void = kind == EntryKind::Void;
                             Ok::<_, rusqlite::Error>(Entry {
                                 kind,
                                 document: DocumentId(row.get(0)?),
                                 hash: ChangeHash(row.get(2)?),
                                 device: DeviceId(row.get(3)?),
                                 batch: BatchId(row.get(4)?),
-                                bytes: None,
-                                heads: heads.as_deref().map(split),
+                                bytes: content.clone().filter(|_| is_void).map(Blob::from),
+                                heads: content.as_deref().filter(|_| !is_void).map(split),
                             })
                         };
                         EntryKind::from_code(row.get(1)?).map(entry).transpose()
@@ -263,6 +264,14 @@ impl Tx<'_> {
             "UPDATE batches SET state = 0, undelivered = NULL WHERE undelivered = ?1 AND position <= ?2",
             params![space, signed(end.0)],
         )
+    }
+}
+
+/// What is kept of an entry that is no change: what a void says, or the heads of a deletion.
+fn marker_content(entry: &Entry) -> Option<Vec<u8>> {
+    match entry.kind {
+        EntryKind::Void => entry.bytes.as_ref().map(|bytes| bytes.to_vec()),
+        _ => entry.heads.as_deref().map(join),
     }
 }
 

@@ -85,6 +85,26 @@ impl Tx<'_> {
         self.members(&sql, params![document, culprit.0])
     }
 
+    /// Changes with their batches; `condition` says which, and in what order.
+    pub(super) fn members_where(
+        &self,
+        condition: &str,
+        params: impl rusqlite::Params,
+    ) -> Result<Vec<Member>, StorageError> {
+        let sql = format!("SELECT {MEMBER} FROM changes c LEFT JOIN batches b ON b.change = c.id WHERE {condition}");
+        self.members(&sql, params)
+    }
+
+    /// The change to blame that the batch of an excluded change names.
+    pub(crate) fn culprit_of(&self, document: i64, hash: &ChangeHash) -> Result<Option<ChangeHash>, StorageError> {
+        self.one(
+            "SELECT b.culprit FROM changes c JOIN batches b ON b.change = c.id
+             WHERE c.document = ?1 AND c.hash = ?2 AND c.excluded = 1 AND b.culprit IS NOT NULL",
+            params![document, hash.0],
+            |row| Ok(ChangeHash(row.get(0)?)),
+        )
+    }
+
     fn members(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Member>, StorageError> {
         let rows = self.all(sql, params, |row| {
             let batch = row.get::<_, Option<i64>>(3)?.map(|batch| read_batch(row, batch)).transpose()?;

@@ -14,7 +14,7 @@ pub(crate) const VERSION: u32 = MAJOR * VERSION_UNIT + MIGRATIONS.len() as u32;
 
 /// What each minor added to the one before it. Only additions, so that programs of the older minor, which may have the
 /// file open at the same time, read and write on. A new file takes the same steps.
-pub(crate) const MIGRATIONS: [&str; 2] = [
+pub(crate) const MIGRATIONS: [&str; 3] = [
     // 1.001: what replaces a batch, how often its content was written anew, and when its fate came.
     "ALTER TABLE batches ADD COLUMN replaced INTEGER REFERENCES batches (id);
      ALTER TABLE batches ADD COLUMN rewritten INTEGER NOT NULL DEFAULT 0;
@@ -45,6 +45,8 @@ pub(crate) const MIGRATIONS: [&str; 2] = [
      ) STRICT, WITHOUT ROWID;
      ALTER TABLE batches ADD COLUMN undelivered INTEGER REFERENCES spaces (id);
      CREATE INDEX batches_undelivered ON batches (undelivered) WHERE undelivered IS NOT NULL;",
+    // 1.003: which documents have voids. What a void says stands where a deletion has its heads.
+    "CREATE INDEX markers_voids ON markers (document, position) WHERE kind = 2;",
 ];
 
 /// Makes an empty vault of the first minor.

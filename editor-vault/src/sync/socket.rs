@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::Error as WsError;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Request, StatusCode};
@@ -103,19 +104,33 @@ pub(super) async fn connect(endpoint: Endpoint) -> Result<Socket, Failure> {
     timeout(CONNECT_TIMEOUT, open(&endpoint)).await.map_err(late)?
 }
 
+/// A stream to the relay, before anything is said on it.
+pub(super) enum Reached {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
 async fn open(endpoint: &Endpoint) -> Result<Socket, Failure> {
+    let request = request(endpoint)?;
+    match reach(endpoint).await? {
+        Reached::Plain(stream) => upgrade(request, stream).await,
+        Reached::Tls(stream) => upgrade(request, *stream).await,
+    }
+}
+
+/// Name, TCP and TLS.
+pub(super) async fn reach(endpoint: &Endpoint) -> Result<Reached, Failure> {
     let url = &endpoint.url;
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let port = url.port_or_known_default().unwrap_or(443);
     let unreachable = |error| Failure { retry: true, detail: format!("{host}:{port} cannot be reached: {error}") };
     let tcp = TcpStream::connect((host.as_str(), port)).await.map_err(unreachable)?;
     tcp.set_nodelay(true).map_err(unreachable)?;
-    let request = request(endpoint)?;
-    let Some(tls) = &endpoint.tls else { return upgrade(request, tcp).await };
+    let Some(tls) = &endpoint.tls else { return Ok(Reached::Plain(tcp)) };
     let invalid = |error| Failure { retry: false, detail: format!("{host} is not a name for TLS: {error}") };
     let name = rustls::pki_types::ServerName::try_from(host.clone()).map_err(invalid)?;
     let tls = TlsConnector::from(tls.clone()).connect(name, tcp).await.map_err(unreachable)?;
-    upgrade(request, tls).await
+    Ok(Reached::Tls(Box::new(tls)))
 }
 
 fn request(endpoint: &Endpoint) -> Result<Request<()>, Failure> {

@@ -10,6 +10,7 @@ mod keymap;
 mod login;
 mod places;
 mod quarantine;
+mod repair;
 mod run;
 mod settings;
 mod usage;

@@ -24,3 +24,4 @@ mod saving; // durable edits
 mod squashing; // parked edits said in one go
 mod syncing; // through that relay
 mod verifying; // the thorough look, derived data made again, explanations
+mod voids; // repairs that come with the log

@@ -65,7 +65,7 @@ fn every_reason_to_park_is_told_with_its_remedy_and_goes_away_with_what_decided(
     check(FateCode::SIZE, &Then::Limits, "make the document smaller");
     check(FateCode::SCHEMA, &Then::Limits, "wait until the relay is upgraded");
     check(FateCode::DEVICE, &Then::Limits, "log in again on this device");
-    check(FateCode::HELD, &Then::Limits, "wait until its operator has repaired it");
+    check(FateCode::HELD, &Then::Limits, "its owner lets it go on with `vault repair`");
     check(FateCode::HEADS, &Then::Limits, "sync, then edit once");
     check(FateCode::GRANT, &Then::Grants, "ask an owner of the space");
     check(FateCode::NO_SUCH_SPACE, &Then::Grants, "ask to be let in again");

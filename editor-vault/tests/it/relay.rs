@@ -220,11 +220,51 @@ impl State {
         self.pushes.len()
     }
 
+    /// Repairs a document: excludes these changes, and appends what follows from that.
+    pub(crate) fn void(&mut self, space: SpaceId, document: DocumentId, excluded: &[ChangeHash]) {
+        let log = &self.spaces[&space];
+        let of_it = |entry: &&Entry| entry.document == document && entry.kind == EntryKind::Change;
+        let changes = log.entries.iter().filter(of_it).filter_map(|entry| entry.bytes.clone());
+        let changes: Vec<_> = changes.map(|bytes| document::Change::parse(bytes).unwrap()).collect();
+        let mended = document::mend(excluded, &changes, |_| None);
+        self.append_void(space, document, &mended.void, &mended.replacements);
+    }
+
+    /// As a relay may say it, whether or not it follows from the log.
+    pub(crate) fn append_void(
+        &mut self,
+        space: SpaceId,
+        document: DocumentId,
+        void: &Void,
+        replacements: &[document::Change],
+    ) {
+        let log = self.spaces.get_mut(&space).unwrap();
+        let payload = void.encode();
+        let batch = Void::batch(&payload, space, document);
+        let hash = Void::hash(&payload, space, document, batch);
+        let (kind, device) = (EntryKind::Void, DeviceId([0; 16]));
+        log.append(Entry { kind, document, hash, device, batch, bytes: Some(payload), heads: None });
+        for change in replacements {
+            let of = void.dependents.iter().find(|dependent| dependent.by == Some(change.hash())).unwrap().change;
+            let device = log.entries.iter().find(|entry| entry.hash == of).unwrap().device;
+            let (kind, hash, bytes) = (EntryKind::Change, change.hash(), Some(change.bytes.clone()));
+            log.append(Entry { kind, document, hash, device, batch, bytes, heads: None });
+        }
+    }
+
+    /// The hashes of the changes of a document, in the order of the log.
+    pub(crate) fn changes(&self, space: SpaceId, document: DocumentId) -> Vec<ChangeHash> {
+        let of_it = |entry: &&Entry| entry.document == document && entry.kind == EntryKind::Change;
+        self.spaces[&space].entries.iter().filter(of_it).map(|entry| entry.hash).collect()
+    }
+
     /// New devices get this document as a snapshot of everything that is in the log now.
     pub(crate) fn make_snapshot(&mut self, space: SpaceId, document: DocumentId) {
         let space = self.spaces.get_mut(&space).unwrap();
-        let changes: Vec<Blob> =
-            space.entries.iter().filter(|entry| entry.document == document).filter_map(|e| e.bytes.clone()).collect();
+        let counts = |entry: &&Entry| {
+            entry.document == document && entry.kind == EntryKind::Change && space.culprit(&entry.hash).is_none()
+        };
+        let changes: Vec<Blob> = space.entries.iter().filter(counts).filter_map(|e| e.bytes.clone()).collect();
         let mut whole = document::Document::new(None);
         whole.apply(&changes).unwrap();
         let covers = Position(space.entries.len() as u64);
@@ -265,6 +305,22 @@ impl Space {
 
     fn end(&self) -> LogPosition {
         LogPosition { epoch: EPOCH, position: Position(self.entries.len() as u64) }
+    }
+
+    /// The change at fault because of which a void excludes this one.
+    fn culprit(&self, hash: &ChangeHash) -> Option<ChangeHash> {
+        let voids = self.entries.iter().filter(|entry| entry.kind == EntryKind::Void);
+        let mut voids = voids.map(|entry| Void::decode(entry.bytes.as_ref().unwrap()).unwrap());
+        let void = voids.find(|void| void.changes().any(|change| change == *hash))?;
+        Some(void.excluded[0])
+    }
+
+    /// The change at fault that something of a push rests on.
+    fn excluded_below(&self, push: &Push) -> Option<ChangeHash> {
+        let Content::Changes(changes) = &push.content else { return None };
+        let deps =
+            changes.iter().filter_map(|bytes| document::Header::parse(bytes).ok()).flat_map(|header| header.deps);
+        deps.into_iter().find_map(|dep| self.culprit(&dep))
     }
 
     /// Whether the log has another change with the actor and number of one of these.
@@ -421,6 +477,11 @@ impl Session {
             let (code, detail) = (FateCode::NO_SUCH_SPACE, "no such space".to_owned());
             return RelayFrame::Refuse(Refuse { space, document, batch, culprit: None, code, detail });
         }
+        if let Some(culprit) = state.spaces[&space].excluded_below(push) {
+            self.skipping.insert(document, push.lane);
+            let (code, detail) = (FateCode::WITH, "a repair has excluded what it rests on".to_owned());
+            return RelayFrame::Refuse(Refuse { space, document, batch, culprit: Some(culprit), code, detail });
+        }
         let answer = match (state.judge)(push) {
             Answer::Take if state.spaces[&space].has_another(push) => Answer::Refuse(FateCode::EQUIVOCATION),
             answer => answer,
@@ -494,6 +555,7 @@ fn bootstrap(id: SpaceId, space: &Space) -> Vec<RelayFrame> {
             entries.retain(|entry| entry.position > *covers);
             for (number, part) in snapshot.bytes.chunks(1000).enumerate() {
                 let part = SnapshotPart {
+                    voids: None,
                     covers: *covers,
                     heads: snapshot.heads.clone(),
                     changes: snapshot.changes,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::handler::Handler;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get_service};
+use axum::routing::{MethodRouter, get_service, post_service};
 use futures_util::FutureExt as _;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
@@ -49,6 +49,16 @@ impl Guard {
     {
         let handler = handler.with_state(self.app.clone());
         get_service(Guarded { guard: Arc::new(self), handler })
+    }
+
+    /// `POST`, answered by `handler` for whoever passes.
+    pub fn post<H, T>(self, handler: H) -> MethodRouter
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        let handler = handler.with_state(self.app.clone());
+        post_service(Guarded { guard: Arc::new(self), handler })
     }
 
     /// Answers at once, if memory knows who asks and `answer` has an answer for him. Whatever speaks against it is left

@@ -38,6 +38,7 @@ struct HistoryItemJson {
     batch: String,
     time: String,
     bytes: u64,
+    excluded: bool,
 }
 
 /// `GET /api/v1/spaces/{space}/documents/{document}/history?limit=&cursor=`: the checked entries, newest first. Of a
@@ -74,6 +75,7 @@ impl HistoryItemJson {
             batch: entry.batch.to_string(),
             time: shown_time(entry.appended_at),
             bytes: entry.bytes,
+            excluded: entry.is_excluded,
         }
     }
 }

@@ -111,6 +111,10 @@ fn parameter(name: &str, place: &str) -> Value {
             json!({"$ref": "#/components/schemas/Position"}),
         ),
         "at" => ("The document as it was there.", json!({"$ref": "#/components/schemas/Position"})),
+        "dry_run" => {
+            ("With `true` nothing is done, and what would be done is answered.", json!({"enum": ["true", "false"]}))
+        }
+        "hash" => ("This change goes, whatever the check says of it.", json!({"type": "string"})),
         other => unreachable!("the parameter {other} has no description"),
     };
     json!({"name": name, "in": place, "required": place == "path", "description": description, "schema": schema})
@@ -203,6 +207,7 @@ fn schemas() -> Value {
             "kind": {"type": "string", "enum": ["change", "void", "tombstone", "restore", "erased"]},
             "hash": text, "device": id, "batch": text,
             "time": {"type": "string", "format": "date-time"}, "bytes": {"type": "integer"},
+            "excluded": {"type": "boolean", "description": "Whether a void excludes it: it counts for nothing."},
         })),
         "History": page(reference("HistoryItem")),
         "RefusedChange": object(json!({
@@ -221,6 +226,22 @@ fn schemas() -> Value {
         "Quarantine": object(json!({
             "items": {"type": "array", "items": reference("RefusedChange")}, "next": text_or_none,
             "waiting": reference("Waiting"),
+        })),
+        "ExcludedChange": object(json!({"hash": text, "position": position, "device": id, "reason": text})),
+        "DependentChange": object(json!({
+            "hash": text, "position": position, "device": id,
+            "replaced_by": {"type": ["string", "null"], "description": "What says in its place what could be kept."},
+            "lost": {"type": "integer", "description": "How many of its operations are lost."},
+        })),
+        "Repair": object(json!({
+            "state": {
+                "type": "string", "enum": ["sound", "held", "repaired"],
+                "description": "`sound`: nothing was to be repaired; `held`: a dry run; `repaired`: it was done.",
+            },
+            "held": text_or_none,
+            "position": {"type": ["string", "null"], "description": "The last entry of the repair, once it is done."},
+            "excluded": {"type": "array", "items": reference("ExcludedChange")},
+            "dependents": {"type": "array", "items": reference("DependentChange")},
         })),
     })
 }

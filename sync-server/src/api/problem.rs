@@ -26,6 +26,8 @@ pub struct ApiError {
     code: Code,
     detail: String,
     retry_after: Option<Duration>,
+    /// What the path takes, for who asked otherwise.
+    allowed: &'static str,
 }
 
 macro_rules! codes {
@@ -92,6 +94,10 @@ codes! {
     ProjectionBehind = "projection_behind", GATEWAY_TIMEOUT, "The merged state has not reached the position yet";
     /// `at` asks for a version of a document whose history is too large to be rebuilt for a request.
     VersionTooLarge = "version_too_large", UNPROCESSABLE_ENTITY, "The document is too large to be rebuilt";
+    /// The caller may read the space, and does not own it.
+    OwnerRequired = "owner_required", FORBIDDEN, "Only an owner of the space may do this";
+    /// The document cannot be repaired like this; `detail` says what would help.
+    RepairImpossible = "repair_impossible", CONFLICT, "The document cannot be repaired like this";
     /// The request is no WebSocket upgrade for our subprotocol.
     UpgradeRequired = "upgrade_required", UPGRADE_REQUIRED, "This path speaks WebSocket only";
     /// A request body over the limit.
@@ -123,7 +129,14 @@ impl ApiError {
     /// A failure that retrying does not cure.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), retry_after: None }
+        Self { code, detail: detail.into(), retry_after: None, allowed: "GET, HEAD" }
+    }
+
+    /// The path takes other methods.
+    #[must_use]
+    pub fn method(allowed: &'static str) -> Self {
+        let error = Self::new(Code::MethodNotAllowed, format!("this path takes {allowed} only"));
+        Self { allowed, ..error }
     }
 
     /// A parameter that cannot be what it is: names it, its value and the rule.
@@ -194,7 +207,7 @@ impl IntoResponse for ApiError {
         match self.code {
             Code::Unauthenticated => headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
             Code::UpgradeRequired => headers.insert(http::header::UPGRADE, HeaderValue::from_static("websocket")),
-            Code::MethodNotAllowed => headers.insert(ALLOW, HeaderValue::from_static("GET, HEAD")),
+            Code::MethodNotAllowed => headers.insert(ALLOW, HeaderValue::from_static(self.allowed)),
             _ => None,
         };
         response

@@ -116,9 +116,9 @@ fn summary(explanation: &Explanation, waiting: Option<&IntakeState>) -> String {
             |entry| format!("entry {} of {}", entry.position, shown_time(entry.appended_at)),
         );
         return format!(
-            "Held since {since}, because {reason}; it can be read as it was at {} and not be written. Export it and \
-             begin a new document, or restore a backup of before that entry.",
-            state.checked
+            "Held since {since}, because {reason}; it can be read as it was at {} and not be written. `sync-server repair {} \
+             {} --dry-run` shows what would have to go.",
+            state.checked, state.space, state.document
         );
     }
     let deleted = match &explanation.deletion {
@@ -185,6 +185,16 @@ fn as_text(explanation: &Explanation, refused: &QuarantinePage, waiting: Option<
     if explanation.contributors_left_out > 0 {
         line("", format!("and {} more devices", explanation.contributors_left_out));
     }
+    for repair in explanation.voids.iter().flatten() {
+        let (void, time) = (&repair.void, shown_time(repair.appended_at));
+        let kept = void.replacements().count();
+        let rest = format!("{} that rested on it, {kept} of them written anew", void.dependents.len());
+        let names: Vec<String> = void.excluded.iter().map(ToString::to_string).collect();
+        line("repaired", format!("at {} ({time}), without {}, and {rest}", repair.position, names.join(", ")));
+    }
+    if let Err(detail) = &explanation.voids {
+        line("repaired", format!("damaged: {detail}"));
+    }
     for change in &refused.changes {
         let (time, code) = (shown_time(change.decided_at), change.code.name());
         line("refused", format!("{} of device {} ({time}), {code}: {}", change.hash, change.device, change.detail));
@@ -230,6 +240,11 @@ fn as_json(explanation: &Explanation, refused: &QuarantinePage, waiting: Option<
         "snapshot": state.snapshot.map(|snapshot| json!({ "covers": snapshot.covers.0, "bytes": snapshot.bytes })),
         "projection": explanation.projection
             .map(|projection| json!({ "position": projection.position.0, "bytes": projection.bytes })),
+        "repairs": explanation.voids.as_ref().ok().map(|voids| voids.iter().map(|repair| json!({
+            "position": repair.position.0, "at": shown_time(repair.appended_at), "hash": repair.hash.to_string(),
+            "excluded": repair.void.excluded.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "dependents": repair.void.dependents.iter().map(|one| json!({ "hash": one.change.to_string(),
+                "replaced_by": one.by.map(|by| by.to_string()) })).collect::<Vec<_>>() })).collect::<Vec<_>>()),
         "refused": refused.changes.iter().map(|change| json!({
             "hash": change.hash.to_string(), "device": change.device.to_string(), "code": change.code.name(),
             "culprit": change.culprit.map(|culprit| culprit.to_string()), "detail": change.detail,

@@ -13,6 +13,7 @@ mod breaches; // what a device must not do
 mod checks; // what is behind the log
 mod intake; // what is before it, in spaces with other people
 mod poison; // the changes that harm Automerge
+mod repairs; // held documents go on, when their owner says so
 mod fates; // what was refused, and is refused again
 mod documents; // the merged state over HTTP
 mod ready; // from memory

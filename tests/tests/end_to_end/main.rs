@@ -19,7 +19,8 @@ mod parked; // what a relay cannot take now, and how it goes on
 mod places; // disks and directories that a vault cannot use
 mod reading; // the merged state over HTTP
 mod real_data; // files of real people
-mod teams; // edits that others get only after their check
+mod repairs; // held documents go on, when their owner says so
 mod restored; // relays that were put back to a backup, or replaced
 mod real_traces; // two people who typed at the same time
+mod teams; // edits that others get only after their check
 mod versions; // newer programs, wires and files

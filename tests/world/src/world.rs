@@ -4,6 +4,7 @@ mod machines; // feeding, ending and starting devices and the relay
 mod traffic; // links: opening, frames, breaking
 mod weather; // faults that come between two actions
 mod visitors; // another program, without a vault
+mod repairs; // a held document goes on, when its owner says so
 mod raids; // an attacker
 mod copies; // vaults that are copied, or put back to what they were
 mod settle; // the end of all faults, and waiting for peace
@@ -284,6 +285,9 @@ impl World {
         self.weather()?;
         if self.rng.chance(self.habits.visits) {
             self.visit()?;
+        }
+        if self.foreign.spoiled().is_some() && self.rng.chance(0.15) {
+            self.repair()?;
         }
         if self.rng.chance(self.faults.attack) {
             self.raid()?;

@@ -8,6 +8,7 @@ mod merging;
 mod poison;
 mod preparation;
 mod reauthor;
+mod repair;
 mod replica; // documents that exchange what they seal
 mod sealing;
 mod seeds;

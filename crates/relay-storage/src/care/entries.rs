@@ -12,7 +12,7 @@ use super::Project;
 use super::finding::Findings;
 use super::logs::SpaceRow;
 use super::replay::Replay;
-use crate::change_log::{Tips, kind_of, position_of};
+use crate::change_log::{Tips, Without, kind_of, position_of};
 use crate::error::StorageError;
 
 /// A walk over the entries of one document.
@@ -26,6 +26,8 @@ pub(super) struct Entries {
     pub(super) is_deleted: bool,
     /// Its bytes are gone, so what they make is not known.
     pub(super) is_purged: bool,
+    /// What its voids exclude.
+    without: Without,
     /// What the entries lead to.
     pub(super) tips: Tips,
     /// What they led to at each wanted position.
@@ -53,6 +55,7 @@ impl Entries {
             changes: 0,
             is_deleted: false,
             is_purged: false,
+            without: Without::default(),
             tips: Tips::default(),
             at: BTreeMap::new(),
         }
@@ -67,6 +70,7 @@ impl Entries {
         let mut erased = connection
             .prepare_cached("SELECT EXISTS (SELECT 1 FROM log WHERE document_key = ?1 AND kind <> 1 AND kind = 5)")?;
         self.is_purged = erased.query_row([document_key], |row| row.get(0))?;
+        self.without = Without::load(connection, document_key)?;
         let mut statement = connection.prepare_cached(
             "SELECT l.log_key, l.kind, l.hash, l.seq, l.ops, l.max_op, a.actor, l.bytes
              FROM log l LEFT JOIN actors a USING (actor_key) WHERE l.document_key = ?1 ORDER BY l.log_key",
@@ -125,19 +129,22 @@ impl Entries {
             findings.entry("seq_gap", at, &what);
         }
         self.advance(&header);
-        if position <= self.checked {
+        if position <= self.checked && !self.without.contains(&header.hash) {
             self.replay.take(position, Blob::from(bytes.to_vec()));
         }
         Ok(())
     }
 
     fn advance(&mut self, header: &Header) {
+        self.tips.actors.insert(header.actor, (header.seq, header.hash));
+        if self.without.contains(&header.hash) {
+            return;
+        }
         self.changes += 1;
         for dep in &header.deps {
             self.tips.heads.remove(dep);
         }
         self.tips.heads.insert(header.hash, header.max_op());
-        self.tips.actors.insert(header.actor, (header.seq, header.hash));
         self.tips.max_op = self.tips.max_op.max(header.max_op());
     }
 }

@@ -10,7 +10,7 @@ use super::doctor::{WHOLE, each_document, intake, log_and_rows, pages};
 use super::entries::Entries;
 use super::finding::Findings;
 use super::logs::{self, SpaceRow};
-use super::{Project, Verified};
+use super::{Project, Verified, voids};
 use crate::accounts::miscounted;
 use crate::change_log::{each_damaged_in_intake, stored_tips};
 use crate::error::StorageError;
@@ -78,6 +78,7 @@ fn verify_document(
     let marks = derived::read(&moment, document_key)?;
     let mut entries = Entries::new(space, marks.positions(), marks.checked, project);
     entries.walk(&moment, document_key, findings)?;
+    voids::verify(&moment, document_key, at, findings)?;
     match stored_tips(&moment, space.key, document) {
         Ok(stored) if entries.is_purged || stored == entries.tips => {}
         Ok(_) => findings.document("frontier_wrong", at, "its frontier is not what its entries make"),

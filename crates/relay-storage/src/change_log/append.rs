@@ -41,6 +41,8 @@ pub(super) struct Lane<'a> {
     pub(super) account_key: i64,
     /// Why nothing of this request may be written, if so.
     objection: Option<Outcome>,
+    /// It was in the log before: that its document is held now is no reason to leave it out.
+    is_vouched: bool,
     /// Bytes that the account may still add; what somebody vouches for was in a log once and needs none.
     room: Option<u64>,
     pub(super) now: i64,
@@ -110,6 +112,7 @@ impl Writer {
             ahead,
             account_key,
             objection,
+            is_vouched: vouched.is_some(),
             room,
             now,
             is_behind: false,
@@ -249,8 +252,21 @@ impl Lane<'_> {
             let detail = "batch without changes".to_owned();
             return Err(Stop::Outcome(Outcome::Refused { culprit: None, code: FateCode::UNDECODABLE, detail }));
         }
+        self.rests_on_void(&fresh)?;
         self.rules().judge(&fresh)?;
         self.take_in(batch, &fresh, &waiting)
+    }
+
+    /// What the log does without carries nothing any more: the device has to write its edit anew.
+    fn rests_on_void(&self, changes: &[&Change]) -> Result<(), Stop> {
+        let culprit_of =
+            |change: &&&Change| change.header.deps.iter().find_map(|dep| self.frontier.without.culprit(dep));
+        let Some((change, culprit)) = changes.iter().find_map(|change| Some((change, culprit_of(&change)?))) else {
+            return Ok(());
+        };
+        let (short, of) = (change.hash().short(), culprit.short());
+        let detail = format!("change {short} rests on change {of}, which a repair has excluded");
+        Err(Stop::Outcome(Outcome::Refused { culprit: Some(culprit), code: FateCode::WITH, detail }))
     }
 
     /// Gives judged changes their places, or stores them where they wait for their check.
@@ -295,8 +311,8 @@ impl Lane<'_> {
             return Err(self.parked(FateCode::DELETED, "the document was deleted; restore it first".to_owned()));
         }
         match &self.frontier.held {
-            Some(reason) => Err(self.parked(HELD, format!("the document is read-only: {reason}"))),
-            None => Ok(()),
+            Some(reason) if !self.is_vouched => Err(self.parked(HELD, format!("the document is read-only: {reason}"))),
+            Some(_) | None => Ok(()),
         }
     }
 

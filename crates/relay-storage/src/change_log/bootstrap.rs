@@ -1,7 +1,8 @@
 //! Whole documents, ascending by id, for a device that is new to a space: a snapshot if there is a usable one, then
 //! the entries after it.
 //!
-//! A snapshot holds changes only, so the last tombstone or restore that it covers goes with its last part.
+//! A snapshot holds changes only, so the last tombstone or restore that it covers goes with its last part, and so do
+//! the voids: whoever has pending what rests on an excluded change has to know them.
 
 use rusqlite::{OptionalExtension, params};
 use sync_wire::limits::SNAPSHOT_PART_BYTES_MAX;
@@ -9,7 +10,7 @@ use sync_wire::{Blob, BootstrapDocument, DocumentId, Position, PositionedEntry, 
 
 use super::frontier::{heads_from_bytes, unsigned};
 use super::read::{LogEnd, PAGE_BYTES_MAX, entry_bytes, entry_of, log_end};
-use super::{BootstrapCursor, BootstrapPage, ReadError, Within, log_key};
+use super::{BootstrapCursor, BootstrapPage, ReadError, Within, log_key, voids_of};
 use crate::error::StorageError;
 use crate::storage::Reader;
 
@@ -106,6 +107,10 @@ impl Reader {
                         return Ok(Some(Within::Snapshot { covers, offset: sent }));
                     }
                     self.add_last_marker(log, document, covers, &mut part, page)?;
+                    if let Some(rest) = self.add_voids(log, document, covers, &mut part, page)? {
+                        page.documents.push(part);
+                        return Ok(Some(rest));
+                    }
                     covers
                 }
             },
@@ -134,6 +139,7 @@ impl Reader {
             let covers = Position(unsigned(row, 0)?);
             let total_bytes = unsigned(row, 4)?;
             let part = SnapshotPart {
+                voids: None,
                 covers,
                 heads: heads_from_bytes(row.get_ref(1)?.as_blob()?),
                 changes: unsigned(row, 2)?,
@@ -145,6 +151,9 @@ impl Reader {
             Ok(SnapshotRow { covers, total_bytes, part })
         });
         let Some(mut snapshot) = found.optional()? else { return Ok(None) };
+        let voids = voids_of(&self.connection, document.key)?;
+        let covered = voids.iter().filter(|void| void.position <= snapshot.covers);
+        snapshot.part.voids = Some(covered.map(|void| void.hash).collect::<Vec<_>>()).filter(|voids| !voids.is_empty());
         snapshot.part.offset = match document.within {
             Within::Snapshot { covers, offset } if covers == snapshot.covers && offset < snapshot.total_bytes => offset,
             // Another snapshot by now, or none was begun.
@@ -172,7 +181,7 @@ impl Reader {
         // Left to itself SQLite walks the document's entries backwards, which takes a second where there are many.
         let mut statement = self.connection.prepare_cached(
             "SELECT log_key, kind, hash, device, batch, bytes, ?3 FROM log INDEXED BY log_markers
-             WHERE document_key = ?1 AND kind <> 1 AND log_key <= ?2 ORDER BY log_key DESC LIMIT 1",
+             WHERE document_key = ?1 AND kind <> 1 AND kind <> 2 AND log_key <= ?2 ORDER BY log_key DESC LIMIT 1",
         )?;
         let upto = log_key(log.space_key, covers.0);
         let marker = statement.query_row(params![document.key, upto, document.id.0], entry_of).optional()?;
@@ -181,6 +190,33 @@ impl Reader {
             PositionedEntry { position, entry }
         }));
         Ok(())
+    }
+
+    /// Adds the voids that a snapshot covers. Where they do not fit, the entries go on from there, those that the
+    /// snapshot has included: it is rare.
+    fn add_voids(
+        &self,
+        log: &LogEnd,
+        document: &Pending,
+        covers: Position,
+        part: &mut BootstrapDocument,
+        page: &mut Page,
+    ) -> Result<Option<Within>, StorageError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT log_key, kind, hash, device, batch, bytes, ?3 FROM log INDEXED BY log_markers
+             WHERE document_key = ?1 AND kind <> 1 AND kind = 2 AND log_key <= ?2 ORDER BY log_key",
+        )?;
+        let upto = log_key(log.space_key, covers.0);
+        let mut rows = statement.query(params![document.key, upto, document.id.0])?;
+        while let Some(row) = rows.next()? {
+            let (position, entry) = entry_of(row)?;
+            page.bytes += entry_bytes(&entry);
+            if page.bytes > PAGE_BYTES_MAX {
+                return Ok(Some(Within::Entries { after: Position(position.0 - 1) }));
+            }
+            part.entries.push(PositionedEntry { position, entry });
+        }
+        Ok(None)
     }
 
     /// Adds the entries after a place; where to go on, if not all of them fit.

@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use sync_wire::log::EntryKind;
 use sync_wire::{Actor, ChangeHash, DocumentId};
 
+use super::void::{Without, voids_of};
 use super::{fates, log_key, position_of};
 use crate::error::StorageError;
 
@@ -47,6 +48,8 @@ pub(super) struct Frontier {
     pub(super) is_fated: bool,
     /// Entries since then; the stored form is renewed when they outweigh it.
     pub(super) unstored: u64,
+    /// What its voids exclude.
+    pub(super) without: Without,
     recent: Recent,
     index: Option<HashIndex>,
 }
@@ -81,6 +84,7 @@ impl Frontier {
             is_touched: false,
             is_fated: false,
             unstored: 0,
+            without: Without::default(),
             recent: Recent::default(),
             index: None,
         }
@@ -120,8 +124,30 @@ impl Frontier {
             return Ok(Self { is_fated, ..Self::empty() });
         };
         frontier.decode(&stored).ok_or_else(|| damaged(document, "its stored frontier does not read"))?;
-        frontier.replay(connection, space_key, document)?;
+        let voids = frontier.document_key.map_or(Ok(Vec::new()), |key| voids_of(connection, key))?;
+        if voids.last().is_some_and(|void| void.position.0 > frontier.stored_at) {
+            frontier.make_again(connection, space_key, document)?;
+        } else {
+            frontier.without = voids.iter().map(|entry| &entry.void).collect();
+            frontier.replay(connection, space_key, document)?;
+        }
         Ok(frontier)
+    }
+
+    /// Forgets what the entries lead to, and makes it again from all of them: a void has taken some out of the middle.
+    pub(super) fn make_again(
+        &mut self,
+        connection: &Connection,
+        space_key: i64,
+        document: DocumentId,
+    ) -> Result<(), StorageError> {
+        self.heads.clear();
+        self.actors.clear();
+        (self.max_op, self.stored_at, self.recent, self.index) = (0, 0, Recent::default(), None);
+        self.without = self.document_key.map_or(Ok(Without::default()), |key| Without::load(connection, key))?;
+        self.replay(connection, space_key, document)?;
+        self.unstored = u64::MAX; // the stored form knows no void
+        Ok(())
     }
 
     fn replay(&mut self, connection: &Connection, space_key: i64, document: DocumentId) -> Result<(), StorageError> {
@@ -144,14 +170,18 @@ impl Frontier {
 
     /// Takes one more change into account.
     pub(super) fn advance(&mut self, header: &Header, actor_key: i64) {
+        // Names and numbers stay taken, whatever became of what was said under them.
+        self.actors.insert(header.actor, LastChange { actor_key, seq: header.seq, hash: header.hash });
+        self.unstored = self.unstored.saturating_add(1);
+        if self.without.contains(&header.hash) {
+            return;
+        }
         for dep in &header.deps {
             self.heads.remove(dep);
         }
         self.heads.insert(header.hash, header.max_op());
-        self.actors.insert(header.actor, LastChange { actor_key, seq: header.seq, hash: header.hash });
         self.max_op = self.max_op.max(header.max_op());
         self.recent.push(header.hash, header.max_op());
-        self.unstored += 1;
     }
 
     /// Adds a change that was just appended to the index of hashes, if there is one.

@@ -11,12 +11,12 @@ use sync_wire::log::{EntryIdentity, EntryKind, marker_hash};
 use sync_wire::planted::{self, Bug};
 use sync_wire::{
     AccountId, BatchId, Chain, Checkpoint, DeviceId, DocumentId, Entry, Epoch, FateCode, LogPosition, Position, Role,
-    Run, SpaceId, SpaceKind,
+    Run, SpaceId, SpaceKind, Void,
 };
 
 use super::read::chain_at;
 use super::state::Space;
-use super::{AppendRequest, BatchContent, Check, Outcome, ParsedBatch, log_end, log_key};
+use super::{AppendRequest, AppendVoidError, BatchContent, Check, NewVoid, Outcome, ParsedBatch, log_end, log_key};
 use crate::error::{StorageError, storage_arm};
 use crate::options::random_bytes;
 use crate::spaces::{RoleRead, kind_from_code};
@@ -73,7 +73,13 @@ struct Group {
     batch: BatchId,
     len: usize,
     /// What they say; none if that cannot be read.
-    content: Option<BatchContent>,
+    says: Option<Says>,
+}
+
+#[derive(Debug, Clone)]
+enum Says {
+    Batch(BatchContent),
+    Void(NewVoid),
 }
 
 impl Storage {
@@ -128,8 +134,13 @@ impl Reader {
 
 impl Parsed {
     fn new(space: SpaceId, run: Run) -> Self {
-        let is_same = |a: &Entry, b: &Entry| (a.batch, a.document, a.device) == (b.batch, b.document, b.device);
-        let groups = run.entries.chunk_by(is_same).map(|entries| Group::new(space, entries)).collect();
+        let mut groups = Vec::new();
+        let mut rest = &run.entries[..];
+        while let Some(first) = rest.first() {
+            let (entries, behind) = rest.split_at(length_of_batch(first, rest));
+            groups.push(Group::new(space, entries));
+            rest = behind;
+        }
         Self { run, groups }
     }
 
@@ -142,6 +153,18 @@ impl Parsed {
     }
 }
 
+/// How many entries belong to the batch of the first. Behind a void come its replacements, each of its own device.
+fn length_of_batch(first: &Entry, entries: &[Entry]) -> usize {
+    let of_void = first.bytes.as_ref().filter(|_| first.kind == EntryKind::Void);
+    let replacements: Vec<_> =
+        of_void.and_then(|bytes| Void::decode(bytes).ok()).iter().flat_map(Void::replacements).collect();
+    let is_same = |entry: &&Entry| {
+        let is_of_void = entry.kind == EntryKind::Change && replacements.contains(&entry.hash);
+        (entry.batch, entry.document) == (first.batch, first.document) && (entry.device == first.device || is_of_void)
+    };
+    entries.iter().take_while(is_same).count()
+}
+
 impl Group {
     fn new(space: SpaceId, entries: &[Entry]) -> Self {
         let first = &entries[0];
@@ -150,12 +173,13 @@ impl Group {
             device: first.device,
             batch: first.batch,
             len: entries.len(),
-            content: content(space, entries),
+            says: says(space, entries),
         }
     }
 
     fn request(&self, space: &Space, account: AccountId, grant: RoleRead) -> Option<AppendRequest> {
-        let batch = ParsedBatch { id: self.batch, content: self.content.clone()? };
+        let Some(Says::Batch(content)) = self.says.clone() else { return None };
+        let batch = ParsedBatch { id: self.batch, content };
         let (document, device) = (self.document, self.device);
         Some(AppendRequest {
             space: space.id,
@@ -170,6 +194,27 @@ impl Group {
 }
 
 /// What a batch says, if its entries are what their hashes say.
+fn says(space: SpaceId, entries: &[Entry]) -> Option<Says> {
+    let first = entries.first()?;
+    if first.kind == EntryKind::Void {
+        void(space, entries).map(Says::Void)
+    } else {
+        content(space, entries).map(Says::Batch)
+    }
+}
+
+fn void(space: SpaceId, entries: &[Entry]) -> Option<NewVoid> {
+    let [first, rest @ ..] = entries else { return None };
+    let payload = first.bytes.as_ref()?;
+    let (void, document) = (Void::decode(payload).ok()?, first.document);
+    let is_itself = Void::batch(payload, space, document) == first.batch
+        && Void::hash(payload, space, document, first.batch) == first.hash
+        && void.encode() == *payload;
+    let replacements: Vec<Change> =
+        rest.iter().map(|entry| Change::parse(entry.bytes.clone()?).ok()).collect::<Option<_>>()?;
+    is_itself.then_some(NewVoid { space, document, void, replacements, reasons: Vec::new() })
+}
+
 fn content(space: SpaceId, entries: &[Entry]) -> Option<BatchContent> {
     let [first, rest @ ..] = entries else { return None };
     if first.kind == EntryKind::Change {
@@ -287,10 +332,26 @@ impl Writer {
         offering: AccountId,
         group: &Group,
     ) -> Result<Option<Outcome>, StorageError> {
+        if let Some(Says::Void(new)) = &group.says {
+            return self.append_vouched_void(new);
+        }
         let Some(account_key) = self.account_of(space, offering, group.device)? else { return Ok(None) };
         let Some(request) = group.request(space, offering, VOUCHED) else { return Ok(None) };
         let outcomes = self.append_as(&request, Some(account_key))?;
         Ok(outcomes.into_iter().next().map(|(_, outcome)| outcome))
+    }
+
+    /// A person decided on it once. If the log has gone another way since, and what it excludes is not what rests there
+    /// now, a person decides again.
+    fn append_vouched_void(&mut self, new: &NewVoid) -> Result<Option<Outcome>, StorageError> {
+        match self.append_void(new) {
+            Ok(voided) => Ok(Some(Outcome::Appended { at: voided.at, entries: voided.entries, proof: None })),
+            Err(AppendVoidError::Storage(error)) => Err(error),
+            Err(error) => {
+                let judged_by = self.context.limits.version;
+                Ok(Some(Outcome::Parked { code: FateCode::HELD, judged_by, detail: error.to_string() }))
+            }
+        }
     }
 
     /// The account of a device. One that is unknown, because it was bound after the backup, is the account's own in its

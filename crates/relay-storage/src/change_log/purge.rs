@@ -21,7 +21,7 @@ use crate::storage::{Reader, Storage, Writer};
 /// Entries that are cleared in one transaction, so that it holds nobody up.
 const SLICE_ENTRIES: i64 = 512;
 /// The device of record of what the relay itself appends.
-const RELAY: DeviceId = DeviceId([0; 16]);
+pub(super) const RELAY: DeviceId = DeviceId([0; 16]);
 
 /// A document that was purged just now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -225,7 +225,7 @@ impl Writer {
     }
 
     /// Gives a frontier back whose row is behind.
-    fn put_touched(&mut self, space: &Space, document: DocumentId, mut frontier: Frontier) {
+    pub(super) fn put_touched(&mut self, space: &Space, document: DocumentId, mut frontier: Frontier) {
         if !std::mem::replace(&mut frontier.is_touched, true) {
             self.log.touch(space.key, document);
         }

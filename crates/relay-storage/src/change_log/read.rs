@@ -145,7 +145,8 @@ pub(crate) fn entry_of(row: &Row<'_>) -> rusqlite::Result<(Position, Entry)> {
         device: DeviceId(row.get(3)?),
         batch: BatchId(row.get(4)?),
         // Those of a purged document are gone.
-        bytes: (kind == EntryKind::Change && !bytes.is_empty()).then(|| Blob::from(bytes.to_vec())),
+        bytes: (matches!(kind, EntryKind::Change | EntryKind::Void) && !bytes.is_empty())
+            .then(|| Blob::from(bytes.to_vec())),
         heads: (kind == EntryKind::Tombstone).then(|| heads_from_bytes(bytes)),
     };
     Ok((position_of(row.get(0)?), entry))

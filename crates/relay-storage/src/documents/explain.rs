@@ -5,7 +5,9 @@ use sync_wire::log::EntryKind;
 use sync_wire::{ChangeHash, DeviceId, DocumentId, Position, SpaceId};
 
 use super::{DocumentState, document_key};
-use crate::change_log::{ReadError, heads_from_bytes, kind_of, log_end, log_key, position_of, stored_tips, unsigned};
+use crate::change_log::{
+    ReadError, VoidEntry, heads_from_bytes, kind_of, log_end, log_key, position_of, stored_tips, unsigned, voids_of,
+};
 use crate::error::StorageError;
 use crate::options::Limits;
 use crate::storage::{Reader, Storage};
@@ -32,6 +34,8 @@ pub struct Explanation {
     pub unchecked: u64,
     /// Its last deletion that was not taken back, if it is deleted.
     pub deletion: Option<Deletion>,
+    /// Its repairs, in the order of the log; or what is wrong with the entry of one.
+    pub voids: Result<Vec<VoidEntry>, String>,
     /// Its projection, if there is one.
     pub projection: Option<ProjectionInfo>,
     /// The first and the last time that something of it was appended, in unix milliseconds.
@@ -126,6 +130,7 @@ impl Reader {
             first_unchecked,
             unchecked,
             deletion: if state.deleted { look.deletion()? } else { None },
+            voids: of_damage(voids_of(&moment, key))?,
             projection: look.projection()?,
             appended_at: look.appended_at()?,
             limits: self.context.limits,
@@ -134,16 +139,21 @@ impl Reader {
     }
 
     fn tips(&self, space_key: i64, document: DocumentId) -> Result<Result<DocumentTips, String>, StorageError> {
-        match stored_tips(&self.connection, space_key, document) {
-            Ok(tips) => Ok(Ok(DocumentTips {
-                heads: tips.heads.into_keys().collect(),
-                actors: tips.actors.len() as u64,
-                max_op: tips.max_op,
-            })),
-            // Whoever asks for the reason of a fault must get an answer.
-            Err(StorageError::Corrupt { detail }) => Ok(Err(detail)),
-            Err(error) => Err(error),
-        }
+        let tips = of_damage(stored_tips(&self.connection, space_key, document))?;
+        Ok(tips.map(|tips| DocumentTips {
+            heads: tips.heads.into_keys().collect(),
+            actors: tips.actors.len() as u64,
+            max_op: tips.max_op,
+        }))
+    }
+}
+
+/// Whoever asks for the reason of a fault must get an answer.
+fn of_damage<T>(read: Result<T, StorageError>) -> Result<Result<T, String>, StorageError> {
+    match read {
+        Ok(read) => Ok(Ok(read)),
+        Err(StorageError::Corrupt { detail }) => Ok(Err(detail)),
+        Err(error) => Err(error),
     }
 }
 

@@ -5,7 +5,7 @@ use sync_wire::log::EntryKind;
 use sync_wire::{BatchId, ChangeHash, DeviceId, DocumentId, Position, SpaceId};
 
 use super::document_key;
-use crate::change_log::{ReadError, kind_of, log_end, log_key, position_of, unsigned};
+use crate::change_log::{ReadError, Without, kind_of, log_end, log_key, position_of, unsigned};
 use crate::storage::{Reader, Storage};
 
 /// One entry of a document's history.
@@ -25,6 +25,8 @@ pub struct HistoryEntry {
     pub appended_at: i64,
     /// How long its change is, in bytes.
     pub bytes: u64,
+    /// Whether a void excludes it.
+    pub is_excluded: bool,
 }
 
 /// A page of a document's history.
@@ -71,11 +73,14 @@ impl Reader {
         let before = log_key(log.space_key, before.0.min(log.end.position.0 + 1));
         // One more than asked for says whether there are more.
         let limit_and_one = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+        let without = Without::load(&self.connection, key)?;
         let rows = statement.query_map(params![key, before, limit_and_one], |row| {
+            let hash = ChangeHash(row.get(2)?);
             Ok(HistoryEntry {
                 position: position_of(row.get(0)?),
                 kind: kind_of(row, 1)?,
-                hash: ChangeHash(row.get(2)?),
+                is_excluded: without.contains(&hash),
+                hash,
                 device: DeviceId(row.get(3)?),
                 batch: BatchId(row.get(4)?),
                 appended_at: row.get(5)?,

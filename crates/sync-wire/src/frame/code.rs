@@ -18,6 +18,8 @@ impl FateCode {
     pub const WITH: Self = Self(4);
     /// Refused: the document was purged.
     pub const GONE: Self = Self(5);
+    /// Excluded from the log by a repair; said of what was in the log already, never of a push.
+    pub const VOID: Self = Self(6);
     /// Parked: the account may not write in the space.
     pub const GRANT: Self = Self(32);
     /// Parked: the actor belongs to another device, or the device may not write.
@@ -54,6 +56,7 @@ impl FateCode {
             Self::EQUIVOCATION => "equivocation",
             Self::WITH => "with",
             Self::GONE => "gone",
+            Self::VOID => "void",
             Self::NO_SUCH_SPACE => "no_such_space",
             Self::HELD => "held",
             Self::GRANT => "grant",

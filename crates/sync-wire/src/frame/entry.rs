@@ -16,7 +16,7 @@ pub struct Entry {
     /// The document.
     #[n(1)]
     pub document: DocumentId,
-    /// SHA-256 of the change, or [`crate::log::marker_hash`].
+    /// SHA-256 of the change, or [`crate::log::marker_hash`], or [`crate::Void::hash`].
     #[n(2)]
     pub hash: ChangeHash,
     /// The device of record.
@@ -25,7 +25,8 @@ pub struct Entry {
     /// The batch that brought it.
     #[n(4)]
     pub batch: BatchId,
-    /// The change; absent when the batch was pushed on this very connection, and for the other kinds.
+    /// The change, or what a void says ([`crate::Void`]); absent when the batch was pushed on this very connection, and
+    /// for the other kinds.
     #[n(5)]
     pub bytes: Option<Blob>,
     /// The heads that a tombstone had seen.
@@ -89,4 +90,8 @@ pub struct SnapshotPart {
     /// The part.
     #[n(6)]
     pub bytes: Blob,
+    /// The voids up to that position, by the hashes of their entries: what they exclude is not in it. Left out if there
+    /// are none.
+    #[n(7)]
+    pub voids: Option<Vec<ChangeHash>>,
 }

@@ -33,6 +33,21 @@ fn grant(resume: Resume) -> Grant {
     }
 }
 
+/// A change is excluded; of two that rest on it, one has a replacement.
+pub(crate) fn void() -> Void {
+    let dependents = vec![
+        Dependent { change: ChangeHash([0x78; 32]), by: Some(HASH) },
+        Dependent { change: ChangeHash([0x79; 32]), by: None },
+    ];
+    Void { excluded: vec![ChangeHash([0x7a; 32])], dependents }
+}
+
+fn void_entry() -> Entry {
+    let payload = void().encode();
+    let hash = Void::hash(&payload, SPACE, DOCUMENT, BATCH);
+    Entry { kind: EntryKind::Void, hash, device: DeviceId([0; 16]), ..entry(Some(payload)) }
+}
+
 pub(crate) fn device_frames() -> Vec<(&'static str, DeviceFrame)> {
     let versions = VersionRange { oldest: 1, newest: 1 };
     let hello = |cursors| DeviceFrame::Hello(Hello { versions, device: DEVICE, agent: "vault/0.1.0".into(), cursors });
@@ -70,6 +85,7 @@ pub(crate) fn relay_frames() -> Vec<(&'static str, RelayFrame)> {
         total_bytes: 2,
         offset: 0,
         bytes: vec![0x85, 0x6f].into(),
+        voids: None,
     };
     let positioned = PositionedEntry { position: Position(5), entry: entry(Some(vec![0xde].into())) };
     let bootstrap_document =
@@ -92,6 +108,16 @@ pub(crate) fn relay_frames() -> Vec<(&'static str, RelayFrame)> {
                 space,
                 after: at(10),
                 entries: vec![entry(None), tombstone],
+                chain: CHAIN,
+                receipt: RECEIPT,
+            }),
+        ),
+        (
+            "deliver-void",
+            RelayFrame::Deliver(Deliver {
+                space,
+                after: at(10),
+                entries: vec![void_entry(), entry(Some(vec![0xde, 0xad].into()))],
                 chain: CHAIN,
                 receipt: RECEIPT,
             }),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use sync_wire::log::{EntryIdentity, EntryKind, Receipt, marker_hash};
 use sync_wire::*;
 
-use crate::sample::{device_frames, relay_frames};
+use crate::sample::{device_frames, relay_frames, void};
 
 fn document() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/protocol.md")
@@ -67,6 +67,9 @@ fn the_document_shows_digest_chain_receipt_and_marker() {
     let space = SpaceId([0x11; 16]);
     let receipt = Receipt::sign(1, &[0xcc; 32], space, Epoch([0x55; 8]), Position(1), &chain);
     check("log-receipt", &receipt.mac);
+    let payload = void().encode();
+    check("log-void", &Void::hash(&payload, space, document, batch).0);
+    check("log-void-batch", &Void::batch(&payload, space, document).0);
     check("log-tombstone", &marker_hash(EntryKind::Tombstone, space, document, batch, &[hash]).0);
 }
 
@@ -80,4 +83,28 @@ fn a_receipt_is_for_one_place_of_one_log() {
     assert!(!receipt.verifies(&[4; 32], space, Epoch([9; 8]), Position(5), &chain));
     assert!(!receipt.verifies(&[4; 32], space, epoch, Position(6), &chain));
     assert!(!receipt.verifies(&[4; 32], space, epoch, Position(5), &Chain([9; 32])));
+}
+
+#[test]
+fn a_void_reads_back_and_names_no_change_twice() {
+    let void = void();
+    assert_eq!(Void::decode(&void.encode()), Ok(void.clone()));
+    let twice = Void { excluded: vec![void.excluded[0], void.dependents[0].change], ..void.clone() };
+    let replaces_itself = Dependent { change: ChangeHash([1; 32]), by: Some(ChangeHash([1; 32])) };
+    let wrong = [
+        twice,
+        Void { excluded: Vec::new(), ..void.clone() },
+        Void { dependents: vec![replaces_itself], ..void.clone() },
+        Void { excluded: (0..=4096_u32).map(numbered).collect(), dependents: Vec::new() },
+    ];
+    for void in wrong {
+        assert!(Void::decode(&void.encode()).is_err(), "{void:?}");
+    }
+    assert!(Void::decode(&[0xa2, 0x00]).is_err(), "it ends in the middle");
+}
+
+fn numbered(number: u32) -> ChangeHash {
+    let mut hash = [0; 32];
+    hash[..4].copy_from_slice(&number.to_be_bytes());
+    ChangeHash(hash)
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use editor_vault::ChangeHash;
 use schemas::settings::Layer;
 
 /// The version of the vault file that this build writes; a test compares it with a new vault.
@@ -160,6 +161,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: QuarantineCommand,
     },
+    /// Let a held document go on without the changes that fail its check: the relay does it for the owner of its space.
+    Repair(RepairArguments),
     /// Copy the vault into a new file, and check the copy.
     Backup {
         /// The new file.
@@ -205,6 +208,18 @@ pub(crate) enum BrakeCommand {
 pub(crate) struct DocumentArgument {
     /// Name or id of the document.
     pub(crate) name: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RepairArguments {
+    /// Name or id of the document; `settings` and `keymap` are names too.
+    pub(crate) name: String,
+    /// Exclude this change, whatever the check says of it.
+    #[arg(long)]
+    pub(crate) hash: Option<ChangeHash>,
+    /// Only show what would be excluded, and what would stand in the place of what rests on it.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -12,6 +12,7 @@ pub(crate) mod history; // log, diff, blame, restore, undo, redo
 pub(crate) mod import;
 pub(crate) mod login; // login, logout
 pub(crate) mod quarantine;
+pub(crate) mod repair;
 pub(crate) mod settings; // get, set, unset
 pub(crate) mod status; // status, spaces
 pub(crate) mod sync;

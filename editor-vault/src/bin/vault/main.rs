@@ -15,7 +15,7 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::commands::{
-    brake, bridge, care, completions, contested, document, explain, export, history, import, login, quarantine,
+    brake, bridge, care, completions, contested, document, explain, export, history, import, login, quarantine, repair,
     settings, status, sync,
 };
 use crate::failure::Failure;
@@ -70,6 +70,7 @@ fn in_vault(command: &Command, vault: &editor_vault::Vault, output: &mut Output)
         Command::Status => status::status(vault, output),
         Command::Squash { name } => quarantine::squash(vault, name, output),
         Command::Quarantine { command } => quarantine::run(vault, command, output),
+        Command::Repair(arguments) => repair::run(vault, arguments, output),
         Command::Backup { file } => care::backup(vault, file, output),
         Command::Doctor => care::doctor(vault, output),
         Command::Verify(arguments) => care::verify(vault, arguments, output),

@@ -129,10 +129,18 @@ pub(super) async fn catch_up(
     Ok(refused)
 }
 
+/// How the reason begins for which a document is held that was attempted too often.
+const ENDED: &str = "the relay ended";
+
+/// Whether a document is held because its check ended the relay.
+pub(crate) fn has_ended_the_relay(reason: &str) -> bool {
+    reason.starts_with(ENDED)
+}
+
 /// What was attempted too often is not run again: a pushed change is refused, a document of the log is held.
 pub(super) async fn condemn(app: &App, attempt: &Attempt) -> Result<(), CheckError> {
     let Attempt { thing, times, .. } = *attempt;
-    let detail = format!("the relay ended {times} times while it was checked");
+    let detail = format!("{ENDED} {times} times while it was checked");
     match thing {
         Thing::Log { space, document } => {
             warn!(space.id = %space, document.id = %document, "Document {document} of space {space} is held: {detail}");

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use document::{Change, mend};
 use sync_wire::log::{EntryIdentity, EntryKind};
-use sync_wire::{BatchId, Chain, ChangeHash, DocumentId, Position, SpaceId};
+use sync_wire::{BatchId, Chain, ChangeHash, DocumentId, Position, SpaceId, Void};
 
 use super::{Logs, SpaceLog};
 use crate::failure::Failure;
@@ -15,6 +16,7 @@ pub(super) fn check(logs: &Logs, ledger: &Ledger) -> Result<(), Failure> {
         has_each_change_once(*space, log)?;
         has_whole_batches(*space, log, ledger)?;
         has_one_seed_of_each(*space, log)?;
+        voids_follow(*space, log)?;
         deletes_what_was_known(*space, log)?;
     }
     has_what_was_acked(logs, ledger)?;
@@ -87,6 +89,35 @@ fn has_one_seed_of_each(space: SpaceId, log: &SpaceLog) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A void excludes what rests on what is at fault, and has the replacements of that behind it.
+fn voids_follow(space: SpaceId, log: &SpaceLog) -> Result<(), Failure> {
+    let broken = |at: Position, what: &str| {
+        Failure::raise("a repair keeps what it can", format!("the void at {at} of space {space} {what}"))
+    };
+    let mut gone: BTreeSet<(DocumentId, ChangeHash)> = BTreeSet::new();
+    for (index, record) in log.records.iter().enumerate().filter(|(_, record)| record.kind == EntryKind::Void) {
+        let at = record.position;
+        let Ok(void) = Void::decode(&record.bytes) else { return broken(at, "cannot be read") };
+        let before = log.records[..index].iter().filter(|one| {
+            let is_of_it = one.kind == EntryKind::Change && one.document == record.document;
+            is_of_it && !gone.contains(&(one.document, one.hash))
+        });
+        let changes: Vec<Change> = before.filter_map(|one| Change::parse(one.bytes.clone().into()).ok()).collect();
+        let mended = mend(&void.excluded, &changes, |_| None);
+        if mended.void != void {
+            return broken(at, "excludes or replaces other changes than follow from the log before it");
+        }
+        for replacement in void.replacements() {
+            let is_there = log.records.iter().any(|one| (one.document, one.hash) == (record.document, replacement));
+            if !is_there {
+                return broken(at, "names a replacement that is not in the log");
+            }
+        }
+        gone.extend(void.changes().map(|hash| (record.document, hash)));
+    }
+    Ok(())
+}
+
 /// A deletion names every head that its document had when it was appended: an edit that it did not know wins.
 fn deletes_what_was_known(space: SpaceId, log: &SpaceLog) -> Result<(), Failure> {
     let mut heads: BTreeMap<DocumentId, BTreeSet<ChangeHash>> = BTreeMap::new();
@@ -118,6 +149,8 @@ fn deletes_what_was_known(space: SpaceId, log: &SpaceLog) -> Result<(), Failure>
 fn has_whole_batches(space: SpaceId, log: &SpaceLog, ledger: &Ledger) -> Result<(), Failure> {
     let broken = |detail: String| Failure::raise("batches are whole", format!("space {space}: {detail}"));
     let mut runs: BTreeMap<BatchId, Vec<(Position, ChangeHash)>> = BTreeMap::new();
+    let is_void = |record: &&super::Record| record.kind == EntryKind::Void;
+    let repairs: BTreeSet<BatchId> = log.records.iter().filter(is_void).map(|record| record.batch).collect();
     // How an attacker names its batches is its own business.
     for record in log.records.iter().filter(|record| Some(record.device) != ledger.hostile) {
         let run = runs.entry(record.batch).or_default();
@@ -132,6 +165,9 @@ fn has_whole_batches(space: SpaceId, log: &SpaceLog, ledger: &Ledger) -> Result<
         let last = run[run.len() - 1].0;
         if log.records[last.0 as usize - 1].chain.is_none() {
             return broken(format!("batch {batch} ends at {last}, where no chain is kept"));
+        }
+        if repairs.contains(batch) {
+            continue; // nobody pushed it
         }
         let Some(pushed) = ledger.pushed.get(&(space, *batch)) else {
             return broken(format!("batch {batch} at {last} was sent by nobody"));

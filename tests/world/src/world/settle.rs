@@ -21,6 +21,9 @@ impl World {
     pub(super) fn heal_and_settle(&mut self) -> Result<(), Failure> {
         self.heal()?;
         self.settle()?;
+        if self.repair()? {
+            self.settle()?;
+        }
         // What was parked because somebody else had deleted its document goes on once that is taken back.
         if self.rng.chance(0.5) {
             self.tell("device 0", || "restores every note".to_owned());

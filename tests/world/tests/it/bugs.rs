@@ -106,6 +106,16 @@ fn damage_that_is_believed_is_found() {
 }
 
 #[test]
+fn a_repair_that_loses_what_rested_on_the_excluded_change_is_found() {
+    check_is_found(Bug::VoidWithoutReplacements);
+}
+
+#[test]
+fn a_replacement_under_a_name_that_only_its_maker_knows_is_found() {
+    check_is_found(Bug::ReplacementActorRandom);
+}
+
+#[test]
 fn dependants_that_are_left_as_they_are_are_found() {
     check_is_found(Bug::DependantsLeft);
 }

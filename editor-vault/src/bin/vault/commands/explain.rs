@@ -86,6 +86,12 @@ fn as_text(explanation: &Explanation) -> String {
             }
         }
     }
+    for repair in &explanation.repairs {
+        let excluded: Vec<String> = repair.excluded.iter().map(ToString::to_string).collect();
+        let (dependents, anew) = (repair.dependents, repair.written_anew);
+        let rest = format!("{dependents} changes rested on it, {anew} of them written anew");
+        line("repaired", format!("at {}, without {}; {rest}", repair.position, excluded.join(", ")));
+    }
     for snapshot in &explanation.snapshots {
         let (origin, state) = (snapshot.origin, snapshot.state);
         line("snapshot", format!("of the {origin}, {state}: {} changes, {} bytes", snapshot.changes, snapshot.bytes));
