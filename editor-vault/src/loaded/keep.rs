@@ -1,4 +1,5 @@
-//! Keeps what was put together of rows as a snapshot, so that the next load is quick. Derived: losing it costs time only.
+//! Keeps what was put together of rows as a snapshot, so that the next load is quick. Derived: losing it costs time
+//! only.
 //!
 //! To make one and to prove that it loads takes longer than to put the document together. Where that is long, whoever
 //! wants the document does not wait for it.
@@ -13,8 +14,8 @@ use crate::fill::give_way;
 use crate::storage::{DocumentRow, Origin, SnapshotRow};
 use crate::vault::Inner;
 
-/// Makes a snapshot of a document that holds its rows up to `through`: of a large one later, on a thread of its own, and
-/// not while another is being made.
+/// Makes a snapshot of a document that holds its rows up to `through`: of a large one later, on a thread of its own,
+/// and not while another is being made.
 pub(super) fn keep(inner: &Arc<Inner>, row: &DocumentRow, document: &Document, through: i64) {
     let at = Place { document: row.row, generation: row.moved.generation, through };
     if inner.is_inline || document.bytes_estimate() < GATHER_BYTES_MIN {

@@ -1,6 +1,6 @@
 //! Saved documents are what Automerge says they are: `@automerge/automerge` from npm reads each and has the same heads,
-//! the same value, and every change byte for byte. It shares neither compiler nor memory with us, and reads the flat form
-//! by the description of docs/file-format.md alone.
+//! the same value, and every change byte for byte. It shares neither compiler nor memory with us, and reads the flat
+//! form by the description of docs/file-format.md alone.
 //!
 //! `tests/interop` pins the package. It is installed there once, by `npm`; without it this test fails.
 

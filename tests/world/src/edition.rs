@@ -1,5 +1,5 @@
-//! Two versions of the program: that of today, and one of tomorrow, which says more and keeps more. Both have to do with
-//! what the other one sends and stores.
+//! Two versions of the program: that of today, and one of tomorrow, which says more and keeps more. Both have to do
+//! with what the other one sends and stores.
 //!
 //! Tomorrow's is today's code with shifted constants: it offers another version of the wire, adds keys to every frame
 //! and sends frames of a new kind; its files have another minor version, a column and a table more; and it has a second

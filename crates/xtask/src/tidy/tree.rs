@@ -18,7 +18,7 @@ pub(super) struct File {
 }
 
 const NOT_OURS: [&str; 3] = ["target", ".git", "node_modules"];
-const TEXT: [&str; 12] = ["rs", "toml", "md", "json", "jsonc", "yml", "sh", "sql", "txt", "ts", "tsx", "css"];
+const TEXT: [&str; 13] = ["rs", "toml", "md", "json", "jsonc", "yml", "sh", "sql", "txt", "ts", "tsx", "mjs", "css"];
 
 impl Tree {
     pub(super) fn read(root: &Path) -> Result<Self> {

@@ -185,7 +185,8 @@ impl World {
         Failure::raise("nobody breaks a rule", format!("the relay closed link {id}: {goodbye:?}"))
     }
 
-    /// A log went another way since the relay was put back to an earlier copy: who comes again is told where it goes on.
+    /// A log went another way since the relay was put back to an earlier copy: who comes again is told where it goes
+    /// on.
     pub(super) fn is_for_a_new_epoch(&self, goodbye: &Goodbye) -> bool {
         let is_it = goodbye.code == GoodbyeCode::UNAVAILABLE && goodbye.detail.ends_with("(epoch_changed)");
         is_it && self.ledger.relay_restores > 0
