@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// Leaves a step out; the run then ends with `NOT RUN: …`. Refused where CI is set
     #[arg(long, value_name = "NAME")]
     without: Vec<Step>,
-    /// The same as `--without doc --without end-to-end`
+    /// The same as `--without doc --without checked --without end-to-end`
     #[arg(long)]
     quick: bool,
 }
@@ -37,8 +37,13 @@ enum Step {
     Unit,
     Doc,
     Integration,
+    Checked,
     EndToEnd,
 }
+
+/// What is judged otherwise when Automerge is compiled with assertions and overflow checks. Nothing else is compiled so.
+const CHECKED: &[&str] =
+    &["test", "--profile", "checked", "--package", "document", "--test", "it", "--", "poison::", "header::"];
 
 /// How a step went.
 struct Outcome {
@@ -75,7 +80,7 @@ impl Args {
     fn left_out(&self, is_ci: bool) -> Result<Vec<Step>> {
         let mut left_out = self.without.clone();
         if self.quick {
-            left_out.extend([Step::Doc, Step::EndToEnd]);
+            left_out.extend([Step::Doc, Step::Checked, Step::EndToEnd]);
         }
         if is_ci && !left_out.is_empty() {
             bail!("--without and --quick leave steps out, which is refused where CI is set; run `cargo xtask test`");
@@ -108,6 +113,7 @@ impl Step {
             Self::Unit => test(&["--lib", "--bins", "--examples"]),
             Self::Integration => test(&["--test", "it", "--test", "cli"]),
             Self::Doc => test(&["--doc"]),
+            Self::Checked => counts.run(&mut workspace.cargo(CHECKED)),
             Self::EndToEnd => test(&["--test", "end_to_end"]),
         }
     }
@@ -169,7 +175,7 @@ mod tests {
     #[test]
     fn steps_are_left_out_by_a_person_but_never_in_ci() {
         let args = Args { without: vec![Step::Tidy], quick: true };
-        assert_eq!(args.left_out(false).unwrap(), [Step::Tidy, Step::Doc, Step::EndToEnd]);
+        assert_eq!(args.left_out(false).unwrap(), [Step::Tidy, Step::Doc, Step::Checked, Step::EndToEnd]);
         let error = args.left_out(true).unwrap_err().to_string();
         assert!(error.contains("CI") && error.contains("cargo xtask test"), "{error}");
         assert!(Args { without: vec![], quick: false }.left_out(true).unwrap().is_empty());
