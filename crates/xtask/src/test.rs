@@ -41,7 +41,8 @@ enum Step {
     EndToEnd,
 }
 
-/// What is judged otherwise when Automerge is compiled with assertions and overflow checks. Nothing else is compiled so.
+/// What is judged otherwise when Automerge is compiled with assertions and overflow checks.
+/// Nothing else is compiled so.
 const CHECKED: &[&str] =
     &["test", "--profile", "checked", "--package", "document", "--test", "it", "--", "poison::", "header::"];
 
