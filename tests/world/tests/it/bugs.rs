@@ -121,11 +121,6 @@ fn dependants_that_are_left_as_they_are_are_found() {
 }
 
 #[test]
-fn a_replaced_batch_that_is_pushed_again_is_found() {
-    check_is_found(Bug::ReplacedPushedAgain);
-}
-
-#[test]
 fn a_contested_deletion_that_is_applied_is_found() {
     check_is_found(Bug::ContestedDeletionApplied);
 }
