@@ -121,6 +121,10 @@ sections! {
             /// A check that takes longer puts its document in a lane of its own, where one is checked at a time, so
             /// that the others do not wait for it. In milliseconds.
             slow_milliseconds: u64 = 250,
+            /// Ends of the relay during a check of one thing after which that is not tried again: a push is refused as
+            /// `dangerous`, a document of a personal space held. Whoever kills relays for other reasons, again and
+            /// again and without asking them first, sets it higher.
+            attempts_max: u64 = 2,
             /// How often to look for unchecked documents that no hint announced, in seconds. Heals a lost hint.
             sweep_seconds: u64 = 5,
         }

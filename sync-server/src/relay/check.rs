@@ -146,8 +146,8 @@ fn blobs(content: &BatchContent) -> Vec<Blob> {
     }
 }
 
-/// Before anything runs: finds out which checks ended the relay, if any did. Those that did so twice are not tried
-/// again. The others go one at a time, so that it is seen which one it was.
+/// Before anything runs: finds out which checks ended the relay, if any did. Those that did so as often as
+/// `check.attempts_max` says are not tried again. The others go one at a time, so that it is seen which one it was.
 pub async fn recover(app: &App) {
     // Whoever serves this data directory is alone with its storage: what an earlier process had begun is nobody's.
     if let Err(error) = app.storage.end_intake_leases().await {
@@ -162,7 +162,7 @@ pub async fn recover(app: &App) {
     };
     for attempt in left {
         app.checker.mark_slow((attempt.thing.space(), attempt.thing.document()));
-        if attempt.times < attempts::TIMES_MAX {
+        if u64::from(attempt.times) < app.config.check.attempts_max.max(1) {
             continue;
         }
         match work::condemn(app, &attempt).await {

@@ -73,10 +73,10 @@ fn slow_note() -> Result<Vec<Blob>> {
     let actor = Actor([0xe2; 16]);
     let mut changes = Vec::new();
     note.edit(actor, |draft| draft.put("/name", "slow".into()))?;
-    for _ in 0..10 {
-        note.edit(actor, |draft| draft.put("/text", text.clone().into()))?;
+    note.edit(actor, |draft| draft.put("/text", text.into()))?;
+    for round in 0..10 {
         for at in 0..300 {
-            note.edit(actor, |draft| draft.put(&format!("/{at}"), at.into()))?;
+            note.edit(actor, |draft| draft.put(&format!("/{at}"), (round * 300 + at).into()))?;
         }
         let sealed = note.seal(0)?.context("an edit makes a change")?;
         changes.extend(sealed.seeds.into_iter().chain(sealed.changes).map(|change| change.bytes));

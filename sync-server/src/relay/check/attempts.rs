@@ -14,8 +14,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use sync_wire::{AccountId, BatchId, ChangeHash, DeviceId, DocumentId, SpaceId};
 use tracing::warn;
 
-/// Attempts after which nobody tries again.
-pub(super) const TIMES_MAX: u8 = 2;
 /// In the data directory.
 const FILE_NAME: &str = "check.attempts";
 /// Attempts that are remembered; a file with more is not ours.
