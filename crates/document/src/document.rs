@@ -30,7 +30,7 @@ use crate::seed::Seed;
 use crate::working::Working;
 use crate::{Change, flat, pointer, validate};
 pub use history::{Blame, Difference, PastChange};
-pub use preparation::Preparation;
+pub use preparation::{Adopted, Preparation, Spare};
 pub use seal::Sealed;
 pub use snapshot::{Snapshot, WalkedType};
 

@@ -26,7 +26,9 @@ pub mod forge; // changes as an attacker would write them, for tests
 pub mod limits; // every bound, in one table
 
 pub use change::Change;
-pub use document::{Applied, Blame, Difference, Document, PastChange, Preparation, Sealed, Snapshot, WalkedType};
+pub use document::{
+    Adopted, Applied, Blame, Difference, Document, PastChange, Preparation, Sealed, Snapshot, Spare, WalkedType,
+};
 pub use draft::Draft;
 pub use error::{ApplyError, HistoryError, LoadError, SealError, Violation};
 pub use guard::{ROOMY_STACK_BYTES, on_roomy_stack, quiet_panics};

@@ -22,7 +22,8 @@ use crate::seed::Seed;
 #[derive(Clone)]
 pub(crate) struct Working {
     pub(crate) auto: AutoCommit,
-    /// Texts edited in this transaction: their tags are put, their lengths known.
+    /// Texts that were edited and are where they were since: nothing is above or below them. What others do to them
+    /// comes with another working copy, so what is known of them need not be looked up for every keystroke.
     texts: HashMap<String, OpenText>,
     /// Counters whose tags are put in this transaction.
     counters: HashSet<String>,
@@ -35,6 +36,8 @@ struct OpenText {
     object: ObjId,
     /// In code points.
     length: usize,
+    /// Whether its tag is put in this transaction.
+    is_tagged: bool,
 }
 
 impl Working {
@@ -44,7 +47,7 @@ impl Working {
 
     /// Forgets what holds for one transaction only.
     pub(crate) fn transaction_ended(&mut self) {
-        self.texts.clear();
+        self.texts.values_mut().for_each(|text| text.is_tagged = false);
         self.counters.clear();
         self.deleted_key_bytes = 0;
     }
@@ -73,10 +76,7 @@ impl Working {
         match intent {
             Intent::Put { .. } | Intent::PutRegister { .. } | Intent::Remove { .. } => Ok(()),
             Intent::Splice { path, at, delete, .. } => {
-                let length = match self.texts.get(path) {
-                    Some(open) => open.length,
-                    None => self.text_length(path)?,
-                };
+                let length = self.text_length(path)?;
                 if *at > length || *delete > length - at {
                     let problem = format!(
                         "the splice at position {at} deletes {delete} of a text of {length} code points; \
@@ -101,6 +101,9 @@ impl Working {
     }
 
     fn text_length(&self, path: &str) -> Result<usize, Violation> {
+        if let Some(open) = self.texts.get(path) {
+            return Ok(open.length);
+        }
         self.check_kind(path, &Leaf::Text)?;
         if flat::leaf_kind(&self.auto, path) == Leaf::Absent {
             return Ok(0);
@@ -186,7 +189,7 @@ impl Working {
     }
 
     fn splice(&mut self, path: &str, at: usize, delete: usize, insert: &str) -> Result<(), AutomergeError> {
-        let OpenText { object, length } = self.open_text(path)?;
+        let OpenText { object, length, .. } = self.open_text(path)?;
         let at = at.min(length);
         let delete = delete.min(length - at);
         if delete > 0 || !insert.is_empty() {
@@ -226,7 +229,10 @@ impl Working {
 
     /// Makes the text at `path` present and its tag fresh; an absent one begins empty.
     fn open_text(&mut self, path: &str) -> Result<OpenText, AutomergeError> {
-        if let Some(open) = self.texts.get(path) {
+        if let Some(open) = self.texts.get_mut(path) {
+            if !std::mem::replace(&mut open.is_tagged, true) {
+                put_again(&mut self.auto, path, TEXT_TAG)?;
+            }
             return Ok(open.clone());
         }
         let object = flat::text_object(&self.auto, path).ok_or(AutomergeError::InvalidIndex(0))?;
@@ -236,7 +242,7 @@ impl Working {
             length = 0;
         }
         self.put_tag(path, TEXT_TAG)?;
-        let open = OpenText { object, length };
+        let open = OpenText { object, length, is_tagged: true };
         self.texts.insert(path.to_owned(), open.clone());
         Ok(open)
     }
@@ -247,12 +253,9 @@ impl Working {
         }
     }
 
-    /// Puts the tag again, so that an edit survives a removal that did not see it. Automerge leaves out a put of the
-    /// same value, therefore the deletion before.
     fn put_tag(&mut self, path: &str, tag: &[u8]) -> Result<(), AutomergeError> {
         self.make_room(path)?;
-        self.auto.delete(ROOT, path)?;
-        self.auto.put(ROOT, path, ScalarValue::Bytes(tag.to_vec()))
+        put_again(&mut self.auto, path, tag)
     }
 
     /// A leaf at `path` allows no leaf above it and none below.
@@ -278,6 +281,13 @@ impl Working {
         self.texts.remove(path);
         self.counters.remove(path);
     }
+}
+
+/// Puts a tag anew, so that an edit survives a removal that did not see it. Automerge leaves out a put of the same
+/// value, therefore the deletion before.
+fn put_again(auto: &mut AutoCommit, path: &str, tag: &[u8]) -> Result<(), AutomergeError> {
+    auto.delete(ROOT, path)?;
+    auto.put(ROOT, path, ScalarValue::Bytes(tag.to_vec()))
 }
 
 fn collect_leaves<'a>(path: String, value: &'a Value, leaves: &mut Vec<(String, &'a Value)>) {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use document::{Document, Preparation};
+use document::{Adopted, Document, Preparation, Spare};
 use sync_wire::{Blob, DocumentId, SpaceId};
 
 use super::{Lineage, Loaded, State, Window};
@@ -53,6 +53,12 @@ impl Gathering {
         let is_idle = *work == Work::Idle;
         *work = if is_idle { Work::Running } else { Work::Again };
         is_idle
+    }
+
+    /// Whether more has come since it looked at the file, or is about to.
+    fn has_more(&self) -> bool {
+        let work = *self.work.lock().unwrap_or_else(PoisonError::into_inner);
+        work == Work::Again || self.announced.load(Ordering::Acquire) > 0
     }
 
     /// Whether there is nothing more to do.
@@ -164,18 +170,20 @@ impl Loaded {
         let (loaded, weak) = (self.clone(), Arc::downgrade(inner));
         let thread = std::thread::Builder::new().name("vault-arrivals".into());
         let work = move || {
+            let mut spare = None;
             while let Some(inner) = weak.upgrade()
-                && !loaded.take_in_once(&inner)
+                && !loaded.take_in_once(&inner, &mut spare)
             {}
         };
         if thread.stack_size(document::ROOMY_STACK_BYTES).spawn(work).is_err() {
-            while !self.take_in_once(inner) {}
+            let mut spare = None;
+            while !self.take_in_once(inner, &mut spare) {}
         }
     }
 
     /// Whether that was all.
-    fn take_in_once(self: &Arc<Self>, inner: &Arc<Inner>) -> bool {
-        let taken_in = self.take_in_ahead(inner);
+    fn take_in_once(self: &Arc<Self>, inner: &Arc<Inner>, spare: &mut Option<Spare>) -> bool {
+        let taken_in = self.take_in_ahead(inner, spare);
         if self.gathering.is_preparing.swap(false, Ordering::AcqRel) {
             inner.sealer.wake();
         }
@@ -198,7 +206,7 @@ impl Loaded {
     }
 
     /// `false`: nothing happened; the document has to be looked at while nobody else does.
-    fn take_in_ahead(self: &Arc<Self>, inner: &Arc<Inner>) -> Result<bool, StorageError> {
+    fn take_in_ahead(self: &Arc<Self>, inner: &Arc<Inner>, spare: &mut Option<Spare>) -> Result<bool, StorageError> {
         let (ground, mut preparation) = {
             let mut state = self.lock();
             if state.document.is_none() {
@@ -206,7 +214,9 @@ impl Loaded {
             }
             self.seal_window(inner, &mut state);
             let Some(ground) = Ground::of(&state) else { return Ok(false) };
-            let Some(Ok(preparation)) = state.document.as_mut().map(Document::prepare) else { return Ok(false) };
+            let Some(document) = state.document.as_mut() else { return Ok(false) };
+            let again = spare.take().and_then(|spare| document.prepare_again(spare));
+            let Ok(preparation) = again.map_or_else(|| document.prepare(), Ok) else { return Ok(false) };
             self.gathering.is_preparing.store(true, Ordering::Release);
             (ground, preparation)
         };
@@ -214,7 +224,13 @@ impl Loaded {
         if preparation.apply(&ahead.changes).is_err() {
             return Ok(false);
         }
-        Ok(self.adopt_soon(inner, &ground, &ahead, preparation))
+        if self.gathering.has_more() {
+            preparation.keep_spare(); // to copy the document later would let everybody wait who wants it
+        }
+        let adopted = self.adopt_soon(inner, &ground, &ahead, preparation);
+        let is_adopted = adopted.is_some();
+        *spare = adopted.and_then(|adopted| adopted.spare);
+        Ok(is_adopted)
     }
 
     fn read_ahead(&self, inner: &Inner, ground: &Ground) -> Result<Option<Ahead>, StorageError> {
@@ -232,37 +248,32 @@ impl Loaded {
         ground: &Ground,
         ahead: &Ahead,
         mut preparation: Preparation,
-    ) -> bool {
+    ) -> Option<Adopted> {
         for _ in 0..ROUNDS_MAX {
             let mut state = self.lock();
             if !ground.holds(&state) {
-                return false;
+                return None;
             }
             if !state.document.as_ref().is_some_and(Document::can_carry_unsealed) {
                 self.seal_window(inner, &mut state);
             }
-            let Some(document) = state.document.as_mut() else { return false };
-            match document.adopt_caught_up(preparation) {
-                Ok(replaced) => {
+            match state.document.as_mut()?.adopt_caught_up(preparation) {
+                Ok(adopted) => {
                     state.lineage.advance_to(ahead.through);
                     if state.type_name.is_none() {
                         state.type_name.clone_from(&ahead.row.type_name);
                     }
                     state.stored = Some(ahead.row.clone());
                     self.weigh(&state);
-                    drop(state);
-                    drop(replaced); // takes its time
-                    return true;
+                    return Some(adopted);
                 }
                 Err(Some(behind)) => preparation = *behind,
-                Err(None) => return false,
+                Err(None) => return None,
             }
             drop(state);
-            if preparation.catch_up().is_err() {
-                return false;
-            }
+            preparation.catch_up().ok()?;
         }
-        false
+        None
     }
 
     fn seal_window(self: &Arc<Self>, inner: &Arc<Inner>, state: &mut State) {

@@ -28,6 +28,30 @@ pub struct Preparation {
     wanted: BTreeSet<String>,
     /// Where their characters are in `next`; known once it has caught up.
     moves: HashMap<String, Moves>,
+    spare: Option<Spare>,
+}
+
+/// A copy for the next preparation, so that the document need not be copied while somebody waits for it.
+#[derive(Clone)]
+pub struct Spare {
+    copy: AutoCommit,
+    /// What the document sealed that the copy lacks.
+    own: Vec<Blob>,
+}
+
+/// What [`Document::adopt_caught_up`] leaves.
+#[derive(Debug)]
+pub struct Adopted {
+    /// The document as it was, to be dropped where that may take its time.
+    pub before: Document,
+    /// The copy that the preparation kept, if it did.
+    pub spare: Option<Spare>,
+}
+
+impl std::fmt::Debug for Spare {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Spare").field("own", &self.own.len()).finish_non_exhaustive()
+    }
 }
 
 impl std::fmt::Debug for Preparation {
@@ -45,8 +69,15 @@ impl Document {
     pub fn prepare(&mut self) -> Result<Preparation, ApplyError> {
         let next = self.sealed_part()?;
         self.sealed_since = Some(Vec::new());
-        let (applied, own, wanted, moves) = (Vec::new(), Vec::new(), BTreeSet::new(), HashMap::new());
-        Ok(Preparation { next, known: self.heads.clone(), applied, own, wanted, moves })
+        Ok(Preparation::of(next, self.heads.clone(), Vec::new()))
+    }
+
+    /// As [`Document::prepare`], from a copy that was kept when the document became what it is; takes no time. None, if
+    /// the document took changes of others in since.
+    pub fn prepare_again(&mut self, spare: Spare) -> Option<Preparation> {
+        let Spare { copy, mut own } = spare;
+        own.append(self.sealed_since.as_mut().filter(|_| !self.broken)?);
+        Some(Preparation::of(copy, self.heads.clone(), own))
     }
 
     /// Becomes what was prepared; unsealed edits are carried over, as by [`Document::apply`]. Gives what was before,
@@ -65,7 +96,7 @@ impl Document {
     ///
     /// # Errors
     /// As [`Document::adopt`]; the preparation also if it does not know yet where unsealed edits went.
-    pub fn adopt_caught_up(&mut self, preparation: Preparation) -> Result<Self, Option<Box<Preparation>>> {
+    pub fn adopt_caught_up(&mut self, preparation: Preparation) -> Result<Adopted, Option<Box<Preparation>>> {
         let mut ready = self.ready(preparation)?;
         let wanted = moves::texts(&self.pending);
         if !wanted.iter().all(|path| ready.moves.contains_key(path)) {
@@ -73,7 +104,9 @@ impl Document {
             return Err(Some(Box::new(ready)));
         }
         let intents = moves::carry(std::mem::take(&mut self.pending), &ready.moves);
-        Ok(self.become_sealed(ready.next, intents))
+        let before = self.become_sealed(ready.next, intents);
+        self.sealed_since = ready.spare.is_some().then(Vec::new);
+        Ok(Adopted { before, spare: ready.spare })
     }
 
     /// Whether [`Document::adopt_caught_up`] can carry all unsealed edits over. Sealed, they merge by themselves.
@@ -90,7 +123,8 @@ impl Document {
             preparation.known.clone_from(&self.heads);
             return Err(Some(Box::new(preparation)));
         }
-        if preparation.known != self.heads || self.broken {
+        let has_all = || self.heads.iter().all(|head| admit::contains(&preparation.next, head));
+        if preparation.known != self.heads || self.broken || !has_all() {
             return Err(None);
         }
         Ok(preparation)
@@ -98,15 +132,27 @@ impl Document {
 }
 
 impl Preparation {
-    /// Adds changes of others, as [`Document::apply`] does.
+    fn of(next: AutoCommit, known: Vec<ChangeHash>, own: Vec<Blob>) -> Self {
+        let (applied, wanted, moves) = (Vec::new(), BTreeSet::new(), HashMap::new());
+        Self { next, known, applied, own, wanted, moves, spare: None }
+    }
+
+    /// Adds changes of others, as [`Document::apply`] does, and with them what the document sealed meanwhile.
     ///
     /// # Errors
     /// [`ApplyError`]: it is of no use any more if they have their dependencies. [`Document::apply`] finds out whom to
     /// blame.
     pub fn apply(&mut self, changes: &[Blob]) -> Result<Applied, ApplyError> {
-        let new = self.admit(changes)?;
+        let mut all = std::mem::take(&mut self.own);
+        all.extend_from_slice(changes);
+        let new = self.admit(&all)?;
         self.applied.extend_from_slice(changes);
         Ok(Applied { new })
+    }
+
+    /// Keeps a copy for the next preparation: to be called when more is coming, before this one is adopted.
+    pub fn keep_spare(&mut self) {
+        self.spare = Some(Spare { copy: self.next.clone(), own: Vec::new() });
     }
 
     /// Adds what the document sealed since this was made, and finds out where the texts moved that are being edited.
@@ -116,6 +162,9 @@ impl Preparation {
     pub fn catch_up(&mut self) -> Result<(), ApplyError> {
         let own = std::mem::take(&mut self.own);
         self.admit(&own)?;
+        if let Some(spare) = &mut self.spare {
+            spare.own.extend(own);
+        }
         self.moves = moves::between(&mut self.next, &self.known, &self.wanted)?;
         Ok(())
     }

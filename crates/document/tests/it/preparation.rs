@@ -1,6 +1,6 @@
 //! Changes of others are taken in by a copy, while the document is read and edited.
 
-use document::{Document, Preparation};
+use document::{Document, Preparation, Spare};
 use serde_json::json;
 use sync_wire::Blob;
 
@@ -131,4 +131,48 @@ fn a_copy_that_found_the_text_and_fell_behind_finds_it_again() {
     laptop.document.adopt_caught_up(*behind).unwrap();
     let text = body(&laptop.document);
     assert!(text.contains("here is ") && text.contains("long words"), "{text}");
+}
+
+/// Adopts what was prepared of `remote`, with an edit sealed while it is made ready; gives the copy that it kept.
+fn adopt_and_keep(laptop: &mut Replica, remote: &[Blob], insert: &str) -> Spare {
+    let mut preparation = laptop.document.prepare().unwrap();
+    preparation.apply(remote).unwrap();
+    preparation.keep_spare();
+    laptop.edit(|draft| draft.splice("/body", 0, 0, insert));
+    let mut behind = laptop.document.adopt_caught_up(preparation).unwrap_err().expect("an edit came between");
+    behind.catch_up().unwrap();
+    laptop.document.adopt_caught_up(*behind).unwrap().spare.expect("it was kept")
+}
+
+#[test]
+fn the_next_preparation_begins_with_the_copy_that_was_kept() {
+    let (mut laptop, mut desktop, remote) = diverged();
+    let spare = adopt_and_keep(&mut laptop, &remote, "one ");
+    laptop.edit(|draft| draft.splice("/body", 0, 0, "two "));
+    desktop.receive(&laptop.log);
+    let known = desktop.log.len();
+    desktop.edit(|draft| draft.put("/last", "desktop".into()));
+    let mut again = laptop.document.prepare_again(spare).expect("nothing else happened");
+    again.apply(&desktop.log[known..]).unwrap();
+    assert!(laptop.document.adopt_caught_up(again).unwrap().spare.is_none(), "nobody asked for another");
+    assert_eq!(laptop.document.get("/last"), Some("desktop".into()));
+    assert_eq!(laptop.document.value(), desktop.document.value());
+    assert_eq!(laptop.document.heads(), desktop.document.heads());
+}
+
+#[test]
+fn a_copy_that_was_kept_is_of_no_use_once_the_document_went_another_way() {
+    let (mut laptop, mut desktop, remote) = diverged();
+    let spare = adopt_and_keep(&mut laptop, &remote, "one ");
+    desktop.edit(|draft| draft.put("/last", "desktop".into()));
+    laptop.receive(&desktop.log);
+    assert!(laptop.document.prepare_again(spare).is_none());
+
+    let spare = adopt_and_keep(&mut laptop, &[], "two ");
+    laptop.edit(|draft| draft.splice("/body", 0, 0, "three "));
+    drop(laptop.document.prepare().unwrap()); // takes over what was sealed since
+    let mut again = laptop.document.prepare_again(spare).expect("it cannot know");
+    again.apply(&[]).unwrap();
+    assert!(laptop.document.adopt_caught_up(again).unwrap_err().is_none(), "an edit would be lost");
+    assert!(body(&laptop.document).starts_with("three two "));
 }
