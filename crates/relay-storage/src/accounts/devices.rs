@@ -10,6 +10,9 @@ use crate::storage::{Reader, Storage, Writer};
 /// Times of contact are noted at most this often, in milliseconds, so that reconnecting writes nothing.
 const SEEN_INTERVAL_MS: i64 = 24 * 3600 * 1000;
 
+/// Of what a device says of itself no more is kept.
+const AGENT_CHARACTERS_MAX: usize = 200;
+
 /// Whether a device may act for an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceBinding {
@@ -53,8 +56,7 @@ impl Storage {
         device: DeviceId,
         agent: &str,
     ) -> Result<DeviceBinding, AccountError> {
-        let agent = agent.chars().take(200).collect::<String>();
-        let asked = agent.clone();
+        let (asked, agent) = (agent.to_owned(), agent.to_owned());
         let settled = self.read(move |reader| reader.settled_binding(account, device, &asked)).await?;
         match settled {
             Some(binding) => Ok(binding),
@@ -100,7 +102,7 @@ impl DeviceRow {
 impl Writer {
     fn bind_device(&self, account: AccountId, device: DeviceId, agent: &str) -> Result<DeviceBinding, AccountError> {
         let account_key = account_key(&self.connection, account)?.ok_or(AccountError::UnknownAccount { account })?;
-        let now = (self.context.clock)();
+        let (now, agent) = ((self.context.clock)(), kept(agent));
         let Some(row) = device_row(&self.connection, account, device)? else {
             let mut statement = self.connection.prepare_cached(
                 "INSERT INTO devices (id, account_key, agent, first_seen_at, last_seen_at) VALUES (?1, ?2, ?3, ?4, ?4)",
@@ -135,14 +137,15 @@ impl Reader {
     }
 
     /// The binding, if nothing about it has to be written.
-    fn settled_binding(
+    pub(super) fn settled_binding(
         &self,
         account: AccountId,
         device: DeviceId,
         agent: &str,
     ) -> Result<Option<DeviceBinding>, StorageError> {
         let Some(row) = device_row(&self.connection, account, device)? else { return Ok(None) };
-        let is_fresh = (self.context.clock)() - row.info.last_seen_at < SEEN_INTERVAL_MS && row.info.agent == agent;
+        let is_fresh =
+            (self.context.clock)() - row.info.last_seen_at < SEEN_INTERVAL_MS && row.info.agent == kept(agent);
         let binding = row.binding();
         Ok((is_fresh || binding != DeviceBinding::Bound).then_some(binding))
     }
@@ -155,6 +158,11 @@ impl Reader {
         let devices = statement.query_map([account.0], info_of)?.collect::<rusqlite::Result<_>>()?;
         Ok(devices)
     }
+}
+
+/// As much of what a device says of itself as is kept.
+fn kept(agent: &str) -> String {
+    agent.chars().take(AGENT_CHARACTERS_MAX).collect()
 }
 
 fn device_row(

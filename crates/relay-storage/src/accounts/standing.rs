@@ -3,7 +3,7 @@
 
 use sync_wire::{AccountId, Cursor, DeviceId};
 
-use super::TokenId;
+use super::{AccountError, DeviceBinding, TokenId};
 use crate::change_log::CursorVerdict;
 use crate::error::StorageError;
 use crate::spaces::SpaceGrant;
@@ -35,19 +35,54 @@ impl Storage {
         device: DeviceId,
         cursors: Vec<Cursor>,
     ) -> Result<Standing, StorageError> {
-        self.read(move |reader| {
-            Ok(Standing {
-                token_is_valid: reader.token_is_valid(token)?,
-                device_is_valid: reader.device_is_valid(account, device)?,
-                grants: reader.grants_with(account, &cursors)?,
-                limits_version: reader.context.judged_by(&reader.connection),
+        self.read(move |reader| reader.standing(account, token, device, &cursors)).await
+    }
+
+    /// [`Storage::bind_device`] and [`Storage::standing`] for a device that connects: one read, if it is known.
+    ///
+    /// # Errors
+    /// [`AccountError::UnknownAccount`].
+    pub async fn contact(
+        &self,
+        account: AccountId,
+        token: TokenId,
+        device: DeviceId,
+        agent: &str,
+        cursors: Vec<Cursor>,
+    ) -> Result<(DeviceBinding, Standing), AccountError> {
+        let (asked, named) = (agent.to_owned(), cursors.clone());
+        let (settled, standing) = self
+            .read(move |reader| {
+                let settled = reader.settled_binding(account, device, &asked)?;
+                Ok::<_, StorageError>((settled, reader.standing(account, token, device, &named)?))
             })
-        })
-        .await
+            .await?;
+        match settled {
+            Some(binding) => Ok((binding, standing)),
+            None => {
+                let binding = self.bind_device(account, device, agent).await?;
+                Ok((binding, self.standing(account, token, device, cursors).await?))
+            }
+        }
     }
 }
 
 impl Reader {
+    fn standing(
+        &self,
+        account: AccountId,
+        token: TokenId,
+        device: DeviceId,
+        cursors: &[Cursor],
+    ) -> Result<Standing, StorageError> {
+        Ok(Standing {
+            token_is_valid: self.token_is_valid(token)?,
+            device_is_valid: self.device_is_valid(account, device)?,
+            grants: self.grants_with(account, cursors)?,
+            limits_version: self.context.judged_by(&self.connection),
+        })
+    }
+
     fn grants_with(
         &self,
         account: AccountId,

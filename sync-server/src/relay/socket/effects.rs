@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use relay_storage::{AccountError, DeviceBinding, ReadError, StorageError};
+use relay_storage::{AccountError, DeviceBinding, ReadError, Standing, StorageError};
 use sync_core::session::{Authorized, BootstrapCursor, BootstrapPage, Effect, Input, LogPage, Outcome};
 use sync_wire::log::Receipt;
 use sync_wire::{
@@ -138,26 +138,30 @@ impl Peer {
     }
 
     async fn try_authorize(&self, device: DeviceId, agent: &str, cursors: Vec<Cursor>) -> Result<Input, Failure> {
-        let account = self.caller.account();
-        self.bind(device, agent).await?;
-        let (grants, limits_version) = self.grants(device, cursors).await?;
+        let (account, token) = (self.caller.account(), self.caller.token());
+        let asked = self.app.access.generation();
+        let (binding, standing) = match self.app.storage.contact(account, token, device, agent, cursors).await {
+            Ok(found) => found,
+            Err(AccountError::Storage(error)) => return Err(error.into()),
+            Err(error) => return Err(Failure::Denied(GoodbyeCode::UNAUTHENTICATED, error.to_string())),
+        };
+        self.place(device, binding)?;
+        let (grants, limits_version) = self.grants(device, standing, asked)?;
         info!(device.id = %device, device.agent = agent, "Device {device} of account {account} is connected");
         Ok(Input::Authorized(Authorized { account, limits_version, grants }))
     }
 
-    async fn bind(&self, device: DeviceId, agent: &str) -> Result<(), Failure> {
-        let account = self.caller.account();
-        match self.app.storage.bind_device(account, device, agent).await {
-            Ok(DeviceBinding::Bound) => {}
-            Ok(DeviceBinding::TakenByAnother) => {
+    /// Gives the session its place among those of the device.
+    fn place(&self, device: DeviceId, binding: DeviceBinding) -> Result<(), Failure> {
+        match binding {
+            DeviceBinding::Bound => {}
+            DeviceBinding::TakenByAnother => {
                 let detail = format!("device {device} belongs to another account; a vault syncs with one account");
                 return Err(Failure::Denied(GoodbyeCode::DEVICE_TAKEN, detail));
             }
-            Ok(DeviceBinding::Revoked) => return Err(revoked(device)),
-            Err(AccountError::Storage(error)) => return Err(error.into()),
-            Err(error) => return Err(Failure::Denied(GoodbyeCode::UNAUTHENTICATED, error.to_string())),
+            DeviceBinding::Revoked => return Err(revoked(device)),
         }
-        let Some(place) = self.app.sessions.of_device(account, device) else {
+        let Some(place) = self.app.sessions.of_device(self.caller.account(), device) else {
             let max = self.app.config.relay.sessions_per_device_max;
             let detail = format!("device {device} has {max} sessions already (relay.sessions_per_device_max)");
             return Err(Failure::Denied(GoodbyeCode::OVERLOADED, detail));
@@ -169,19 +173,24 @@ impl Peer {
 
     fn regrant(self: Arc<Self>, device: DeviceId) -> Operation {
         async move {
-            let found = self.grants(device, Vec::new()).await;
+            let found = self.try_regrant(device).await;
             let regranted = |(grants, limits_version)| Input::Regranted { grants, limits_version };
             Some(found.map_or_else(Input::from, regranted))
         }
         .boxed()
     }
 
-    /// Every grant as it is now, and what decides where none does, after asking whether token and device still are what
-    /// they were: a change between the upgrade and the first hint would otherwise be missed.
-    async fn grants(&self, device: DeviceId, cursors: Vec<Cursor>) -> Result<(Vec<Grant>, u64), Failure> {
+    async fn try_regrant(&self, device: DeviceId) -> Result<(Vec<Grant>, u64), Failure> {
         let (account, token) = (self.caller.account(), self.caller.token());
         let asked = self.app.access.generation();
-        let standing = self.app.storage.standing(account, token, device, cursors).await?;
+        let standing = self.app.storage.standing(account, token, device, Vec::new()).await?;
+        self.grants(device, standing, asked)
+    }
+
+    /// Every grant as it is now, and what decides where none does, if token and device still are what they were: a
+    /// change between the upgrade and the first hint would otherwise be missed. `asked` is the generation of access
+    /// from before the question.
+    fn grants(&self, device: DeviceId, standing: Standing, asked: u64) -> Result<(Vec<Grant>, u64), Failure> {
         if !standing.token_is_valid {
             let detail = "the token was revoked; log in again".to_owned();
             return Err(Failure::Denied(GoodbyeCode::UNAUTHENTICATED, detail));
