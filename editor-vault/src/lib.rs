@@ -32,6 +32,7 @@ mod quarantine; // what was refused, for people
 mod repair; // asking the relay to mend a held document
 mod fill; // changes out of snapshots, in the background
 mod sync; // talking to a relay
+mod identity; // which device it is
 mod login; // credentials beside the vault
 mod status; // where a document's edits stand
 mod explain; // why, for people

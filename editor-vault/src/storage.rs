@@ -34,7 +34,7 @@ use rusqlite::Connection;
 
 pub(crate) use self::actors::{ActorRow, Machine};
 pub(crate) use self::audit::StoredChange;
-pub(crate) use self::batches::{BatchState, Fated, NewBatch, ParkedLane, Refusal};
+pub(crate) use self::batches::{BatchState, Fated, NewBatch, ParkedLane, Refusal, Settled};
 pub(crate) use self::changes::{Attribution, ChangeRow, NewChange, Placed};
 pub(crate) use self::checkpoints::{CheckpointRow, EntryPlace};
 pub(crate) use self::deletions::{Side, WaitingDeletion};

@@ -42,7 +42,7 @@ pub(crate) struct Shared {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) directory: PathBuf,
-    pub(crate) device: DeviceId,
+    pub(crate) device: RwLock<DeviceId>,
     pub(crate) storage: Storage,
     pub(crate) sources: Arc<dyn Sources>,
     pub(crate) schemas: &'static Registry,
@@ -155,7 +155,7 @@ impl VaultOptions {
         let inner = Arc::new(Inner {
             actors: Actors::new(&self.path, device),
             directory: self.path,
-            device,
+            device: RwLock::new(device),
             storage,
             sources: self.sources,
             schemas: self.schemas,
@@ -228,10 +228,10 @@ impl Vault {
         self.inner().storage.remote_file_system()
     }
 
-    /// This installation; random, made with the vault.
+    /// This installation; random, made with the vault. After a login that follows a revocation it is another one.
     #[must_use]
     pub fn device(&self) -> DeviceId {
-        self.inner().device
+        self.inner().device()
     }
 
     /// The space that is meant where none is named: local and random before the first login, the account's personal

@@ -130,6 +130,9 @@ impl Server {
             }
         };
         let app = App::new(config, directory, storage, CancellationToken::new());
+        if let Err(error) = app.storage.judge_parked_anew().await {
+            tracing::error!(error.code = error.code(), "What is parked waits for its next reason: {error}");
+        }
         check::recover(&app).await;
         Ok(Self { app, listener, address, measured, _lock: lock })
     }

@@ -10,11 +10,12 @@ use sync_wire::{AccountId, SpaceId, SpaceKind};
 
 use crate::change_log::unsigned;
 use crate::error::{StorageError, storage_arm};
-use crate::options::random_bytes;
+use crate::options::{Random, random_bytes};
 use crate::spaces::SpaceError;
 use crate::storage::{Reader, Storage, Writer};
 
 pub use devices::{DeviceBinding, DeviceInfo};
+pub(crate) use devices::{bind_offered, has_revoked};
 pub use standing::Standing;
 pub use tokens::{NewToken, Principal, TokenId, TokenInfo, TokenRef};
 pub use usage::{Quota, Usage};
@@ -185,6 +186,12 @@ fn account_of(row: &Row<'_>) -> rusqlite::Result<Account> {
 pub(crate) fn account_key(connection: &Connection, account: AccountId) -> Result<Option<i64>, StorageError> {
     let mut statement = connection.prepare_cached("SELECT account_key FROM accounts WHERE id = ?1")?;
     Ok(statement.query_row([account.0], |row| row.get(0)).optional()?)
+}
+
+/// By how much a version moves under which devices keep verdicts. Drawn, because a relay that is put back to a backup
+/// would count the same numbers again, and a device would take what was decided anew for what it knows already.
+pub(crate) fn version_step(random: &Random) -> i64 {
+    1 + i64::from(u32::from_le_bytes(random_bytes(random)) >> 12)
 }
 
 /// Tells every process that somebody may do more or less than before.

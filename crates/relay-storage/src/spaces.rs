@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension, Row, params};
 use sync_wire::{AccountId, Chain, Epoch, LogPosition, Position, Role, Salt, SpaceId, SpaceKind};
 
-use crate::accounts::{account_key, bump_access_version};
+use crate::accounts::{account_key, bump_access_version, version_step};
 use crate::change_log::unsigned;
 use crate::error::{StorageError, storage_arm};
 use crate::options::random_bytes;
@@ -245,8 +245,8 @@ impl Writer {
     fn grants_changed(&self, space_key: i64) -> Result<(), SpaceError> {
         let mut statement = self
             .connection
-            .prepare_cached("UPDATE spaces SET access_version = access_version + 1 WHERE space_key = ?1")?;
-        statement.execute([space_key])?;
+            .prepare_cached("UPDATE spaces SET access_version = access_version + ?2 WHERE space_key = ?1")?;
+        statement.execute([space_key, version_step(&self.context.random)])?;
         bump_access_version(&self.connection)?;
         Ok(())
     }

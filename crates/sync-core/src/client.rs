@@ -126,6 +126,17 @@ impl Client {
         }
     }
 
+    /// Which device it is.
+    #[must_use]
+    pub const fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    /// Is another device from its next connection on.
+    pub const fn set_device(&mut self, device: DeviceId) {
+        self.device = device;
+    }
+
     /// The status last reported.
     #[must_use]
     pub const fn status(&self) -> &Status {

@@ -298,8 +298,22 @@ impl Open {
             effects.push(Effect::Send(no_such_space(&push)));
             return Ok(());
         };
+        let (space, from) = (push.space, effects.len());
         subscription.remember_own(push.batch);
-        self.lanes.push(self.device, push, effects)
+        self.lanes.push(self.device, push, effects)?;
+        self.forget_skipped(space, &effects[from..]);
+        Ok(())
+    }
+
+    /// What was skipped is not on its way to the log. Another holder of the same batch may bring it, and by then the
+    /// device may have given it up.
+    fn forget_skipped(&mut self, space: SpaceId, answers: &[Effect]) {
+        let Some(subscription) = self.spaces.get_mut(&space) else { return };
+        for answer in answers {
+            if let Effect::Send(RelayFrame::Skipped(skipped)) = answer {
+                subscription.forget_own(&skipped.batch);
+            }
+        }
     }
 
     /// The device stands in the log again: the log goes on, and so do its pushes.
@@ -338,7 +352,9 @@ impl Open {
                 .collect(),
             None => Vec::new(),
         };
+        let from = effects.len();
         self.lanes.answer(self.device, space, document, outcomes, effects);
+        self.forget_skipped(space, &effects[from..]);
         // After the answers: what becomes of a batch is said after it was called stored.
         stored.into_iter().for_each(|batch| self.intake.stored(space, document, batch, effects));
     }

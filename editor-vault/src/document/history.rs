@@ -171,7 +171,7 @@ impl Document {
             Some(found) => tx.attributions(found.row),
             None => Ok(Vec::new()),
         })?;
-        Ok(Devices::of(rows, inner.device))
+        Ok(Devices::of(rows, inner.device()))
     }
 }
 

@@ -36,7 +36,8 @@ fn read(tx: &Tx<'_>, document: i64) -> Result<(Result<Document, String>, Vec<Cha
 
 /// What stays of a document.
 pub(super) struct Ground {
-    document: Document,
+    /// None, if it cannot be put together.
+    document: Option<Document>,
     max_ops: HashMap<ChangeHash, u64>,
     /// Who has which number.
     numbers: HashMap<(Actor, u64), ChangeHash>,
@@ -51,21 +52,42 @@ impl Ground {
     ) -> Result<Result<Self, String>, StorageError> {
         let (base, rows) = read(tx, document)?;
         let put_together = || -> Result<Self, String> {
-            let base = base?;
-            let inside = base.changes().map_err(|error| error.to_string())?;
-            let mut ground = Self { document: base, max_ops: HashMap::new(), numbers: HashMap::new() };
-            inside.iter().for_each(|change| ground.note(change));
-            let rows = rows.into_iter().map(|row| Change::parse(row.bytes).map_err(|error| error.to_string()));
-            let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
-            rows.retain(|change| !gone.contains(&change.hash()));
-            ground.add(rows)?;
-            Ok(ground)
+            let mut base = base?;
+            let (ground, ready) = Self::outlined(&base, rows, gone)?;
+            base.apply(&ready).map_err(|error| error.to_string())?;
+            Ok(Self { document: Some(base), ..ground })
         };
         Ok(put_together())
     }
 
-    /// Adds what rests on what is there; the rest waits for what is yet to come.
-    fn add(&mut self, mut waiting: Vec<Change>) -> Result<(), String> {
+    /// As [`Self::read`], of a document that somebody spoiled: what it has is known, and nothing can be tried on it.
+    pub(super) fn outline(
+        tx: &Tx<'_>,
+        document: i64,
+        gone: &HashSet<ChangeHash>,
+    ) -> Result<Result<Self, String>, StorageError> {
+        let (base, rows) = read(tx, document)?;
+        Ok(base.and_then(|base| Self::outlined(&base, rows, gone)).map(|(ground, _)| ground))
+    }
+
+    /// What there is, with the changes to be applied to `base`, in order.
+    fn outlined(
+        base: &Document,
+        rows: Vec<ChangeRow>,
+        gone: &HashSet<ChangeHash>,
+    ) -> Result<(Self, Vec<Blob>), String> {
+        let inside = base.changes().map_err(|error| error.to_string())?;
+        let mut ground = Self { document: None, max_ops: HashMap::new(), numbers: HashMap::new() };
+        inside.iter().for_each(|change| ground.note(change));
+        let rows = rows.into_iter().map(|row| Change::parse(row.bytes).map_err(|error| error.to_string()));
+        let mut rows = rows.collect::<Result<Vec<_>, _>>()?;
+        rows.retain(|change| !gone.contains(&change.hash()));
+        let ready = ground.add(rows);
+        Ok((ground, ready))
+    }
+
+    /// Adds what rests on what is there, and gives it; the rest waits for what is yet to come.
+    fn add(&mut self, mut waiting: Vec<Change>) -> Vec<Blob> {
         let mut ready: Vec<Blob> = Vec::with_capacity(waiting.len());
         loop {
             let before = waiting.len();
@@ -80,10 +102,9 @@ impl Ground {
             }
             waiting = left;
             if waiting.is_empty() || waiting.len() == before {
-                break;
+                return ready;
             }
         }
-        self.document.apply(&ready).map(drop).map_err(|error| error.to_string())
     }
 
     fn note(&mut self, change: &Change) {
@@ -108,7 +129,8 @@ impl Ground {
 
     /// As [`Self::check`], with the change to blame, if it is known.
     pub(super) fn check_naming(&self, changes: &[&Change]) -> Result<(), (String, Option<ChangeHash>)> {
+        let Some(document) = &self.document else { return Ok(()) };
         let bytes: Vec<Blob> = changes.iter().map(|change| change.bytes.clone()).collect();
-        self.document.check(&bytes).map_err(|error| (error.to_string(), error.culprit()))
+        document.check(&bytes).map_err(|error| (error.to_string(), error.culprit()))
     }
 }

@@ -42,7 +42,7 @@ impl Inner {
     pub(crate) fn commit_remote(self: &Arc<Self>, deliver: Deliver) -> Result<(Cursor, Lanes), RemoteError> {
         let Deliver { space, after, entries, chain, receipt } = deliver;
         let entries = entries.into_iter().map(parse).collect::<Result<Vec<_>, _>>()?;
-        let delivery = Delivery { space, after, entries, chain, device: self.device };
+        let delivery = Delivery { space, after, entries, chain, device: self.device() };
         self.guard_deletions(&delivery)?;
         if planted::is(Bug::ResumePointOutsideTransaction) {
             return self.commit_remote_in_two(delivery);

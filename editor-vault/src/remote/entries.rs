@@ -7,7 +7,7 @@ use sync_wire::{Entry, FateCode, LogPosition, Void};
 
 use super::RemoteError;
 use crate::recovery::{Because, TookVoid, recover, take_void};
-use crate::storage::{DocumentPlace, NewChange, Placed, SpaceRow, Tx};
+use crate::storage::{BatchState, DocumentPlace, NewChange, Placed, Settled, SpaceRow, Tx};
 
 /// Why a document can only be read whose changes come without bytes.
 const PURGED_BEFORE: &str = "its content is purged at the relay";
@@ -184,12 +184,13 @@ fn place(
     }
 }
 
-/// A change that was here has its place in the log now, and so have the batches that hold it. What waits for changes
-/// that the log lacked may have waited for this one.
+/// A change that was here has its place in the log now, and so have the batches that hold it: somebody else pushed it,
+/// who had it as well. If it closed its lane, that is open. What waits for changes that the log lacked may have waited
+/// for this one.
 fn settle(tx: &Tx<'_>, document: i64, entry: &Entry, row: i64, at: LogPosition) -> Result<Lanes, RemoteError> {
     tx.set_position(row, at.position, entry.device, entry.batch)?;
-    tx.accept_change(row, at)?;
-    Ok(Lanes::opened(tx.unpark(document, FateCode::MISSING)?))
+    let opened = usize::from(tx.accept_change(row, at)? == Settled::WasParked);
+    Ok(Lanes::opened(opened + tx.unpark(document, FateCode::MISSING)?))
 }
 
 fn mark(tx: &Tx<'_>, space: &SpaceRow, document: i64, entry: &Entry, at: LogPosition) -> Result<Lanes, RemoteError> {
@@ -204,7 +205,9 @@ fn mark(tx: &Tx<'_>, space: &SpaceRow, document: i64, entry: &Entry, at: LogPosi
     } else {
         tx.unpark(document, FateCode::DELETED)?
     };
+    let mut opened = opened;
     if let Some(own) = tx.batch(entry.batch)? {
+        opened += usize::from(own.state == BatchState::Parked);
         tx.accept(own.row, at)?;
     }
     Ok(Lanes::opened(opened))

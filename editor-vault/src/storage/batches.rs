@@ -94,6 +94,14 @@ pub(crate) struct ParkedLane {
     pub(crate) edits: u64,
 }
 
+/// What was settled by the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settled {
+    /// A batch that was parked once, and may have closed its lane.
+    WasParked,
+    Other,
+}
+
 /// The verdict that closes a lane, or the last that shortened it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct LaneVerdict {
@@ -199,13 +207,14 @@ impl Tx<'_> {
     }
 
     /// A change came with the log: its own batches, pending or stored, are settled.
-    pub(crate) fn accept_change(&self, change: i64, at: LogPosition) -> Result<(), StorageError> {
-        self.execute(
+    pub(crate) fn accept_change(&self, change: i64, at: LogPosition) -> Result<Settled, StorageError> {
+        let was_parked = self.one(
             "UPDATE batches SET state = 2, epoch = ?2, position = ?3, code = NULL, detail = NULL, undelivered = NULL
-             WHERE change = ?1 AND (state IN (0, 1, 3) OR undelivered IS NOT NULL)",
+             WHERE change = ?1 AND (state IN (0, 1, 3) OR undelivered IS NOT NULL) RETURNING judged_by IS NOT NULL",
             params![change, at.epoch.0, signed(at.position.0)],
+            |row| row.get(0),
         )?;
-        Ok(())
+        Ok(if was_parked == Some(true) { Settled::WasParked } else { Settled::Other })
     }
 
     pub(crate) fn set_stored(&self, batch: i64) -> Result<(), StorageError> {
@@ -301,6 +310,12 @@ impl Tx<'_> {
                 FateCode::BRAKE.0,
             ],
         )
+    }
+
+    /// Opens the lanes that were closed to another device than this one is now.
+    pub(crate) fn unpark_for_device(&self) -> Result<usize, StorageError> {
+        let sql = "UPDATE batches SET state = 0 WHERE state IN (0, 1, 3) AND state = 3 AND code = ?1";
+        self.execute(sql, [FateCode::DEVICE.0])
     }
 
     /// Opens the lane of a document, if it was closed for this reason.

@@ -3,10 +3,14 @@
 //!
 //! Between two places there is never more than fits one frame, so a relay can take each such run in one transaction.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Row, params};
 use sync_wire::log::{EntryKind, Receipt};
 use sync_wire::planted::{self, Bug};
-use sync_wire::{BatchId, Blob, Chain, ChangeHash, DeviceId, DocumentId, Entry, Epoch, LogPosition, Position, SpaceId};
+use sync_wire::{
+    BatchId, Blob, Chain, ChangeHash, DeviceId, DocumentId, Entry, Epoch, FateCode, LogPosition, Position, SpaceId,
+};
 
 use super::Tx;
 use super::batches::{join, split};
@@ -213,17 +217,53 @@ impl Tx<'_> {
              WHERE position > ?2 AND document IN (SELECT id FROM documents WHERE space = ?1)",
             params![space, signed(to.0)],
         )?;
-        self.execute("DELETE FROM markers WHERE space = ?1 AND position > ?2", params![space, signed(to.0)])?;
+        let undone = self.take_back_markers(space, to)?;
         if planted::is(Bug::LostStaysAccepted) {
             return Ok(0);
         }
-        self.execute(
+        let reopened = self.execute(
             "UPDATE batches SET state = 0, undelivered = NULL, epoch = NULL, position = NULL
              WHERE state = 2 AND (position > ?2 OR undelivered = ?1)
                AND document IN (SELECT id FROM documents WHERE space = ?1)
                AND (change IS NULL OR change IN (SELECT id FROM changes WHERE excluded = 0))",
             params![space, signed(to.0)],
-        )
+        )?;
+        for (document, first) in undone {
+            self.mark_again(document, first)?;
+        }
+        Ok(reopened)
+    }
+
+    /// Forgets the markers beyond a place; gives the first of each document's deletions and restorations among them.
+    fn take_back_markers(&self, space: i64, to: Position) -> Result<BTreeMap<i64, i64>, StorageError> {
+        let undone = self.all(
+            "SELECT document, kind FROM markers WHERE space = ?1 AND position > ?2 AND kind IN (3, 4)
+             ORDER BY position DESC",
+            params![space, signed(to.0)],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        self.execute("DELETE FROM markers WHERE space = ?1 AND position > ?2", params![space, signed(to.0)])?;
+        Ok(undone.into_iter().collect())
+    }
+
+    /// A document of which deletions or restorations were taken back, beginning with one of kind `first`, is deleted if
+    /// its own user's last word says so, else if the last word that the log still has does.
+    fn mark_again(&self, document: i64, first: i64) -> Result<(), StorageError> {
+        let own = self.one(
+            "SELECT kind + 1 FROM batches WHERE document = ?1 AND state IN (0, 1, 3) AND kind IN (2, 3)
+             AND code IS NOT ?2 ORDER BY id DESC LIMIT 1",
+            params![document, FateCode::CONTESTED.0],
+            |row| row.get(0),
+        )?;
+        let logged = self.one(
+            "SELECT kind FROM markers WHERE document = ?1 AND kind IN (3, 4) ORDER BY position DESC LIMIT 1",
+            [document],
+            |row| row.get(0),
+        )?;
+        let tombstone = EntryKind::Tombstone as i64;
+        // Of what came with a bootstrap no marker is kept; but nobody restores what is not deleted.
+        let deleted = own.or(logged).map_or(first != tombstone, |kind: i64| kind == tombstone);
+        self.set_deleted(document, deleted)
     }
 
     /// A batch was acknowledged. Until it is delivered too, the relay may lose it.
@@ -279,9 +319,48 @@ fn marker_content(entry: &Entry) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
     use crate::sources::System;
-    use crate::storage::{Shell, Storage, open};
+    use crate::storage::{NewBatch, Shell, Storage, open};
 
     const EPOCH: Epoch = Epoch([1; 8]);
+
+    /// A deletion, or a restoration, that the log has lost is none, unless it is this vault's own, which is pending
+    /// again.
+    #[test]
+    fn who_goes_back_forgets_the_deletions_that_the_log_has_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let storage = open(dir.path(), &System::default(), Shell::Threads).unwrap();
+        let deleted: Vec<bool> = storage
+            .write(|tx| {
+                let space = tx.home()?;
+                let mut documents = Vec::new();
+                for (number, kind) in [(1, EntryKind::Tombstone), (2, EntryKind::Restore), (3, EntryKind::Tombstone)] {
+                    let (document, batch) = (DocumentId([number; 16]), BatchId([number; 16]));
+                    let row = tx.ensure_document(&space, document, Some("note"))?.row;
+                    let entry = Entry {
+                        kind,
+                        document,
+                        hash: ChangeHash([number; 32]),
+                        device: DeviceId([9; 16]),
+                        batch,
+                        bytes: None,
+                        heads: Some(Vec::new()),
+                    };
+                    tx.add_marker(space.row, row, Position(u64::from(number) + 10), &entry)?;
+                    tx.set_deleted(row, kind == EntryKind::Tombstone)?;
+                    documents.push(row);
+                }
+                let own = tx.save_batch(BatchId([3; 16]), documents[2], NewBatch::Tombstone { heads: &[] })?;
+                tx.accept(own, LogPosition { epoch: EPOCH, position: Position(13) })?;
+                tx.go_back(space.row, Position(10))?;
+                let is_deleted = |row: &i64| {
+                    let found = tx.one("SELECT deleted FROM documents WHERE id = ?1", [row], |row| row.get(0))?;
+                    Ok(found.unwrap_or_default())
+                };
+                documents.iter().map(is_deleted).collect::<Result<_, StorageError>>()
+            })
+            .unwrap();
+        assert_eq!(deleted, [false, true, true]);
+    }
 
     fn checkpoint(position: u64) -> CheckpointRow {
         let mut chain = Chain::START;

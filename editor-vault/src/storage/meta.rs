@@ -17,7 +17,7 @@ impl Tx<'_> {
         stored.as_deref().and_then(DeviceId::from_slice).ok_or_else(|| self.unexpected("no device id in meta"))
     }
 
-    pub(super) fn set_device(&self, device: &[u8; 16]) -> Result<(), StorageError> {
+    pub(crate) fn set_device(&self, device: &[u8; 16]) -> Result<(), StorageError> {
         self.set_meta(DEVICE, device)
     }
 

@@ -4,10 +4,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use sync_core::client::{Client, Effect, Input, Status};
+use sync_core::client::{Client, Effect, Input, Link, Status};
 use sync_core::time::Instant;
 use sync_wire::planted::{self, Bug};
-use sync_wire::{Cursor, DeviceFrame, RelayFrame};
+use sync_wire::{Cursor, DeviceFrame, GoodbyeCode, RelayFrame};
 
 use super::Connection;
 use crate::error::StorageError;
@@ -39,6 +39,8 @@ pub(super) struct Core {
     is_proven: bool,
     /// Stronger than what the client says: a person must act.
     is_blocked: bool,
+    /// Whether the vault became another device under these credentials: once, whatever a relay says.
+    has_begun_anew: bool,
     status: Status,
     effects: Vec<Effect>,
 }
@@ -49,13 +51,14 @@ impl Core {
         inner.sources.fill(&mut seed);
         Self {
             login: connection.digest(),
-            client: Client::new(inner.device, connection.agent, u64::from_le_bytes(seed)),
+            client: Client::new(inner.device(), connection.agent, u64::from_le_bytes(seed)),
             inner,
             assembly: Assembly::default(),
             offering: None,
             tried: Tried::default(),
             is_proven: false,
             is_blocked: false,
+            has_begun_anew: false,
             status: Status::default(),
             effects: Vec::new(),
         }
@@ -157,9 +160,25 @@ impl Core {
             }
             Effect::Status(status) => {
                 tracing::debug!(link = ?status.link, "Sync status changed");
+                let is_revoked = matches!(&status.link, Link::Blocked { code: Some(GoodbyeCode::DEVICE_REVOKED), .. });
                 if !self.is_blocked {
                     self.status = status;
                 }
+                if is_revoked { self.begin_anew() } else { None }
+            }
+        }
+    }
+
+    /// The account has revoked this device. With the credentials that it had, that is the end; whoever has logged in
+    /// anew since goes on as another device, which brings what this one had yet to push.
+    fn begin_anew(&mut self) -> Option<Input> {
+        if self.is_proven || std::mem::replace(&mut self.has_begun_anew, true) {
+            return None;
+        }
+        match self.inner.become_another_device(self.client.device()) {
+            Ok(()) => Some(Input::Start),
+            Err(error) => {
+                tracing::warn!(error = %error, "The vault could not become another device: {error}");
                 None
             }
         }
@@ -169,10 +188,13 @@ impl Core {
         let login = self.login;
         let read = self.inner.storage.read_at_once(|tx| {
             let cursors: Vec<Cursor> = tx.spaces()?.iter().filter_map(|space| space.cursor()).collect();
-            Ok((cursors, tx.proven_login()?.is_some_and(|proven| proven == login)))
+            Ok((cursors, tx.proven_login()?.is_some_and(|proven| proven == login), tx.device()?))
         });
-        let read = read.map(|(cursors, is_proven)| {
+        let read = read.map(|(cursors, is_proven, device)| {
             self.is_proven = is_proven;
+            // Another process may have become another device since.
+            self.inner.set_device(device);
+            self.client.set_device(device);
             Input::Cursors(cursors)
         });
         self.answer(read.map_err(RemoteError::from))

@@ -4,10 +4,12 @@ mod quarantine; // what people do with what was refused
 
 use std::cell::Cell;
 
+use document::Change;
+use document::forge::poison::{Ground, Poison};
 use editor_vault::simulation::InlineSync;
 use editor_vault::{Connection, Document, DocumentState, FateCode, Link, Vault};
 use sync_core::client::Input;
-use sync_wire::{Content, Push};
+use sync_wire::{Actor, Content, Push};
 
 use crate::house::count;
 use crate::inline::sight::Sight;
@@ -89,6 +91,30 @@ fn begun(seed: u64) -> (Sight, InlineRelay, Vault, Line) {
 /// Batches of a closed vault by state.
 fn states(file: &std::path::Path) -> Vec<i64> {
     (0..=6).map(|state| count(file, &format!("SELECT count(*) FROM batches WHERE state = {state}"))).collect()
+}
+
+/// A spoiled document cannot be put together, so nothing can be tried on it; but only a name is lost.
+#[test]
+fn an_edit_that_loses_its_name_in_a_spoiled_document_keeps_its_content() {
+    let (_sight, relay, vault, mut line) = begun(31);
+    let (space, id) = (settings(&vault).space(), settings(&vault).id());
+    let (heads, max_op) = settings(&vault).read(|document| (document.heads(), document.max_op())).unwrap();
+    relay.judge(|_| Answer::Park(FateCode::HELD, 7));
+    put(&vault, "late", 2);
+    settle(&relay, &vault, &mut line);
+    let ground = Ground { author: Actor([1; 16]), attacker: Actor([2; 16]), heads, max_op };
+    let poison = Change::parse((Poison::of("F").make)(&ground).remove(0)).unwrap();
+    relay.append("alice", id, &poison);
+    settle(&relay, &vault, &mut line);
+    assert!(settings(&vault).status().unwrap().held.is_some());
+    drop(line);
+    relay.judge(refuse_first(FateCode::EQUIVOCATION));
+    let mut line = self::line(&vault);
+    settle(&relay, &vault, &mut line);
+    relay.state().void(space, id, &[poison.hash()]);
+    settle(&relay, &vault, &mut line);
+    assert_eq!(base(&vault), serde_json::json!({"first": 1, "late": 2}));
+    assert_eq!((settings(&vault).status().unwrap().pending_batches, vault.quarantine().list().unwrap().len()), (0, 0));
 }
 
 #[test]

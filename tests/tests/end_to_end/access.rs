@@ -1,6 +1,7 @@
 //! Who may do what, and what the others see.
 
 use anyhow::Result;
+use system_tests::Device;
 
 use crate::world::{World, eventually, same_settings};
 
@@ -35,6 +36,30 @@ fn a_connection_that_stands_ends_when_its_token_is_revoked() -> Result<()> {
     desktop.eventually(&["get", "settings", "editor.tabSize"], "3")?;
     world.relay.admin(&["token", "revoke", &ada.token])?;
     assert_eq!(online.gives_up()?, Some(4), "it needs a person");
+    Ok(())
+}
+
+#[test]
+fn who_logs_in_again_after_a_revocation_goes_on_as_another_device_and_loses_no_work() -> Result<()> {
+    let world = World::new()?;
+    let (_, laptop, desktop) = world.two_devices()?;
+    let id = |device: &Device| Ok::<_, anyhow::Error>(device.json(&["status"])?["device"].to_string());
+    let (before, theirs) = (id(&laptop)?, id(&desktop)?);
+    laptop.ok(&["set", "settings", "editor.tabSize", "7"])?;
+    world.relay.admin(&["device", "revoke", before.trim_matches('"')])?;
+    for _ in 0..2 {
+        let refusal = laptop.fails(4, &["sync"])?;
+        assert!(refusal.contains("revoked") && refusal.contains("log in"), "{refusal}");
+        assert_eq!(id(&laptop)?, before, "the old credentials change nothing");
+    }
+
+    let token = world.relay.admin(&["token", "create", "--account", "ada"])?;
+    laptop.login(&world.relay.url(), &token)?;
+    laptop.sync()?;
+    assert!(![&before, &theirs].contains(&&id(&laptop)?));
+    desktop.sync()?;
+    assert!(same_settings(&laptop, &desktop)?.contains("tabSize"));
+    assert_eq!(laptop.json(&["quarantine", "list"])?, serde_json::json!([]));
     Ok(())
 }
 

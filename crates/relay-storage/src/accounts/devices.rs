@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use sync_wire::{AccountId, DeviceId};
 
-use super::{AccountError, account_key, bump_access_version};
+use super::{AccountError, account_key, move_limits};
 use crate::error::StorageError;
 use crate::storage::{Reader, Storage, Writer};
 
@@ -124,7 +124,8 @@ impl Writer {
             .prepare_cached("UPDATE devices SET revoked_at = ?2 WHERE id = ?1 AND revoked_at IS NULL")?;
         let revoked = statement.execute(params![device.0, (self.context.clock)()])? > 0;
         if revoked {
-            bump_access_version(&self.connection)?;
+            // What others of the account could not push under its names is theirs to bring now.
+            move_limits(&self.connection, &self.context.random)?;
         }
         Ok(revoked)
     }
@@ -163,6 +164,27 @@ impl Reader {
 /// As much of what a device says of itself as is kept.
 fn kept(agent: &str) -> String {
     agent.chars().take(AGENT_CHARACTERS_MAX).collect()
+}
+
+/// Whether a device of an account was ever revoked.
+pub(crate) fn has_revoked(connection: &Connection, account_key: i64) -> Result<bool, StorageError> {
+    let mut statement = connection
+        .prepare_cached("SELECT EXISTS (SELECT 1 FROM devices WHERE account_key = ?1 AND revoked_at IS NOT NULL)")?;
+    Ok(statement.query_row([account_key], |row| row.get(0))?)
+}
+
+/// Binds a device that the relay had known before it was put back to a backup, as one that can be listed and revoked.
+pub(crate) fn bind_offered(
+    connection: &Connection,
+    account_key: i64,
+    device: DeviceId,
+    now: i64,
+) -> Result<(), StorageError> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO devices (id, account_key, agent, first_seen_at, last_seen_at) VALUES (?1, ?2, '', ?3, ?3)",
+    )?;
+    statement.execute(params![device.0, account_key, now])?;
+    Ok(())
 }
 
 fn device_row(

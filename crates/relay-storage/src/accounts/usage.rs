@@ -6,10 +6,10 @@
 use rusqlite::{Connection, OptionalExtension, params};
 use sync_wire::AccountId;
 
-use super::{AccountError, account_key, bump_access_version};
+use super::{AccountError, account_key, bump_access_version, version_step};
 use crate::change_log::unsigned;
 use crate::error::StorageError;
-use crate::options::Limits;
+use crate::options::{Limits, Random};
 use crate::storage::{Reader, Storage, Writer};
 
 /// What an account has in logs.
@@ -77,6 +77,15 @@ impl Storage {
     pub async fn set_quota(&self, account: AccountId, quota: Quota) -> Result<(), AccountError> {
         self.write(move |writer| writer.set_quota(account, quota)).await
     }
+
+    /// Lets what is parked anywhere be judged once more: for a relay that starts. It may have been put back to a
+    /// backup, and devices keep verdicts that it does not know, about documents that were held or deleted after that.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn judge_parked_anew(&self) -> Result<(), StorageError> {
+        self.write(|writer| move_limits(&writer.connection, &writer.context.random)).await
+    }
 }
 
 impl Reader {
@@ -98,7 +107,7 @@ impl Writer {
              ON CONFLICT (account_key) DO UPDATE SET quota = excluded.quota",
         )?;
         statement.execute(params![account_key, quota])?;
-        Ok(move_limits(&self.connection)?)
+        Ok(move_limits(&self.connection, &self.context.random)?)
     }
 }
 
@@ -128,7 +137,8 @@ pub(crate) fn recount(connection: &Connection) -> Result<(), StorageError> {
 }
 
 /// What was parked may be judged otherwise from now on: devices push it again, whatever process they are connected to.
-pub(crate) fn move_limits(connection: &Connection) -> Result<(), StorageError> {
-    connection.prepare_cached("UPDATE meta SET value = value + 1 WHERE name = 'limits_moved'")?.execute([])?;
+pub(crate) fn move_limits(connection: &Connection, random: &Random) -> Result<(), StorageError> {
+    let mut statement = connection.prepare_cached("UPDATE meta SET value = value + ?1 WHERE name = 'limits_moved'")?;
+    statement.execute([version_step(random)])?;
     bump_access_version(connection)
 }

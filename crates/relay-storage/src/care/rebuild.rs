@@ -69,7 +69,7 @@ impl Storage {
             if is_all {
                 recount(&writer.connection)?;
             }
-            move_limits(&writer.connection)
+            move_limits(&writer.connection, &writer.context.random)
         })
         .await?;
         Ok(Rebuilt { findings: findings.into_list(), ..rebuilt })

@@ -223,6 +223,9 @@ impl Lane<'_> {
                 Fate::Displaced => displaced = displaced.or(Some(change)),
             }
         }
+        if !waiting.is_empty() {
+            self.adopt_waiting()?;
+        }
         let has_nothing_new = fresh.is_empty() && displaced.is_none();
         if has_nothing_new && !waiting.is_empty() && self.has_stored(batch)? {
             return Ok(Outcome::Stored);
@@ -284,6 +287,17 @@ impl Lane<'_> {
                 Err(Stop::Outcome(Outcome::Parked { code: FateCode::MISSING, judged_by: 0, detail }))
             }
             Check::Before | Check::Pending | Check::Done => self.append_changes(batch, fresh).map_err(Stop::Write),
+        }
+    }
+
+    /// What waits of a device that was revoked would not be taken. Whoever of its account brings the same answers for
+    /// it from now on.
+    fn adopt_waiting(&self) -> Result<(), StorageError> {
+        match self.ahead {
+            Some(ahead) if self.objection.is_none() => {
+                ahead.adopt(self.connection, self.account_key, self.request.device)
+            }
+            _ => Ok(()),
         }
     }
 

@@ -14,9 +14,11 @@ use sync_wire::{
     Run, SpaceId, SpaceKind, Void,
 };
 
+use super::purge::RELAY;
 use super::read::chain_at;
 use super::state::Space;
 use super::{AppendRequest, AppendVoidError, BatchContent, Check, NewVoid, Outcome, ParsedBatch, log_end, log_key};
+use crate::accounts::{account_key, bind_offered};
 use crate::error::{StorageError, storage_arm};
 use crate::options::random_bytes;
 use crate::spaces::{RoleRead, kind_from_code};
@@ -355,15 +357,18 @@ impl Writer {
     }
 
     /// The account of a device. One that is unknown, because it was bound after the backup, is the account's own in its
-    /// personal space; elsewhere it has to connect first.
+    /// personal space, and bound to it again; elsewhere it has to connect first.
     fn account_of(&self, space: &Space, offering: AccountId, device: DeviceId) -> Result<Option<i64>, StorageError> {
         let mut statement = self.connection.prepare_cached("SELECT account_key FROM devices WHERE id = ?1")?;
         let bound = statement.query_row([device.0], |row| row.get::<_, Option<i64>>(0)).optional()?.flatten();
         if bound.is_some() || self.kind_of(space)? != SpaceKind::Personal {
             return Ok(bound);
         }
-        let mut statement = self.connection.prepare_cached("SELECT account_key FROM accounts WHERE id = ?1")?;
-        Ok(statement.query_row([offering.0], |row| row.get(0)).optional()?)
+        let account_key = account_key(&self.connection, offering)?;
+        if let Some(account_key) = account_key.filter(|_| device != RELAY) {
+            bind_offered(&self.connection, account_key, device, (self.context.clock)())?;
+        }
+        Ok(account_key)
     }
 
     fn kind_of(&self, space: &Space) -> Result<SpaceKind, StorageError> {

@@ -205,7 +205,8 @@ impl Writer {
             None => 0,
         };
         if last.is_none() {
-            move_limits(&self.connection)?; // there is room now for what was parked for want of it
+            // There is room now for what was parked for want of it.
+            move_limits(&self.connection, &self.context.random)?;
         }
         self.put_touched(&space, document, frontier);
         Ok(last)

@@ -13,8 +13,9 @@ use sync_wire::{Actor, ChangeHash, DeviceId, FateCode};
 
 use super::frontier::{Frontier, unsigned};
 use super::intake::Ahead;
-use super::state::LogState;
+use super::state::{LogState, Owner};
 use super::{Outcome, log_key};
+use crate::accounts::has_revoked;
 use crate::error::StorageError;
 use crate::storage::Context;
 
@@ -221,10 +222,24 @@ impl Rules<'_> {
 
     fn judge_actor(&mut self, header: &Header) -> Result<(), Stop> {
         match self.log.owner(self.connection, self.space_key, header.actor)? {
-            Some(owner) if owner.account_key != Some(self.account_key) || owner.device != Some(self.device) => {
+            Some(owner) if !self.may_write_as(&owner)? => {
                 Err(self.parked(FateCode::DEVICE, format!("actor {} belongs to another device", header.actor)))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// An actor is its device's. What a device had yet to push when it was revoked is brought by the device that its
+    /// vault is after the next login: under the same names, so that nothing is said twice of which an ack was lost.
+    /// There may be several such heirs, of copies of one vault; they share its names as the copies did, and where they
+    /// say different things under one, that is an equivocation like theirs.
+    fn may_write_as(&self, owner: &Owner) -> Result<bool, StorageError> {
+        if owner.account_key != Some(self.account_key) {
+            return Ok(false);
+        }
+        match owner.device {
+            Some(device) if device != self.device => has_revoked(self.connection, self.account_key),
+            device => Ok(device.is_some()),
         }
     }
 

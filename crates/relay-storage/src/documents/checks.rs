@@ -164,7 +164,7 @@ impl Writer {
         statement.execute(params![row.document_key, reason])?;
         drop(statement);
         if reason.is_none() {
-            move_limits(&self.connection)?; // what was parked as held may go on
+            move_limits(&self.connection, &self.context.random)?; // what was parked as held may go on
         }
         self.note_held(row.space_key, document, reason);
         Ok(())

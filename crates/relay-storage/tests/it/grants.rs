@@ -1,7 +1,7 @@
 //! Spaces, roles, and what they let one append.
 
 use relay_storage::{Outcome, RoleRead};
-use sync_wire::{AccountId, FateCode, Role, SpaceId, SpaceKind};
+use sync_wire::{AccountId, FateCode, Position, Role, SpaceId, SpaceKind};
 
 use crate::world::{Author, DOCUMENT, Pusher, Relay, code, on_each_shell, position, wait};
 
@@ -59,6 +59,28 @@ fn a_revoked_device_is_parked() {
         let ada = relay.pusher("ada");
         wait(relay.storage.revoke_device(ada.device)).unwrap();
         assert_eq!(code(&relay.append(ada.push(DOCUMENT, &[&[Author::new("ada").edit()]]))[0]), FateCode::DEVICE);
+    });
+}
+
+#[test]
+fn what_a_revoked_device_had_yet_to_push_is_brought_by_another_of_its_account() {
+    on_each_shell(|relay| {
+        let (ada, bob, mut author) = (relay.pusher("ada"), relay.pusher("bob"), Author::new("ada"));
+        relay.appended(&ada, DOCUMENT, &author.edits(2));
+        let (heir, pending) = (ada.on_device("heir"), author.edits(2));
+        let parked = relay.append(heir.push(DOCUMENT, &[&pending])).remove(0);
+        let Outcome::Parked { code: FateCode::DEVICE, judged_by: before, .. } = parked else { panic!("{parked:?}") };
+        wait(relay.storage.revoke_device(ada.device)).unwrap();
+        assert_eq!(relay.appended(&heir, DOCUMENT, &pending).position, Position(4));
+        // What was parked for this reason is worth pushing again.
+        let parked = relay.append(ada.push(DOCUMENT, &[&author.edits(1)])).remove(0);
+        assert!(matches!(parked, Outcome::Parked { judged_by, .. } if judged_by != before), "{parked:?}");
+        let team = wait(relay.storage.create_space("team", SpaceKind::Team, Some(ada.account.id))).unwrap();
+        wait(relay.storage.grant(team, bob.account.id, Role::Editor)).unwrap();
+        let (ada, bob, mut author) = (heir.in_space(&relay, team), bob.in_space(&relay, team), Author::new("team"));
+        relay.appended(&ada, DOCUMENT, &author.edits(1));
+        let theirs = relay.append(bob.push(DOCUMENT, &[&author.edits(1)]));
+        assert_eq!(code(&theirs[0]), FateCode::DEVICE, "another account has no part in it");
     });
 }
 

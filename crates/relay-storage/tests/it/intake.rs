@@ -292,6 +292,23 @@ fn what_is_settled_is_judged_by_the_log_as_it_is_then() {
     }
 }
 
+/// The vault of a revoked device goes on as another one, and pushes what was stored again.
+#[test]
+fn what_waits_of_a_revoked_device_is_its_heirs_to_answer_for() {
+    on_each_shell(|relay| {
+        let (ada, bob) = team(&relay);
+        let mut author = Author::new("one");
+        let edits = author.edits(2);
+        relay.stored(&bob, DOCUMENT, &edits);
+        assert!(wait(relay.storage.revoke_device(bob.device)).unwrap());
+        let heir = bob.on_device("heir");
+        relay.stored(&heir, DOCUMENT, &edits);
+        relay.stored(&heir, DOCUMENT, &author.edits(1));
+        assert_eq!(relay.settle(ada.space, DOCUMENT, &[]).iter().map(position).collect::<Vec<_>>(), [1, 2, 3]);
+        assert_eq!((relay.how_many_wait(), relay.findings()), (0, Vec::new()));
+    });
+}
+
 #[test]
 fn what_waits_of_a_purged_document_is_gone() {
     on_each_shell(|relay| {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use relay_storage::{Limits, Outcome, Quota, Shell, Usage};
-use sync_wire::{DocumentId, FateCode};
+use sync_wire::{DocumentId, FateCode, Role, SpaceKind};
 
 use crate::verifying::project;
 use crate::world::{Author, DOCUMENT, Pusher, Relay, on_each_shell, position, wait};
@@ -71,6 +71,35 @@ fn what_was_parked_for_want_of_room_is_judged_anew_when_the_quota_is_raised() {
         relay.appended(&ada, DOCUMENT, &change);
         give(&relay, &ada, Quota::Bytes(1));
         assert_ne!(judged_by(&relay.append(ada.push(OTHER, &[&Author::new("two").edits(1)]))[0]), before);
+    });
+}
+
+/// A device keeps the version under which something was parked. If a relay counted on from its backup, what is decided
+/// anew could have the version of what was forgotten, and the device would never ask.
+#[test]
+fn a_relay_that_is_put_back_to_a_backup_counts_no_version_again() {
+    on_each_shell(|relay| {
+        let (ada, bob, change) = (relay.pusher("ada"), relay.pusher("bob"), Author::new("one").edits(1));
+        let team = wait(relay.storage.create_space("team", SpaceKind::Team, Some(ada.account.id))).unwrap();
+        let backup = relay.backup();
+        let [before, after] = [&relay, &backup].map(|relay| {
+            give(relay, &ada, Quota::Bytes(1));
+            wait(relay.storage.grant(team, bob.account.id, Role::Viewer)).unwrap();
+            let limits = judged_by(&relay.append(ada.push(DOCUMENT, &[&change]))[0]);
+            (limits, relay.role(&bob.account, team).access_version)
+        });
+        assert!(before.0 != after.0 && before.1 != after.1, "{before:?} {after:?}");
+    });
+}
+
+#[test]
+fn what_is_parked_is_judged_anew_by_a_relay_that_starts() {
+    on_each_shell(|relay| {
+        let (ada, change) = (relay.pusher("ada"), Author::new("one").edits(1));
+        give(&relay, &ada, Quota::Bytes(1));
+        let before = judged_by(&relay.append(ada.push(DOCUMENT, &[&change]))[0]);
+        wait(relay.storage.judge_parked_anew()).unwrap();
+        assert_ne!(judged_by(&relay.append(ada.push(DOCUMENT, &[&change]))[0]), before);
     });
 }
 

@@ -63,6 +63,16 @@ impl Relay {
         Self { storage, keys, path, shell: self.shell, limits, clock, _directory: Arc::clone(&self._directory) }
     }
 
+    /// Another relay, on a backup of this one's file.
+    pub(crate) fn backup(&self) -> Self {
+        let path = self.path.with_file_name("backup.sqlite");
+        wait(self.storage.backup(&path)).unwrap();
+        let storage = open(&path, &self.keys, self.shell, self.limits, &self.clock);
+        let (keys, clock) = (self.keys.clone(), Arc::clone(&self.clock));
+        let (shell, limits) = (self.shell, self.limits);
+        Self { storage, keys, path, shell, limits, clock, _directory: Arc::clone(&self._directory) }
+    }
+
     /// Closes the file and opens it again, as after a restart: nothing in memory is left.
     pub(crate) fn reopened(self) -> Self {
         wait(self.storage.close());

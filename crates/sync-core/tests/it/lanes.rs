@@ -1,8 +1,9 @@
 //! A failure in one document delays no other, and its own lane begins anew after it (PROTOCOL §5).
 
 use sync_core::client::Verdict;
-use sync_core::session::{Authorized, Effect, Input, Outcome, Session};
+use sync_core::session::{Authorized, Effect, Input, LogPage, Outcome, Session};
 use sync_core::time::Instant;
+use sync_wire::log::{EntryKind, Receipt};
 use sync_wire::*;
 
 use crate::world::{SPACE, World, document, hash};
@@ -119,6 +120,57 @@ fn a_change_that_nobody_can_supply_parks_its_batch_as_missing() {
     assert!(world.devices[0].frames.iter().filter(|frame| **frame == "Need").count() <= 2, "no loop");
 }
 
+/// A copy of a vault, under the same id, may bring a batch that was skipped here; and what is parked its device may
+/// have said in other words by then.
+#[test]
+fn a_skipped_batch_that_another_holder_brings_comes_with_its_bytes() {
+    let mut session = Session::new(Instant::default());
+    let mut effects = Vec::new();
+    let (device, batches) = (DeviceId([1; 16]), [BatchId([1; 16]), BatchId([2; 16]), BatchId([3; 16])]);
+    let versions = VersionRange { oldest: 1, newest: 1 };
+    let hello = Hello { versions, device, agent: "x".into(), cursors: Vec::new() };
+    session.handle(Instant::default(), Input::Frame(DeviceFrame::Hello(hello)), &mut effects);
+    let grant = granted(Role::Editor);
+    let after = grant.end;
+    let found = Authorized { account: AccountId([2; 16]), limits_version: 1, grants: vec![grant] };
+    session.handle(Instant::default(), Input::Authorized(found), &mut effects);
+    let push = |batch| {
+        let content = Content::Restore;
+        Input::Frame(DeviceFrame::Push(Push { space: SPACE, document: document(1), lane: 0, batch, content }))
+    };
+    session.handle(Instant::default(), push(batches[0]), &mut effects);
+    session.handle(Instant::default(), push(batches[1]), &mut effects); // queued behind the first
+    let parked = Outcome::Parked { code: FateCode::QUOTA, judged_by: 1, detail: String::new() };
+    let outcomes = vec![(batches[0], parked)];
+    session.handle(Instant::default(), Input::Appended { space: SPACE, document: document(1), outcomes }, &mut effects);
+    session.handle(Instant::default(), push(batches[2]), &mut effects); // too late
+    let end = Position(2);
+    session.handle(Instant::default(), Input::Hint { space: SPACE, end }, &mut effects);
+    effects.clear();
+    let entry = |batch| Entry {
+        kind: EntryKind::Change,
+        document: document(1),
+        hash: hash(1),
+        device,
+        batch,
+        bytes: Some(vec![1].into()),
+        heads: None,
+    };
+    let entries = batches[1..].iter().map(|batch| entry(*batch)).collect();
+    let (chain, receipt) = (Chain::START, Receipt { key: 0, mac: [0; 32] });
+    let page = LogPage { space: SPACE, after, entries, chain, receipt, log_end: end };
+    session.handle(Instant::default(), Input::Read(page), &mut effects);
+    let Some(Effect::Send(RelayFrame::Deliver(deliver))) = effects.first() else { panic!("{effects:?}") };
+    assert!(deliver.entries.iter().all(|entry| entry.bytes.is_some()), "{deliver:?}");
+}
+
+fn granted(role: Role) -> Grant {
+    let resume = Resume::Continue;
+    let end = LogPosition { epoch: Epoch([1; 8]), position: Position(0) };
+    let (name, salt) = ("team".to_owned(), Salt([2; 32]));
+    Grant { space: SPACE, kind: SpaceKind::Team, role, name, salt, access_version: 1, end, resume }
+}
+
 /// Each stalled lane costs the relay a few bytes; a device that leaves very many behind is sent away.
 #[test]
 fn a_connection_has_a_bounded_number_of_stalled_lanes() {
@@ -127,19 +179,8 @@ fn a_connection_has_a_bounded_number_of_stalled_lanes() {
     let versions = VersionRange { oldest: 1, newest: 1 };
     let hello = Hello { versions, device: DeviceId([1; 16]), agent: "x".into(), cursors: Vec::new() };
     session.handle(Instant::default(), Input::Frame(DeviceFrame::Hello(hello)), &mut effects);
-    let resume = Resume::Continue;
-    let end = LogPosition { epoch: Epoch([1; 8]), position: Position(0) };
-    let grant = Grant {
-        space: SPACE,
-        kind: SpaceKind::Team,
-        role: Role::Viewer,
-        name: "team".into(),
-        salt: Salt([2; 32]),
-        access_version: 1,
-        end,
-        resume,
-    };
-    let found = Authorized { account: AccountId([2; 16]), limits_version: 1, grants: vec![grant] };
+    let grants = vec![granted(Role::Viewer)];
+    let found = Authorized { account: AccountId([2; 16]), limits_version: 1, grants };
     session.handle(Instant::default(), Input::Authorized(found), &mut effects);
     for n in 0_u32.. {
         effects.clear();

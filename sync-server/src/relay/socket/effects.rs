@@ -355,7 +355,10 @@ pub(crate) fn heard(heard: Heard) -> impl Iterator<Item = Input> {
 }
 
 fn revoked(device: DeviceId) -> Failure {
-    Failure::Denied(GoodbyeCode::DEVICE_REVOKED, format!("device {device} was revoked; log in from a new vault"))
+    Failure::Denied(
+        GoodbyeCode::DEVICE_REVOKED,
+        format!("device {device} was revoked; log in again with new credentials"),
+    )
 }
 
 /// An empty page, for a read whose grant was taken meanwhile.

@@ -121,6 +121,21 @@ impl Ahead {
         Ok(())
     }
 
+    /// Makes this device the one of all that waits here of devices of its account that were revoked.
+    pub(in super::super) fn adopt(
+        &self,
+        connection: &Connection,
+        account_key: i64,
+        device: sync_wire::DeviceId,
+    ) -> Result<(), StorageError> {
+        let mut statement = connection.prepare_cached(
+            "UPDATE intake_batches SET device = ?3 WHERE intake_key = ?1 AND account_key = ?2 AND device IN
+                 (SELECT id FROM devices WHERE account_key = ?2 AND revoked_at IS NOT NULL)",
+        )?;
+        statement.execute(params![self.key, account_key, device.0])?;
+        Ok(())
+    }
+
     /// Whether this device has a batch of this name here.
     pub(in super::super) fn has_batch(
         &self,
