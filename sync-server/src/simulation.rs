@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue};
 use relay_storage::{OpenError, Projection, Shell, Storage, StorageError, StorageOptions, StorageUrl, StorageUrlError};
 use sync_core::session::{Effect, Input, Session};
 use sync_core::time::Instant;
-use sync_wire::{AccountId, DocumentId, Goodbye, GoodbyeCode, RelayFrame, SpaceId};
+use sync_wire::{AccountId, ChangeHash, DocumentId, Goodbye, GoodbyeCode, RelayFrame, SpaceId};
 use tokio_util::sync::CancellationToken;
 
 use crate::access::{self, CallerError};
@@ -91,6 +91,7 @@ impl InlineRelay {
         let storage = Storage::open_blocking(&url, StorageOptions { shell: Shell::Inline, ..options })?;
         let stop = CancellationToken::new();
         now(storage.end_intake_leases())?;
+        now(storage.judge_parked_anew())?;
         Ok(Self { app: App::on(Runtime::Inline, config, directory.to_owned(), storage, stop) })
     }
 
@@ -127,17 +128,24 @@ impl InlineRelay {
         Ok(InlineSession { peer, session: Session::new(at), listener, _place: place })
     }
 
-    /// What the real relay does when the owner of a space repairs a held document; whether it was held.
+    /// What the real relay does when the owner of a space repairs a held document, and names changes that have to go
+    /// beside those that the check blames; whether it was held.
     ///
     /// # Errors
     /// Why it is not repaired.
-    pub fn repair(&self, token: &str, space: SpaceId, document: DocumentId) -> Result<bool, String> {
+    pub fn repair(
+        &self,
+        token: &str,
+        space: SpaceId,
+        document: DocumentId,
+        named: Vec<ChangeHash>,
+    ) -> Result<bool, String> {
         let owned = async {
             let caller = access::caller(&self.app, &bearer(token)).await.map_err(|error| error.to_string())?;
             access::owned(&self.app, &caller, space).await.map_err(|error| error.to_string())
         };
         let owned = now(owned)?;
-        let done = now(repair::repair(&self.app, &owned, document, Vec::new()));
+        let done = now(repair::repair(&self.app, &owned, document, named));
         done.map(|done| done.is_some()).map_err(|error| error.to_string())
     }
 

@@ -28,15 +28,29 @@ pub type Logs = BTreeMap<SpaceId, SpaceLog>;
 /// # Errors
 /// The first [`Failure`].
 pub fn everything(world: &World) -> Result<(), Failure> {
+    let logs = in_order(world)?;
+    given_back(world, &logs)?;
+    replicas::check(world, &logs, None)?;
+    intentions::check(world, &logs)
+}
+
+/// What has to hold when everybody is at peace, and there is no room for some of what they have.
+///
+/// # Errors
+/// The first [`Failure`].
+pub fn in_want(world: &World) -> Result<(), Failure> {
+    in_order(world).map(drop)
+}
+
+/// Nothing waits at the relay, and every batch of every device has its fate. Gives the logs.
+fn in_order(world: &World) -> Result<Logs, Failure> {
     let logs = log(world)?;
     intake::is_empty(world.relay.disk.file())?;
     for device in &world.devices {
         saved(device, &world.ledger)?;
         fates::check(world, device, &logs)?;
     }
-    given_back(world, &logs)?;
-    replicas::check(world, &logs, None)?;
-    intentions::check(world, &logs)
+    Ok(logs)
 }
 
 /// What a relay lost that was put back to an earlier copy is in its log again, if anybody has it who may read there.
@@ -81,6 +95,14 @@ pub fn log(world: &World) -> Result<Logs, Failure> {
 /// If they cannot be read.
 pub fn ends(file: &std::path::Path) -> anyhow::Result<BTreeMap<SpaceId, Position>> {
     Ok(relay_file::read(file)?.into_iter().map(|(space, log)| (space, log.end)).collect())
+}
+
+/// The log of every space as it is, unchecked.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn read(file: &std::path::Path) -> anyhow::Result<Logs> {
+    relay_file::read(file)
 }
 
 /// What waits in the relay's intake, without a look at the whole log.

@@ -155,6 +155,10 @@ pub struct Device {
     pub has_twin: bool,
     /// Whether there is a copy of its files.
     pub has_backup: bool,
+    /// Whether its files were put back to that.
+    pub was_restored: bool,
+    /// Whether its user is about to log in again.
+    pub is_shown_out: bool,
 }
 
 /// What a device is made from.
@@ -210,6 +214,8 @@ impl Device {
             deferred: Vec::new(),
             has_twin: false,
             has_backup: false,
+            was_restored: false,
+            is_shown_out: false,
         })
     }
 
@@ -306,11 +312,22 @@ impl Device {
         }
     }
 
+    /// What it shows to the relay from its next login on.
+    pub fn set_token(&mut self, token: String) {
+        self.token = token;
+    }
+
+    /// What it shows to the relay.
+    #[must_use]
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Ends its program: what is on its disk is all that is left.
     pub fn stop(&mut self) {
         self.program = None;
         self.deferred.clear();
-        (self.wake_at, self.is_told_of_saves) = (None, false);
+        (self.wake_at, self.is_told_of_saves, self.is_shown_out) = (None, false, false);
     }
 
     /// Tells its sync something; gives what leaves the device, in order, up to the moment of its end.

@@ -50,6 +50,12 @@ pub struct Faults {
     pub relay_restore: f64,
     /// Per world: a bit of a stored change turns while its machine is off, when everything is over.
     pub decay: f64,
+    /// Per action: an account may have only little more than it has, or as much as it likes again.
+    pub scarcity: f64,
+    /// Per action: a program with a fault spoils a document that devices edit.
+    pub spoil: f64,
+    /// Per action: an account revokes one of its devices, whose user logs in again some time later.
+    pub revocation: f64,
 }
 
 impl Faults {
@@ -104,6 +110,16 @@ impl Faults {
         }
         let relay_restore = if rng.chance(0.25) { [0.05, 0.15][rng.index(2)] } else { 0.0 };
         Self { relay_restore, ..self }
+    }
+
+    /// Adds those that came later still, from a source of their own once more.
+    #[must_use]
+    pub fn and_latest(self, rng: &mut Rng) -> Self {
+        if self == Self::none() {
+            return self;
+        }
+        let mut some = |strengths: [f64; 2]| if rng.chance(0.2) { strengths[rng.index(2)] } else { 0.0 };
+        Self { scarcity: some([0.1, 0.3]), spoil: some([0.1, 0.25]), revocation: some([0.03, 0.1]), ..self }
     }
 }
 

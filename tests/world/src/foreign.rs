@@ -95,6 +95,12 @@ impl Foreign {
         self.acked = 0;
     }
 
+    /// Its document.
+    #[must_use]
+    pub const fn document(&self) -> DocumentId {
+        self.id
+    }
+
     /// Whether something is not acked.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
@@ -128,14 +134,21 @@ impl Foreign {
             Actor(actor)
         });
         let (heads, max_op) = (self.document.heads(), self.document.max_op());
-        let ground = Ground { author: self.actor, attacker, heads, max_op };
-        let poison = Poison::of(POISON[self.rng.index(POISON.len())]);
-        let mut changes = (poison.make)(&ground);
-        for seq in 1..=self.rng.between(1, 3) {
-            let below = Change::parse(changes[changes.len() - 1].clone())?;
-            let ops = vec![put(&format!("/upon{seq}"), seq as i64)];
-            changes.push(Forged::by(upon, seq, below.header.max_op() + 1, &[below.hash()], ops).blob());
-        }
-        Ok(changes)
+        spoil(&Ground { author: self.actor, attacker, heads, max_op }, upon, &mut self.rng)
     }
+}
+
+/// A change that no document can hold, and honest ones of another name upon it, which touch nothing of it.
+///
+/// # Errors
+/// If the poison cannot be parsed.
+pub fn spoil(ground: &Ground, upon: Actor, rng: &mut Rng) -> anyhow::Result<Vec<Blob>> {
+    let poison = Poison::of(POISON[rng.index(POISON.len())]);
+    let mut changes = (poison.make)(ground);
+    for seq in 1..=rng.between(1, 3) {
+        let below = Change::parse(changes[changes.len() - 1].clone())?;
+        let ops = vec![put(&format!("/upon{seq}"), seq as i64)];
+        changes.push(Forged::by(upon, seq, below.header.max_op() + 1, &[below.hash()], ops).blob());
+    }
+    Ok(changes)
 }

@@ -144,6 +144,10 @@ impl Ledger {
 
     /// Somebody added to a counter, and this change says so.
     pub fn increment(&mut self, increment: Increment) {
+        // Two copies of one machine that do the same in the same second make the same change, which counts once.
+        if self.increments.iter().any(|known| known.change == increment.change) {
+            return;
+        }
         self.count(increment.account, &increment.path, increment.by, Certainty::Acknowledged);
         self.increments.push(increment);
     }

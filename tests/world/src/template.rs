@@ -18,6 +18,8 @@ use crate::rng::Rng;
 
 /// Most devices of a world.
 pub const DEVICES_MAX: usize = 4;
+/// Logins of an account that are not the first of a device, before they are used again.
+pub const LOGINS_MAX: usize = 16;
 /// Seeds of what every world begins with.
 const VAULT_SEED: u64 = 0x7661_756c_7400;
 const RELAY_SEED: u64 = 0x7265_6c61_7900;
@@ -31,6 +33,8 @@ pub struct Account {
     pub token: String,
     /// Its personal space.
     pub personal: SpaceId,
+    /// What they show after a login that was not the first. A relay that is put back to an earlier copy knows them all.
+    pub logins: Vec<String>,
 }
 
 /// The files that every world begins with.
@@ -101,12 +105,16 @@ fn make_relay(place: &Path) -> Result<([Account; 2], Account, SpaceId)> {
     let account = |name| -> Result<Account> {
         let made = now(storage.create_account(name))?;
         let token = now(storage.create_token(made.id, "world"))?.secret;
-        Ok(Account { id: made.id, token, personal: made.personal_space })
+        Ok(Account { id: made.id, token, personal: made.personal_space, logins: Vec::new() })
     };
-    let (accounts, attacker) = ([account("ann")?, account("ben")?], account("eve")?);
+    let (mut accounts, attacker) = ([account("ann")?, account("ben")?], account("eve")?);
     let team = now(storage.create_space("team", SpaceKind::Team, Some(accounts[0].id)))?;
     now(storage.grant(team, accounts[1].id, Role::Editor))?;
     now(storage.grant(team, attacker.id, Role::Editor))?;
+    for account in &mut accounts {
+        let login = |_| Ok(now(storage.create_token(account.id, "another login"))?.secret);
+        account.logins = (0..LOGINS_MAX).map(login).collect::<Result<_>>()?;
+    }
     storage.checkpoint()?;
     now(storage.close());
     Ok((accounts, attacker, team))

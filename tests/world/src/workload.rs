@@ -103,23 +103,25 @@ impl User<'_> {
             Action::Put => {
                 let (path, value) = (format!("/base/key{key}"), self.value());
                 let told = format!("puts {value} at {path}");
-                self.edit_settings(|draft| changing(draft, &path, |draft| draft.put(&path, value))).map(|()| told)
+                self.edit_settings(|draft| changing(draft, &path, |draft| draft.put(&path, value))).map(|_| told)
             }
             Action::Remove => {
                 let path = format!("/base/key{key}");
                 let told = format!("removes {path}");
-                self.edit_settings(|draft| changing(draft, &path, |draft| draft.remove(&path))).map(|()| told)
+                self.edit_settings(|draft| changing(draft, &path, |draft| draft.remove(&path))).map(|_| told)
             }
             Action::Count => {
                 let (path, by) = (format!("/counts/{key}"), self.rng.between(1, 9) as i64);
-                self.edit_settings(|draft| draft.increment(&path, by).map(|()| Effect::Some))?;
                 let told = format!("adds {by} to {path}");
-                self.counted(path, by).map(|()| told)
+                match self.edit_settings(|draft| draft.increment(&path, by).map(|()| Effect::Some))? {
+                    Effect::Some => self.counted(path, by).map(|()| told),
+                    Effect::None => Ok(format!("{told}, and may not")),
+                }
             }
             Action::Write => {
                 let (path, at) = (format!("/texts/{key}"), self.rng.draw());
                 let word = self.word();
-                self.edit_settings(|draft| splice(draft, &path, at, &word)).map(|()| format!("writes {word} in {path}"))
+                self.edit_settings(|draft| splice(draft, &path, at, &word)).map(|_| format!("writes {word} in {path}"))
             }
             Action::Create => self.create(),
             Action::Type => self.in_note(|user, note| {
@@ -131,6 +133,7 @@ impl User<'_> {
                     }
                     splice(draft, "/body", at, &word)
                 })
+                .map(drop)
             }),
             Action::Delete => self.in_note(|user, note| {
                 let outcome = user.vault.delete(note);
@@ -177,7 +180,10 @@ impl User<'_> {
         self.vault.well_known("settings").map_err(|error| refused("settings", error.code(), &error))
     }
 
-    fn edit_settings(&mut self, edit: impl FnOnce(&mut Draft<'_>) -> Result<Effect, Violation>) -> Result<(), Failure> {
+    fn edit_settings(
+        &mut self,
+        edit: impl FnOnce(&mut Draft<'_>) -> Result<Effect, Violation>,
+    ) -> Result<Effect, Failure> {
         let settings = self.settings()?;
         self.edit(&settings, edit)
     }
@@ -187,25 +193,26 @@ impl User<'_> {
         &mut self,
         document: &Document,
         edit: impl FnOnce(&mut Draft<'_>) -> Result<Effect, Violation>,
-    ) -> Result<(), Failure> {
+    ) -> Result<Effect, Failure> {
         let outcome = document.edit(edit);
         self.saved(document, outcome)
     }
 
-    /// Writes down what was acknowledged: the one head that an edit leaves is its change.
-    fn saved(&mut self, document: &Document, outcome: Result<Effect, EditError>) -> Result<(), Failure> {
+    /// Writes down what was acknowledged: the one head that an edit leaves is its change. Gives whether there may be
+    /// one.
+    fn saved(&mut self, document: &Document, outcome: Result<Effect, EditError>) -> Result<Effect, Failure> {
         if self.device.disk.has_ended() {
-            return Ok(());
+            return Ok(Effect::Some);
         }
         match outcome {
             Ok(Effect::Some) => {
                 if let [head] = heads(document)[..] {
                     self.ledger.saved[self.device.index].insert(head, document.id());
                 }
-                Ok(())
+                Ok(Effect::Some)
             }
-            Ok(Effect::None) => Ok(()),
-            Err(error) => allowed(error),
+            Ok(Effect::None) => Ok(Effect::None),
+            Err(error) => allowed(error).map(|()| Effect::None),
         }
     }
 
@@ -226,7 +233,7 @@ impl User<'_> {
         let outcome = self.vault.create("note", Some(&title), space);
         let told = format!("makes note {title}{}", if space.is_some() { " for the team" } else { "" });
         match outcome {
-            Ok(note) => self.saved(&note, Ok(Effect::Some)).map(|()| told),
+            Ok(note) => self.saved(&note, Ok(Effect::Some)).map(|_| told),
             Err(_) if self.device.disk.has_ended() => Ok(told),
             Err(error) => allowed(error).map(|()| told),
         }
@@ -263,7 +270,7 @@ impl User<'_> {
         self.ledger.undone.insert(self.device.account);
         let settings = self.settings()?;
         let outcome = if self.rng.chance(0.7) { settings.undo() } else { settings.redo() };
-        self.saved(&settings, outcome.map(|_| Effect::Some)).map(|()| "undoes or redoes".to_owned())
+        self.saved(&settings, outcome.map(|_| Effect::Some)).map(|_| "undoes or redoes".to_owned())
     }
 
     fn flush(&mut self) -> Result<(), Failure> {
@@ -370,6 +377,8 @@ fn allowed(error: EditError) -> Result<(), Failure> {
         | EditError::NothingToUndo { .. }
         | EditError::NothingToRedo { .. }
         | EditError::Read(ReadError::NotFound { .. }) => Ok(()),
+        // Another program spoiled it, and its owner has yet to repair it.
+        EditError::Held { .. } => Ok(()),
         // Somebody who may write in the team's space nested objects in a document of theirs.
         EditError::Violation(violation) if violation.code() == "not_flat" => Ok(()),
         error => Err(refused("an edit", error.code(), &error)),

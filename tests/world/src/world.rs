@@ -4,7 +4,10 @@ mod machines; // feeding, ending and starting devices and the relay
 mod traffic; // links: opening, frames, breaking
 mod weather; // faults that come between two actions
 mod visitors; // another program, without a vault
+mod spoils; // documents that devices edit are spoiled
 mod repairs; // a held document goes on, when its owner says so
+mod scarcity; // an account has no room
+mod revocations; // a device is shown out, and its user logs in again
 mod raids; // an attacker
 mod copies; // vaults that are copied, or put back to what they were
 mod settle; // the end of all faults, and waiting for peace
@@ -16,8 +19,9 @@ use std::time::Duration;
 
 use sync_core::session;
 use sync_core::time::Instant;
-use sync_wire::Role;
+use sync_wire::{DeviceId, Role};
 
+use self::spoils::Spoiled;
 use crate::attacker::Attacker;
 use crate::clock::Clock;
 use crate::device::{Device, Origin};
@@ -45,6 +49,8 @@ pub(crate) enum Due {
     Act,
     /// The first login of a device.
     LogIn(usize),
+    /// The user of a device that was revoked logs in with new credentials.
+    LogInAnew(usize),
     /// A frame may have arrived at this end.
     Arrival(u64, End),
     /// This end notices that the link is gone.
@@ -112,6 +118,16 @@ pub struct World {
     is_damaged: bool,
     /// The last link to a relay that was put back to an earlier copy: what is on its way there tells of a lost log.
     lost_links: u64,
+    /// How many bytes each account may have in logs, where that is not as many as it likes.
+    quotas: [Option<u64>; 2],
+    /// Whether that was ever so.
+    was_scarce: bool,
+    /// Documents that devices edit, with what spoiled them.
+    spoiled: Vec<Spoiled>,
+    /// Devices that were revoked.
+    revoked: Vec<DeviceId>,
+    /// How many of the tokens are used that accounts have in store for new logins.
+    tokens_used: usize,
     /// In worlds where two versions of the program meet: which machine runs which, and when that changes.
     editions: Option<Rng>,
 }
@@ -136,6 +152,7 @@ impl World {
         let (clock, mut rng) = (Clock::default(), Rng::seeded(seed));
         // Draws for what came later: a seed without it stays the world that it was.
         let mut later = Rng::seeded(!seed);
+        let mut latest = Rng::seeded(seed ^ 1 << 63);
         let accounts = if rng.chance(0.3) { 2 } else { 1 };
         let count = rng.between(2, DEVICES_MAX as u64) as usize;
         let mut device = |index: usize| {
@@ -153,8 +170,8 @@ impl World {
         };
         let devices = (0..count).map(&mut device).collect::<Result<Vec<_>, _>>()?;
         let relay = Relay::make(&templates.relay, place, &clock, rng.fork(), &fingerprint)?;
-        let (faults, tempo, habits) =
-            (Faults::swarm(&mut rng).and_later(&mut later), Tempo::draw(&mut rng), Habits::draw(&mut rng));
+        let faults = Faults::swarm(&mut rng).and_later(&mut later).and_latest(&mut latest);
+        let (tempo, habits) = (Tempo::draw(&mut rng), Habits::draw(&mut rng));
         let foreign = Foreign::make(templates.accounts[0].personal, rng.fork());
         let closed = templates.accounts.iter().map(|account| account.personal).collect();
         let attacker = Attacker::make(templates.team, templates.attacker.personal, closed, rng.fork());
@@ -183,6 +200,11 @@ impl World {
             clones: 0,
             is_damaged: false,
             lost_links: 0,
+            quotas: [None; 2],
+            was_scarce: false,
+            spoiled: Vec::new(),
+            revoked: Vec::new(),
+            tokens_used: 0,
             editions: later.chance(0.25).then(|| later.fork()),
         };
         world.begin()?;
@@ -261,6 +283,7 @@ impl World {
         match due {
             Due::Act => self.act()?,
             Due::LogIn(device) => self.log_in(device)?,
+            Due::LogInAnew(device) => self.log_in_anew(device)?,
             Due::Arrival(link, end) => self.arrive(link, end)?,
             Due::Break(link, end) => self.break_off(link, end)?,
             Due::Connected(device, attempt) => self.connected(device, attempt)?,
@@ -286,7 +309,7 @@ impl World {
         if self.rng.chance(self.habits.visits) {
             self.visit()?;
         }
-        if self.foreign.spoiled().is_some() && self.rng.chance(0.15) {
+        if self.is_anything_spoiled() && self.rng.chance(0.15) {
             self.repair()?;
         }
         if self.rng.chance(self.faults.attack) {

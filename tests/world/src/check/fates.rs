@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use sync_wire::{ChangeHash, FateCode};
+use sync_wire::log::EntryKind;
+use sync_wire::{ChangeHash, DocumentId, FateCode, Void};
 
 use super::Logs;
 use super::vault_file::{self, Batch, Standing};
@@ -15,6 +16,7 @@ pub(super) fn check(world: &World, device: &Device, logs: &Logs) -> Result<(), F
     let batches = vault_file::batches(device.disk.file())?;
     has_one_place_each(world, device, &batches)?;
     let readable = world.readable(device.account);
+    let excluded = excluded(logs)?;
     let mut closed = BTreeSet::new();
     for batch in &batches {
         let wrong = |detail: String| {
@@ -30,10 +32,10 @@ pub(super) fn check(world: &World, device: &Device, logs: &Logs) -> Result<(), F
                 closed.insert(lane);
                 let code = batch.code.unwrap_or(FateCode(0));
                 let is_for_the_grant = [FateCode::GRANT, FateCode::NO_SUCH_SPACE].contains(&code);
-                let is_legitimate = if is_for_the_grant {
-                    batch.space == world.templates.team && !world.can_write(device.account)
-                } else {
-                    [FateCode::CONTESTED, FateCode::DELETED].contains(&code)
+                let is_legitimate = match code {
+                    _ if is_for_the_grant => batch.space == world.templates.team && !world.can_write(device.account),
+                    FateCode::QUOTA => world.is_in_want(device.account),
+                    _ => [FateCode::CONTESTED, FateCode::DELETED].contains(&code),
                 };
                 if !is_legitimate {
                     return wrong(format!("is parked: {}", code.name()));
@@ -45,16 +47,45 @@ pub(super) fn check(world: &World, device: &Device, logs: &Logs) -> Result<(), F
             Standing::Stored => return wrong("is still in the intake".to_owned()),
             // Its replacement is a batch of its own, and is looked at as such.
             Standing::Replaced if batch.replaced.is_some_and(|by| batches.iter().any(|one| one.id == by)) => {}
+            // What it changed is gone with a change that a repair excluded, and it said nothing else.
+            Standing::Replaced if is_legitimate_loss(batch, &batches, &excluded) => {}
             Standing::Replaced => return wrong("was replaced by nothing".to_owned()),
             // A contested deletion is settled when its user deletes again, or when the log says that somebody else did.
             Standing::Discarded if batch.change.is_none() => {}
             Standing::Discarded => return wrong("was discarded, and nobody asked for that".to_owned()),
+            Standing::Quarantined if is_legitimate_loss(batch, &batches, &excluded) => {}
             Standing::Quarantined => {
                 return wrong(format!("was refused: {}", batch.code.unwrap_or(FateCode(0)).name()));
             }
         }
     }
     Ok(())
+}
+
+/// What the voids of the logs name as at fault.
+fn excluded(logs: &Logs) -> Result<BTreeSet<(DocumentId, ChangeHash)>, Failure> {
+    let mut excluded = BTreeSet::new();
+    for log in logs.values() {
+        let voids = log.records.iter().filter(|record| record.kind == EntryKind::Void);
+        for record in voids {
+            let void = Void::decode(&record.bytes).map_err(anyhow::Error::from)?;
+            excluded.extend(void.excluded.iter().map(|hash| (record.document, *hash)));
+        }
+    }
+    Ok(excluded)
+}
+
+/// What is in quarantine was said in one go with others, which is what its replacement says; or a repair excluded it,
+/// or what it changes.
+fn is_legitimate_loss(batch: &Batch, batches: &[Batch], excluded: &BTreeSet<(DocumentId, ChangeHash)>) -> bool {
+    let names = |hash: Option<ChangeHash>| hash.is_some_and(|hash| excluded.contains(&(batch.document, hash)));
+    match batch.code {
+        // None, if together they came to nothing.
+        Some(FateCode::SQUASHED) => batch.replaced.is_none_or(|by| batches.iter().any(|one| one.id == by)),
+        Some(FateCode::VOID) => names(batch.change),
+        Some(FateCode::WITH) => names(batch.culprit),
+        _ => false,
+    }
 }
 
 fn has_one_place_each(world: &World, device: &Device, batches: &[Batch]) -> Result<(), Failure> {

@@ -120,18 +120,24 @@ fn voids_follow(space: SpaceId, log: &SpaceLog) -> Result<(), Failure> {
 
 /// A deletion names every head that its document had when it was appended: an edit that it did not know wins.
 fn deletes_what_was_known(space: SpaceId, log: &SpaceLog) -> Result<(), Failure> {
-    let mut heads: BTreeMap<DocumentId, BTreeSet<ChangeHash>> = BTreeMap::new();
+    let mut documents: BTreeMap<DocumentId, Vec<(ChangeHash, Vec<ChangeHash>)>> = BTreeMap::new();
     for record in &log.records {
-        let heads = heads.entry(record.document).or_default();
+        let changes = documents.entry(record.document).or_default();
         match record.kind {
             EntryKind::Change => {
                 let header = document::Header::parse(&record.bytes).map_err(anyhow::Error::from)?;
-                heads.retain(|head| !header.deps.contains(head));
-                heads.insert(record.hash);
+                changes.push((record.hash, header.deps));
+            }
+            EntryKind::Void => {
+                let Ok(void) = Void::decode(&record.bytes) else { continue }; // said elsewhere
+                let gone: BTreeSet<ChangeHash> = void.changes().collect();
+                changes.retain(|(hash, _)| !gone.contains(hash));
             }
             EntryKind::Tombstone => {
                 let named: BTreeSet<ChangeHash> = record.named_heads().collect();
-                if let Some(unknown) = heads.difference(&named).next() {
+                let below: BTreeSet<&ChangeHash> = changes.iter().flat_map(|(_, deps)| deps).collect();
+                let mut heads = changes.iter().map(|(hash, _)| hash).filter(|hash| !below.contains(hash));
+                if let Some(unknown) = heads.find(|head| !named.contains(head)) {
                     let detail = format!(
                         "at {} of space {space} {} is deleted, and {unknown} of it was not known",
                         record.position, record.document
@@ -139,7 +145,7 @@ fn deletes_what_was_known(space: SpaceId, log: &SpaceLog) -> Result<(), Failure>
                     return Failure::raise("edits win over deletions that did not know them", detail);
                 }
             }
-            EntryKind::Void | EntryKind::Restore | EntryKind::Erased => {}
+            EntryKind::Restore | EntryKind::Erased => {}
         }
     }
     Ok(())

@@ -32,6 +32,8 @@ pub(super) struct Batch {
     pub(super) change: Option<ChangeHash>,
     /// The batch that says what it said.
     pub(super) replaced: Option<BatchId>,
+    /// The change because of which it is not in the log.
+    pub(super) culprit: Option<ChangeHash>,
     /// Where it says that the batch is in the log.
     pub(super) at: Option<Position>,
 }
@@ -60,7 +62,8 @@ pub fn authored(file: &Path, hash: &ChangeHash) -> anyhow::Result<bool> {
 pub(super) fn batches(file: &Path) -> anyhow::Result<Vec<Batch>> {
     let connection = open(file)?;
     let mut statement = connection.prepare(
-        "SELECT b.batch, s.space, d.document, b.state, b.code, c.hash, b.position, r.batch FROM batches b
+        "SELECT b.batch, s.space, d.document, b.state, b.code, c.hash, b.position, r.batch, b.culprit
+         FROM batches b
          JOIN documents d ON d.id = b.document JOIN spaces s ON s.id = d.space LEFT JOIN changes c ON c.id = b.change
          LEFT JOIN batches r ON r.id = b.replaced ORDER BY b.id",
     )?;
@@ -82,6 +85,7 @@ pub(super) fn batches(file: &Path) -> anyhow::Result<Vec<Batch>> {
             change: row.get::<_, Option<_>>(5)?.map(ChangeHash),
             at: row.get::<_, Option<i64>>(6)?.map(|at| Position(at.cast_unsigned())),
             replaced: row.get::<_, Option<_>>(7)?.map(BatchId),
+            culprit: row.get::<_, Option<_>>(8)?.map(ChangeHash),
         })
     })?;
     Ok(batches.collect::<Result<_, _>>()?)

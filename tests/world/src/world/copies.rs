@@ -48,6 +48,7 @@ impl World {
         self.tell(&format!("device {index}"), || "is put back to its backup".to_owned());
         let kept = check::changes(&directory.join("vault.sqlite"))?;
         self.devices[index].disk.set_back(directory)?;
+        self.devices[index].was_restored = true;
         self.ledger.restore_device(index, &kept);
         self.after_device(index)?;
         // A machine that has restarted meanwhile knows at once that nothing is as it was.

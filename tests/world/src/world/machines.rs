@@ -65,8 +65,12 @@ impl World {
         Ok(())
     }
 
-    /// Nothing in a world asks for a person: credentials stay good, versions fit.
-    fn check_device_status(&self, index: usize) -> Result<(), Failure> {
+    /// Nothing in a world asks for a person but a revocation: credentials stay good, versions fit.
+    fn check_device_status(&mut self, index: usize) -> Result<(), Failure> {
+        if self.is_shown_out(index) {
+            self.plan_new_login(index);
+            return Ok(());
+        }
         let sync = self.devices[index].program.as_ref().and_then(|program| program.sync.as_ref());
         match sync.map(|sync| &sync.status().link) {
             Some(LinkStatus::Blocked { detail, .. }) => {
@@ -266,6 +270,8 @@ impl World {
                 self.tell("relay", || "starts again".to_owned());
                 self.relay.start()?;
                 self.read_roles()?;
+                self.read_quotas()?;
+                self.revoke_again()?;
                 self.relay.busy_until = Instant::default();
                 crate::check::log(self)?;
                 self.after_relay();

@@ -35,7 +35,7 @@ impl World {
         if now < device.unreachable_until {
             return self.feed_device(index, failed("the network is away"));
         }
-        let (link, token) = (self.links_opened + 1, self.templates.accounts[device.account].token.clone());
+        let (link, token) = (self.links_opened + 1, device.token().to_owned());
         match self.relay.accept(link, &token, now) {
             Ok(None) => self.feed_device(index, failed("nobody answers")),
             Err(refused) if refused.code.is_worth_retrying() => self.feed_device(index, failed(&refused.to_string())),
@@ -179,6 +179,9 @@ impl World {
         let is_tampered = self.links.get(&id).is_none_or(|link| link.is_tampered);
         let is_slow = goodbye.code == GoodbyeCode::TOO_SLOW; // a Hello that was held up
         let is_full = goodbye.code == GoodbyeCode::OVERLOADED; // links that nobody knows to be gone yet
+        if goodbye.code == GoodbyeCode::DEVICE_REVOKED && !self.revoked.is_empty() {
+            return Ok(()); // that it is no other device turns out when everybody has to be connected
+        }
         if is_tampered || is_slow || is_full || self.is_damaged || self.is_for_a_new_epoch(goodbye) {
             return Ok(());
         }

@@ -66,6 +66,15 @@ impl World {
         if self.rng.chance(self.faults.access) {
             self.change_access()?;
         }
+        if self.rng.chance(self.faults.scarcity) {
+            self.change_quota()?;
+        }
+        if self.rng.chance(self.faults.spoil) {
+            self.spoil()?;
+        }
+        if self.rng.chance(self.faults.revocation) {
+            self.revoke(index)?;
+        }
         Ok(())
     }
 
@@ -93,12 +102,16 @@ impl World {
 
     /// The role of an account in the team's space is taken, given or another one; its sessions hear of it later.
     fn change_access(&mut self) -> Result<(), Failure> {
-        let account = if self.accounts > 1 { self.rng.index(2) } else { 0 };
+        let account = self.some_account();
         let role = [None, Some(Role::Viewer), Some(Role::Editor), Some(Role::Owner)][self.rng.index(4)];
         self.set_role(account, role)?;
         let wait = self.rng.up_to(Duration::from_secs(2));
         self.plan(wait, Due::LookAtAccess);
         Ok(())
+    }
+
+    pub(super) fn some_account(&mut self) -> usize {
+        if self.accounts > 1 { self.rng.index(2) } else { 0 }
     }
 
     pub(super) fn set_role(&mut self, account: usize, role: Option<Role>) -> Result<(), Failure> {
