@@ -56,11 +56,19 @@ pub enum Bug {
     StoredBeforeCommit,
     /// What rests on a refused batch of the intake waits on.
     DependantsStay,
+    /// A batch that another one took the place of is pushed all the same.
+    ReplacedPushedAgain,
+    /// What is pending on changes that a repair excludes is left as it is.
+    PendingOnVoidLeft,
+    /// What a device pushed counts as its own, and comes back without bytes, also if it was skipped.
+    SkippedCountsAsOwn,
+    /// What a revoked device had yet to push is nobody's.
+    NamesEndWithDevice,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 29] = [
         Self::AckBeforeCommit,
         Self::CursorMovedByAck,
         Self::HintLostWithoutPoll,
@@ -86,6 +94,10 @@ impl Bug {
         Self::LostStaysAccepted,
         Self::StoredBeforeCommit,
         Self::DependantsStay,
+        Self::ReplacedPushedAgain,
+        Self::PendingOnVoidLeft,
+        Self::SkippedCountsAsOwn,
+        Self::NamesEndWithDevice,
     ];
 }
 

@@ -238,6 +238,7 @@ impl Rules<'_> {
             return Ok(false);
         }
         match owner.device {
+            Some(device) if device != self.device && planted::is(Bug::NamesEndWithDevice) => Ok(false),
             Some(device) if device != self.device => has_revoked(self.connection, self.account_key),
             device => Ok(device.is_some()),
         }

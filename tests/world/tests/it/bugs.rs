@@ -139,3 +139,23 @@ fn a_receipt_that_is_believed_is_found() {
 fn what_stays_accepted_though_its_place_is_lost_is_found() {
     check_is_found(Bug::LostStaysAccepted);
 }
+
+#[test]
+fn a_replaced_batch_that_is_pushed_again_is_found() {
+    check_is_found(Bug::ReplacedPushedAgain);
+}
+
+#[test]
+fn what_is_pending_on_excluded_changes_and_left_as_it_is_is_found() {
+    check_is_found(Bug::PendingOnVoidLeft);
+}
+
+#[test]
+fn a_skipped_batch_that_comes_back_without_bytes_is_found() {
+    check_is_found(Bug::SkippedCountsAsOwn);
+}
+
+#[test]
+fn what_a_revoked_device_had_yet_to_push_and_nobody_may_is_found() {
+    check_is_found(Bug::NamesEndWithDevice);
+}
