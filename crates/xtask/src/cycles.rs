@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::workspace::{PROFILE, Workspace, succeed};
+use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -26,17 +26,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
-    workspace.build_binaries()?;
-    let test = ["test", "--quiet", "--profile", PROFILE, "--package", "system-tests", "--test", "end_to_end", "--"];
-    let mut command = workspace.cargo(&test);
-    command.args(["cycles::", "--nocapture"]);
-    command
-        .env("CYCLES_RELAY_RESTORED", args.relay_restored.to_string())
-        .env("CYCLES_VAULT_RESTORED", args.vault_restored.to_string())
-        .env("CYCLES_VAULT_CLONED", args.vault_cloned.to_string());
-    if let Some(seed) = args.seed {
-        command.env("CYCLES_SEED", seed.to_string());
-    }
-    succeed(&mut command)?;
+    let settings = [
+        ("CYCLES_RELAY_RESTORED", Some(args.relay_restored)),
+        ("CYCLES_VAULT_RESTORED", Some(args.vault_restored)),
+        ("CYCLES_VAULT_CLONED", Some(args.vault_cloned)),
+        ("CYCLES_SEED", args.seed),
+    ];
+    workspace.run_family("cycles", &settings)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
-use crate::workspace::{PROFILE, Workspace, succeed};
+use crate::workspace::Workspace;
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
@@ -22,14 +22,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
-    workspace.build_binaries()?;
-    let test = ["test", "--quiet", "--profile", PROFILE, "--package", "system-tests", "--test", "end_to_end", "--"];
-    let mut command = workspace.cargo(&test);
-    command.args(["kill::", "--nocapture"]);
-    command.env("KILL_VAULT", args.vault.to_string()).env("KILL_RELAY", args.relay.to_string());
-    if let Some(seed) = args.seed {
-        command.env("KILL_SEED", seed.to_string());
-    }
-    succeed(&mut command)?;
+    let settings = [("KILL_VAULT", Some(args.vault)), ("KILL_RELAY", Some(args.relay)), ("KILL_SEED", args.seed)];
+    workspace.run_family("kill", &settings)?;
     Ok(ExitCode::SUCCESS)
 }

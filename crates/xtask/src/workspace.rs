@@ -61,6 +61,22 @@ impl Workspace {
     }
 }
 
+/// A setting of a family of end-to-end tests, by the name of its variable; none leaves it as it is in every run.
+pub(crate) type Setting = (&'static str, Option<u64>);
+
+impl Workspace {
+    /// Runs a family of end-to-end tests with other settings than in every run.
+    pub(crate) fn run_family(&self, family: &str, settings: &[Setting]) -> Result<()> {
+        self.build_binaries()?;
+        let test = ["test", "--quiet", "--profile", PROFILE, "--package", "system-tests", "--test", "end_to_end", "--"];
+        let mut command = self.cargo(&test);
+        command.arg(format!("{family}::")).arg("--nocapture");
+        let set = settings.iter().filter_map(|(name, value)| Some((name, (*value)?.to_string())));
+        command.envs(set);
+        succeed(&mut command)
+    }
+}
+
 /// Runs a command to its end.
 pub(crate) fn succeed(command: &mut Command) -> Result<()> {
     let status = command.status().with_context(|| format!("cannot start {}", shown(command)))?;
