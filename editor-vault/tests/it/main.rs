@@ -14,6 +14,7 @@ mod intake; // stored, and not checked yet
 mod listing; // what is in a vault
 mod login; // from a local space to an account
 mod memory; // what stays loaded
+mod model; // whatever happens, beside a document that somebody could explain
 mod offering; // a relay that lost the end of a log
 mod parking; // what waits for something that no time brings
 mod poison; // changes that harm Automerge, out of a log

@@ -6,7 +6,7 @@ use editor_vault::simulation::{InlineSync, Step};
 use sync_core::client::{Effect, Input};
 
 use super::{
-    Answer, DocumentId, Push, RelayFrame, Session, Shared, State, decode_device_frame, decode_relay_frame,
+    Answer, ChangeHash, DocumentId, Push, RelayFrame, Session, Shared, State, decode_device_frame, decode_relay_frame,
     encode_device_frame, encode_relay_frame,
 };
 
@@ -42,6 +42,18 @@ impl InlineRelay {
         let account = self.shared.account(token);
         let state = self.state();
         state.spaces.values().filter(|space| space.members.contains(&account)).map(|space| space.entries.len()).sum()
+    }
+
+    /// What the log of an account's personal space makes of a document, and the changes that it has of it.
+    pub(crate) fn document(&self, token: &str, document: DocumentId) -> (document::Document, Vec<ChangeHash>) {
+        let account = self.shared.account(token);
+        let state = self.state();
+        let log = state.spaces.values().find(|space| space.members.contains(&account)).unwrap();
+        let entries: Vec<_> = log.entries.iter().filter(|entry| entry.document == document).collect();
+        let changes: Vec<_> = entries.iter().filter_map(|entry| entry.bytes.clone()).collect();
+        let mut whole = document::Document::new(None);
+        whole.apply(&changes).unwrap();
+        (whole, entries.iter().map(|entry| entry.hash).collect())
     }
 
     /// A change of a device that no test opens, in the personal space of an account.
