@@ -141,11 +141,25 @@ pub fn canonical(bytes: &[u8]) -> Result<Cow<'_, [u8]>, HeaderError> {
 }
 
 fn canonical_inner(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Fault> {
+    let limit = limits::CHANGE_INFLATED_BYTES_MAX;
     match chunk_type(bytes)? {
         TYPE_CHANGE => Ok(Cow::Borrowed(bytes)),
-        TYPE_DEFLATED_CHANGE => inflate(bytes).map(Cow::Owned),
+        TYPE_DEFLATED_CHANGE => {
+            let too_much =
+                Fault::TooMuch { what: "inflated size in bytes", found: limit as u64 + 1, limit: limit as u64 };
+            inflate(bytes, limit)?.map(Cow::Owned).ok_or(too_much)
+        }
         other => Err(Fault::ChunkType(other)),
     }
+}
+
+/// As [`canonical`], for whoever has no use for a larger one; `None` if it is, which costs no more than to find out.
+pub(crate) fn canonical_within(bytes: &[u8], bytes_max: usize) -> Result<Option<Cow<'_, [u8]>>, HeaderError> {
+    let canonical = match chunk_type(bytes).map_err(HeaderError)? {
+        TYPE_DEFLATED_CHANGE => inflate(bytes, bytes_max).map_err(HeaderError)?.map(Cow::Owned),
+        _ => Some(canonical(bytes)?),
+    };
+    Ok(canonical.filter(|canonical| canonical.len() <= bytes_max))
 }
 
 /// Checks magic and room for the fixed prefix; gives the chunk's type.
@@ -156,25 +170,29 @@ pub(crate) fn chunk_type(bytes: &[u8]) -> Result<u8, Fault> {
     bytes.get(PREFIX_BYTES).copied().ok_or(Fault::Truncated("prefix"))
 }
 
-fn inflate(bytes: &[u8]) -> Result<Vec<u8>, Fault> {
+/// `None` if it is larger than `limit`. That it is larger than any change may be is found out by counting alone.
+fn inflate(bytes: &[u8], limit: usize) -> Result<Option<Vec<u8>>, Fault> {
     let mut reader = Reader::new(&bytes[PREFIX_BYTES + 1..]);
     let length = reader.uleb("length")?;
     if length != reader.rest().len() as u64 {
         return Err(length_fault(length, reader.rest().len()));
     }
-    let limit = limits::CHANGE_INFLATED_BYTES_MAX;
     let mut data = Vec::with_capacity((reader.rest().len() * 4).min(limit));
-    flate2::bufread::DeflateDecoder::new(reader.rest())
-        .take(limit as u64 + 1)
-        .read_to_end(&mut data)
-        .map_err(|_| Fault::Deflate)?;
-    at_most("inflated size in bytes", data.len() as u64, limit as u64)?;
+    let mut decoder = flate2::bufread::DeflateDecoder::new(reader.rest());
+    decoder.by_ref().take(limit as u64 + 1).read_to_end(&mut data).map_err(|_| Fault::Deflate)?;
+    if data.len() > limit {
+        let most = limits::CHANGE_INFLATED_BYTES_MAX as u64;
+        let more = (most + 1).saturating_sub(data.len() as u64);
+        let rest = std::io::copy(&mut decoder.take(more), &mut std::io::sink()).map_err(|_| Fault::Deflate)?;
+        at_most("inflated size in bytes", data.len() as u64 + rest, most)?;
+        return Ok(None);
+    }
     let mut canonical = Vec::with_capacity(data.len() + 16);
     canonical.extend_from_slice(&bytes[..PREFIX_BYTES]);
     canonical.push(TYPE_CHANGE);
     put_uleb(&mut canonical, data.len() as u64);
     canonical.extend_from_slice(&data);
-    Ok(canonical)
+    Ok(Some(canonical))
 }
 
 fn length_fault(declared: u64, present: usize) -> Fault {

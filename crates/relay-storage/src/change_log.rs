@@ -109,6 +109,8 @@ pub enum BatchContent {
         /// What it holds, as it was pushed: kept with its fate.
         changes: Vec<Blob>,
     },
+    /// Expanded, it is larger than what fits one frame: parked when its turn comes, and not expanded any further.
+    TooLarge,
 }
 
 /// What became of a batch.
@@ -369,7 +371,8 @@ impl ParsedBatch {
     fn entries(&self) -> usize {
         match &self.content {
             BatchContent::Changes(changes) => changes.len(),
-            BatchContent::Tombstone { .. } | BatchContent::Restore | BatchContent::Rejected { .. } => 1,
+            BatchContent::Tombstone { .. } | BatchContent::Restore => 1,
+            BatchContent::Rejected { .. } | BatchContent::TooLarge => 1,
         }
     }
 }

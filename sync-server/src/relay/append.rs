@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use relay_storage::{AppendRequest, BatchContent, Check, Outcome as Stored, ParsedBatch, StorageError, readable_hash};
 use sync_core::session::{Outcome, Pushed};
+use sync_wire::limits::FRAME_BYTES_MAX;
 use sync_wire::log::{EntryKind, marker_hash};
 use sync_wire::{BatchId, Blob, ChangeHash, Content, DeviceId, DocumentId, Entry, FateCode, Proof, SpaceId, SpaceKind};
 use tokio::time::Instant;
@@ -17,6 +18,10 @@ use crate::metrics;
 use crate::relay::hub::Bell;
 use crate::relay::rates::Spent;
 use crate::relay::read::Run;
+
+/// With so many operations a check is expected to take long, whatever it turns out to take: the ordinary ones must not
+/// wait behind it.
+const HEAVY_OPERATIONS: u64 = 2_048;
 
 /// Batches of one document, pushed by one device.
 #[derive(Debug, Clone)]
@@ -38,6 +43,8 @@ pub struct Pushes {
 /// Storage failed: nothing is known to have happened; the device pushes again.
 pub async fn append(app: &App, target: &Writable, pushes: Pushes) -> Result<Vec<(BatchId, Outcome)>, StorageError> {
     let Pushes { document, device, batches, bell } = pushes;
+    let meter = app.rates.of(target.account(), Instant::now());
+    let _turn = meter.turn(batches.iter().map(bytes).sum()).await;
     let is_personal = target.kind() == SpaceKind::Personal;
     let request = AppendRequest {
         space: target.space(),
@@ -48,9 +55,11 @@ pub async fn append(app: &App, target: &Writable, pushes: Pushes) -> Result<Vec<
         check: if is_personal { Check::Pending } else { Check::Before },
         batches: batches.into_iter().map(parse).collect(),
     };
-    let spent = Spent { operations: request.batches.iter().map(operations).sum(), ..Spent::default() };
-    let now = Instant::now();
-    app.rates.of(request.account, now).spend(now, spent);
+    let operations: u64 = request.batches.iter().map(operations).sum();
+    meter.spend(Instant::now(), Spent { operations, ..Spent::default() });
+    if operations >= HEAVY_OPERATIONS {
+        app.checker.expect_slow(request.space, document);
+    }
     let outcomes = if is_personal {
         app.checker.room(target.space()).await;
         commit(app, request, &bell).await?
@@ -154,7 +163,7 @@ impl Origin {
                 vec![Entry { heads: Some(heads.clone()), ..entry }]
             }
             BatchContent::Restore => vec![self.marker(EntryKind::Restore, batch.id, &[])],
-            BatchContent::Rejected { .. } => return None,
+            BatchContent::Rejected { .. } | BatchContent::TooLarge => return None,
         })
     }
 
@@ -172,6 +181,14 @@ fn change_count(content: &BatchContent) -> u64 {
     match content {
         BatchContent::Changes(changes) => changes.len() as u64,
         _ => 0,
+    }
+}
+
+fn bytes(pushed: &Pushed) -> usize {
+    match &pushed.content {
+        Content::Changes(changes) => changes.iter().map(|change| change.len()).sum(),
+        Content::Tombstone(heads) => heads.len() * ChangeHash::LEN,
+        Content::Restore => 0,
     }
 }
 
@@ -199,9 +216,15 @@ fn parse_changes(changes: Vec<Blob>) -> BatchContent {
     // Room for all at once: collecting into a `Result` does not know how many there will be, and moves them again and
     // again.
     let mut parsed = Vec::with_capacity(changes.len());
+    // A frame of compressed changes can hold a thousand times its size, and more than its size is never taken.
+    let mut room = FRAME_BYTES_MAX;
     for change in &changes {
-        match document::Change::parse(change.clone()) {
-            Ok(change) => parsed.push(change),
+        match document::Change::parse_within(change.clone(), room) {
+            Ok(Some(change)) => {
+                room -= change.bytes.len();
+                parsed.push(change);
+            }
+            Ok(None) => return BatchContent::TooLarge,
             Err(error) => {
                 let (culprit, code, detail) = (readable_hash(change), error.code(), error.to_string());
                 return BatchContent::Rejected { culprit, code, detail, changes };

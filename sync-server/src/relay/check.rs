@@ -102,6 +102,11 @@ impl Checker {
         self.intake.took(key, took);
     }
 
+    /// Says that what was pushed to a document will take long to check. A check that does not is noticed.
+    pub fn expect_slow(&self, space: SpaceId, document: DocumentId) {
+        self.mark_slow((space, document));
+    }
+
     fn mark_slow(&self, key: (SpaceId, DocumentId)) {
         self.queue.mark_slow(key);
         self.intake.mark_slow(key);
@@ -134,7 +139,7 @@ fn runs<'b>(app: &App, checkout: &Checkout, batches: &'b [WaitingBatch]) -> std:
 fn hashes_of(content: &BatchContent) -> impl Iterator<Item = ChangeHash> {
     let changes = match content {
         BatchContent::Changes(changes) => &changes[..],
-        BatchContent::Tombstone { .. } | BatchContent::Restore | BatchContent::Rejected { .. } => &[],
+        _ => &[],
     };
     changes.iter().map(|change| change.header.hash)
 }
@@ -142,7 +147,7 @@ fn hashes_of(content: &BatchContent) -> impl Iterator<Item = ChangeHash> {
 fn blobs(content: &BatchContent) -> Vec<Blob> {
     match content {
         BatchContent::Changes(changes) => changes.iter().map(|change| change.bytes.clone()).collect(),
-        BatchContent::Tombstone { .. } | BatchContent::Restore | BatchContent::Rejected { .. } => Vec::new(),
+        _ => Vec::new(),
     }
 }
 
@@ -180,10 +185,11 @@ pub async fn run(app: App) {
         let worked = app.clone();
         workers.push(runtime::in_background("check", Priority::GivesWay, move || worker(worked, lane)));
     }
-    // A batch of the intake is somebody's edit that others have yet to see.
+    // A batch of the intake is somebody's edit that others have yet to see; one that takes long can wait for them.
     for lane in lanes() {
         let worked = app.clone();
-        workers.push(runtime::in_background("intake", Priority::Serves, move || intake_worker(worked, lane)));
+        let priority = if lane == Lane::Fast { Priority::Serves } else { Priority::GivesWay };
+        workers.push(runtime::in_background("intake", priority, move || intake_worker(worked, lane)));
     }
     sweep(app).await;
     for ended in workers {

@@ -1,4 +1,5 @@
-//! How fast the devices of an account may speak: frames, bytes and operations, each with an average and a burst.
+//! How fast the devices of an account may speak: frames, bytes and operations, each with an average and a burst; and
+//! how much of it is judged at once.
 //!
 //! Whoever has spent the burst is neither sent away nor loses anything: its sessions read no further until the average
 //! has caught up, so the network slows the device down. Time is an argument.
@@ -8,10 +9,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sync_wire::AccountId;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use crate::config::AccountLimits;
 
+/// Bytes of an account that are judged and written at once; one push may be as large as it likes. The writer takes
+/// what comes in its order, so whatever more waits there, everybody else waits behind. Enough of small pushes for a
+/// commit to be shared by thousands.
+const TURN_BYTES: u32 = 256 << 10;
+/// What a push costs beside its bytes.
+const TURN_OVERHEAD_BYTES: usize = 64;
 /// Accounts that are remembered before those that owe nothing are looked for.
 const SWEPT_FROM: usize = 1024;
 
@@ -54,6 +62,8 @@ pub struct Meter {
     rates: [Rate; 3],
     /// When everything that was spent has been earned again, of each.
     even_at: Mutex<[Option<Instant>; 3]>,
+    /// [`TURN_BYTES`], less what is judged now.
+    turns: Semaphore,
 }
 
 impl Rates {
@@ -76,7 +86,8 @@ impl Rates {
             meters.of.retain(|_, meter| Arc::strong_count(meter) > 1 || meter.owes(now));
             meters.swept_at = meters.of.len() * 2;
         }
-        let fresh = || Arc::new(Meter { rates: self.rates, even_at: Mutex::default() });
+        let turns = || Semaphore::new(TURN_BYTES as usize);
+        let fresh = || Arc::new(Meter { rates: self.rates, even_at: Mutex::default(), turns: turns() });
         Arc::clone(meters.of.entry(account).or_insert_with(fresh))
     }
 }
@@ -98,6 +109,15 @@ impl Meter {
                 *even = Some(even.map_or(now, |even| even.max(now)) + times(rate.each, count));
             }
         }
+    }
+
+    /// Waits until pushes of so many bytes may be judged beside what the account's devices have pushed before; its turn
+    /// ends when the value is dropped.
+    pub async fn turn(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+        let bytes = bytes.saturating_add(TURN_OVERHEAD_BYTES);
+        let permits = u32::try_from(bytes).unwrap_or(u32::MAX).min(TURN_BYTES);
+        // It is never closed.
+        self.turns.acquire_many(permits).await.ok()
     }
 
     /// When the next frame may be read; `now`, unless a burst is spent.
@@ -124,6 +144,8 @@ fn times(each: Duration, count: u64) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
 
     const ADA: AccountId = AccountId([1; 16]);
@@ -156,6 +178,35 @@ mod tests {
     }
 
     #[test]
+    fn bytes_and_operations_have_bursts_of_their_own_to_the_last_one() {
+        let limits = AccountLimits {
+            frames_per_second: 0,
+            bytes_per_second: 1_000,
+            bytes_burst: 64_000,
+            operations_per_second: 10,
+            operations_burst: 50,
+            ..AccountLimits::default()
+        };
+        let now = Instant::now();
+        for (whole, one, earned) in [
+            (Spent { bytes: 64_000, ..Spent::default() }, Spent { bytes: 1, ..Spent::default() }, 1),
+            (Spent { operations: 50, ..Spent::default() }, Spent { operations: 1, ..Spent::default() }, 100),
+        ] {
+            let meter = Rates::new(&limits).of(ADA, now);
+            meter.spend(now, whole);
+            assert_eq!(meter.next_at(now), now, "{whole:?}: the whole burst");
+            meter.spend(now, one);
+            let due = now + Duration::from_millis(earned);
+            assert_eq!(meter.next_at(now), due, "{one:?}: one past it");
+            assert_eq!(meter.next_at(due), due);
+        }
+        // Each is judged for itself: who has spent one burst waits, whatever is left of the other.
+        let meter = Rates::new(&limits).of(ADA, now);
+        meter.spend(now, Spent { bytes: 64_000, operations: 51, ..Spent::default() });
+        assert_eq!(meter.next_at(now), now + Duration::from_millis(100));
+    }
+
+    #[test]
     fn a_burst_is_earned_again_and_no_more_than_one() {
         let (now, rates) = (Instant::now(), rates(10, 5));
         let meter = rates.of(ADA, now);
@@ -165,6 +216,24 @@ mod tests {
         assert_eq!(meter.next_at(next_day), next_day);
         meter.spend(next_day, frames(1));
         assert!(meter.next_at(next_day) > next_day);
+    }
+
+    #[test]
+    fn small_pushes_are_judged_together_and_large_ones_one_after_the_other() {
+        let (now, rates) = (Instant::now(), rates(0, 0));
+        let meter = rates.of(ADA, now);
+        let mut small = Vec::new();
+        for _ in 0..1_000 {
+            small.push(meter.turn(100).now_or_never().expect("there is room"));
+        }
+        assert!(meter.turn(1 << 20).now_or_never().is_none(), "a large one waits");
+        drop(small);
+        let large = meter.turn(1 << 20).now_or_never().expect("alone it may be as large as it likes");
+        assert!(meter.turn(1).now_or_never().is_none());
+        let other = rates.of(AccountId([2; 16]), now);
+        assert!(other.turn(1).now_or_never().is_some(), "nobody else waits");
+        drop(large);
+        assert!(meter.turn(1).now_or_never().is_some());
     }
 
     #[test]

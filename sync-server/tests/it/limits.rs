@@ -1,11 +1,12 @@
 //! What an account may have and how fast it may speak, over the socket: nothing is lost, and nobody is sent away.
 
+use document::forge::{Data, chunk, deflated, uleb};
 use relay_storage::Quota;
-use sync_wire::limits::PUSH_CREDIT_BYTES;
-use sync_wire::{FateCode, RelayFrame, Role};
+use sync_wire::limits::{FRAME_BYTES_MAX, PUSH_CREDIT_BYTES};
+use sync_wire::{Blob, Content, DocumentId, FateCode, RelayFrame, Role};
 use tokio::time::Instant;
 
-use crate::author::Author;
+use crate::author::{Author, Batch, fresh_id};
 use crate::device::Device;
 use crate::relay::{Relay, fail, succeed};
 
@@ -42,6 +43,38 @@ async fn a_relay_that_starts_is_another_version_for_devices() {
         Device::online(relay.address, &ada.token).await.1.limits_version
     };
     assert_ne!(version().await, version().await);
+}
+
+/// A change that is a thousand times as large when it is expanded.
+fn compressed(text_bytes: usize) -> Blob {
+    let mut data = Data::run_of(1);
+    let mut meta = vec![0x7f];
+    uleb(&mut meta, (text_bytes as u64) << 4 | 6);
+    let value = data.columns.iter().position(|(spec, _)| *spec == 0x56).unwrap();
+    data.columns[value].1 = meta;
+    data.columns.insert(value + 1, (0x57, vec![b'a'; text_bytes]));
+    data.actor = fresh_id().to_vec();
+    let encoded = data.encode();
+    deflated(&chunk(1, &encoded), &encoded).into()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_larger_than_a_frame_when_it_is_expanded_is_parked_and_expanded_no_further() {
+    let relay = Relay::start().await;
+    let ada = relay.account("ada").await;
+    let (mut laptop, _) = Device::online(relay.address, &ada.token).await;
+    let fits = Batch::of(Content::Changes(vec![compressed(FRAME_BYTES_MAX / 2)]));
+    laptop.push_all(ada.personal, DocumentId(fresh_id()), &[fits]).await;
+    let one = compressed(document::limits::CHANGE_INFLATED_BYTES_MAX - 1024);
+    let many = vec![compressed(FRAME_BYTES_MAX / 2); 3];
+    for changes in [vec![one.clone()], vec![one; 60], many] {
+        let batch = Batch::of(Content::Changes(changes));
+        laptop.push(ada.personal, DocumentId(fresh_id()), &batch).await;
+        match laptop.answer(batch.id).await {
+            RelayFrame::Park(park) => assert_eq!(park.code, FateCode::SIZE, "{park:?}"),
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

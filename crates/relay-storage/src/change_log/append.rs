@@ -9,6 +9,7 @@ use std::sync::atomic::AtomicU64;
 
 use document::{Change, Seed};
 use rusqlite::{CachedStatement, Connection, OptionalExtension, params};
+use sync_wire::limits::FRAME_BYTES_MAX;
 use sync_wire::log::EntryKind;
 use sync_wire::planted::{self, Bug};
 use sync_wire::{BatchId, ChangeHash, FateCode, LogPosition, Position, Proof};
@@ -177,6 +178,7 @@ impl Lane<'_> {
             BatchContent::Changes(changes) => self.changes(batch.id, changes),
             BatchContent::Tombstone { heads } => self.tombstone(batch.id, heads),
             BatchContent::Restore => self.restore(batch.id),
+            BatchContent::TooLarge => self.too_large(),
             BatchContent::Rejected { culprit, code, detail, .. } => {
                 self.rejected(Outcome::Refused { culprit: *culprit, code: *code, detail: detail.clone() })
             }
@@ -188,6 +190,13 @@ impl Lane<'_> {
             }
             Err(Stop::Storage(error) | Stop::Write(error)) => Err(error),
         }
+    }
+
+    fn too_large(&self) -> Result<Outcome, Stop> {
+        self.may_write()?;
+        self.may_edit()?;
+        let detail = format!("batch of more than {FRAME_BYTES_MAX} bytes, when it is expanded; split it");
+        Err(self.parked(FateCode::SIZE, detail))
     }
 
     /// What the rules refuse is kept with its reason, before it is answered.

@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 use document::{Change, Header, Seed};
 use rusqlite::{Connection, OptionalExtension, params};
 use sha2::{Digest as _, Sha256};
+use sync_wire::limits::FRAME_BYTES_MAX;
 use sync_wire::{BatchId, Blob, ChangeHash, DeviceId, DocumentId, FateCode};
 
 use super::append::Lane;
@@ -259,16 +260,36 @@ impl ParsedBatch {
     fn readable(&self) -> Vec<Readable> {
         match &self.content {
             BatchContent::Changes(changes) => changes.iter().cloned().map(Readable::from).collect(),
-            BatchContent::Rejected { changes, .. } => changes.iter().filter_map(readable).collect(),
-            BatchContent::Tombstone { .. } | BatchContent::Restore => Vec::new(),
+            BatchContent::Rejected { changes, .. } => {
+                // Whoever sends much in little gets no more of it kept than fits one frame.
+                let mut room = FRAME_BYTES_MAX;
+                changes.iter().filter_map(|bytes| readable(bytes, &mut room)).collect()
+            }
+            BatchContent::Tombstone { .. } | BatchContent::Restore | BatchContent::TooLarge => Vec::new(),
         }
     }
 }
 
-fn readable(bytes: &Blob) -> Option<Readable> {
-    match Change::parse(bytes.clone()) {
-        Ok(change) => Some(change.into()),
-        Err(_) => readable_hash(bytes).map(|hash| Readable { hash, header: None, bytes: bytes.clone() }),
+fn readable(bytes: &Blob, room: &mut usize) -> Option<Readable> {
+    if *room == 0 {
+        return None;
+    }
+    match Change::parse_within(bytes.clone(), *room) {
+        Ok(Some(change)) => {
+            *room -= change.bytes.len();
+            Some(change.into())
+        }
+        Ok(None) => {
+            *room = 0;
+            None
+        }
+        Err(_) => {
+            let hash = readable_hash(bytes);
+            if hash.is_none() {
+                *room -= *room / 8; // it may have been expanded before it was found to be nothing
+            }
+            hash.map(|hash| Readable { hash, header: None, bytes: bytes.clone() })
+        }
     }
 }
 

@@ -201,11 +201,16 @@ impl Frontier {
         if let Some(max_op) = self.heads.get(hash).or_else(|| self.recent.get(hash)) {
             return Ok(Some(*max_op));
         }
-        let Some(position) = self.locate(connection, space_key, hash)? else { return Ok(None) };
-        let mut statement = connection.prepare_cached("SELECT max_op FROM log WHERE log_key = ?1")?;
-        let max_op = statement.query_row([log_key(space_key, position)], |row| unsigned(row, 0))?;
-        self.recent.push(*hash, max_op);
-        Ok(Some(max_op))
+        let mut statement =
+            connection.prepare_cached("SELECT max_op FROM log WHERE log_key = ?1 AND hash = ?2 AND kind = 1")?;
+        for position in self.candidates(connection, hash)? {
+            let row = params![log_key(space_key, position), hash.0];
+            if let Some(max_op) = statement.query_row(row, |row| unsigned(row, 0)).optional()? {
+                self.recent.push(*hash, max_op);
+                return Ok(Some(max_op));
+            }
+        }
+        Ok(None)
     }
 
     /// The position of a change of this document.
@@ -215,13 +220,8 @@ impl Frontier {
         space_key: i64,
         hash: &ChangeHash,
     ) -> Result<Option<u64>, StorageError> {
-        let Some(document_key) = self.document_key else { return Ok(None) };
-        let index = match &mut self.index {
-            Some(index) => index,
-            none => none.insert(HashIndex::load(connection, document_key)?),
-        };
         let mut statement = connection.prepare_cached("SELECT hash = ?2 FROM log WHERE log_key = ?1 AND kind = 1")?;
-        for position in index.candidates(hash) {
+        for position in self.candidates(connection, hash)? {
             let is_it =
                 statement.query_row(params![log_key(space_key, position), hash.0], |row| row.get(0)).optional()?;
             if is_it == Some(true) {
@@ -229,6 +229,16 @@ impl Frontier {
             }
         }
         Ok(None)
+    }
+
+    /// Where it may be.
+    fn candidates(&mut self, connection: &Connection, hash: &ChangeHash) -> Result<Vec<u64>, StorageError> {
+        let Some(document_key) = self.document_key else { return Ok(Vec::new()) };
+        let index = match &mut self.index {
+            Some(index) => index,
+            none => none.insert(HashIndex::load(connection, document_key)?),
+        };
+        Ok(index.candidates(hash).collect())
     }
 
     /// Whether the stored form should be renewed: its size is paid for by the entries since.

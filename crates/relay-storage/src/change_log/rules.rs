@@ -21,8 +21,12 @@ use crate::storage::Context;
 
 /// Heads of one document; more and every edit would carry a list of them.
 const HEADS_MAX: usize = 1024;
-/// Changes that are read to find an actor's previous change among the ancestors; beyond that the check decides.
+/// Changes that are looked at for a whole batch to find actors' previous changes among the ancestors; beyond that the
+/// check decides. No vault and no unmodified Automerge makes a change for which even one is looked at.
 const WALK_MAX: usize = 10_000;
+/// Dependencies of all changes of a batch: each is looked up while everybody else who writes waits. A vault's batch has
+/// one change, whose dependencies are the heads of its document.
+const BATCH_DEPS_MAX: usize = 16_384;
 /// Changes of a batch that are looked at before an index is made.
 const STAGED_NEAR: usize = 4;
 /// What an entry costs in a delivery beside its bytes.
@@ -74,6 +78,8 @@ impl<E: Into<StorageError>> From<E> for Stop {
 /// The document as it would be after the changes judged so far.
 struct Draft<'b> {
     last: BTreeMap<Actor, (u64, ChangeHash)>,
+    /// How many changes were looked at to find ancestors.
+    walked: usize,
     /// The judged changes of this batch.
     staged: Staged<'b>,
     max_op: u64,
@@ -174,6 +180,11 @@ impl Rules<'_> {
         }
         if let Some(large) = changes.iter().find(|change| change.bytes.len() > CHANGE_BYTES_MAX) {
             let detail = format!("change of {} bytes; at most {CHANGE_BYTES_MAX} are allowed", large.bytes.len());
+            return Err(self.parked(FateCode::SIZE, detail));
+        }
+        let deps: usize = changes.iter().map(|change| change.header.deps.len()).sum();
+        if deps > BATCH_DEPS_MAX {
+            let detail = format!("batch of {deps} dependencies; at most {BATCH_DEPS_MAX} are allowed; split it");
             return Err(self.parked(FateCode::SIZE, detail));
         }
         // A batch is delivered in one frame, where each entry has its document, device and batch beside it.
@@ -305,8 +316,8 @@ impl Rules<'_> {
         }
     }
 
-    /// Whether `previous` is among the ancestors of `header`, as far as [`WALK_MAX`] changes tell. A log is in causal
-    /// order, so nothing at or before its position needs to be looked at.
+    /// Whether `previous` is among the ancestors of `header`, as far as is known before [`WALK_MAX`] is used up. A log
+    /// is in causal order, so nothing at or before its position needs to be looked at.
     fn is_ancestor(&mut self, previous: &ChangeHash, header: &Header, draft: &mut Draft<'_>) -> Result<bool, Stop> {
         let floor = match self.frontier.locate(self.connection, self.space_key, previous)? {
             Some(position) => position,
@@ -322,7 +333,8 @@ impl Rules<'_> {
             if !seen.insert(hash) {
                 continue;
             }
-            if seen.len() > WALK_MAX {
+            draft.walked += 1;
+            if draft.walked > WALK_MAX {
                 return Ok(true);
             }
             match draft.staged.find(&hash) {
@@ -412,6 +424,7 @@ impl<'b> Draft<'b> {
         let waits = |of: fn(&Ahead) -> u64| ahead.as_ref().map_or(0, of);
         Self {
             last: BTreeMap::new(),
+            walked: 0,
             staged: Staged::default(),
             max_op: frontier.max_op.max(waits(|ahead| ahead.max_op)),
             ops: frontier.ops + waits(|ahead| ahead.ops),

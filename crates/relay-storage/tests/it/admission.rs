@@ -220,6 +220,52 @@ fn ten_thousand_ancestors_are_searched_for_an_actors_previous_change_and_more_ar
 }
 
 #[test]
+fn a_batch_has_at_most_16384_dependencies() {
+    let relay = Relay::new(Shell::Inline);
+    let ada = relay.pusher("ada");
+    let hash = |number: usize| {
+        let mut hash = [9; 32];
+        hash[..8].copy_from_slice(&(number as u64).to_be_bytes());
+        sync_wire::ChangeHash(hash)
+    };
+    let batch = |sizes: [usize; 5]| {
+        let change = |(at, size): (u8, usize)| {
+            Draft { deps: (0..size).map(hash).collect(), ..Draft::new(sync_wire::Actor([at; 16]), 1, 1) }.seal()
+        };
+        let changes: Vec<Change> = (1..).zip(sizes).map(change).collect();
+        relay.append(ada.push(DOCUMENT, &[&changes])).remove(0)
+    };
+    // What is within the limit is looked for.
+    assert!(matches!(batch([4096, 4096, 4096, 4095, 1]), Outcome::Need { .. }));
+    assert_eq!(code(&batch([4096, 4096, 4096, 4096, 1])), FateCode::SIZE);
+}
+
+#[test]
+fn all_changes_of_a_batch_share_what_is_searched_for_ancestors() {
+    let relay = Relay::new(Shell::Inline);
+    let ada = relay.pusher("ada");
+    let (mut below, mut beside) = (Author::new("below"), Author::new("beside"));
+    let root = below.edit();
+    beside.see(&root);
+    relay.appended(&ada, DOCUMENT, &[root]);
+    relay.appended(&ada, DOCUMENT, &beside.edits(1));
+    let mut other = below.joined_by("other");
+    for some in other.edits(6_000).chunks(2_000) {
+        relay.appended(&ada, DOCUMENT, some);
+    }
+    let on_top = |author: &Author| {
+        Draft { deps: other.heads.clone(), ..Draft::new(author.actor, author.next_seq(), other.next_op()) }.seal()
+    };
+    let (found, not_found) = (on_top(&below), on_top(&beside));
+    let alone = relay.append(ada.push(DOCUMENT, &[std::slice::from_ref(&not_found)]));
+    assert!(is_refused(&alone[0]), "6,000 are searched through");
+    // Refused for ever, so another one says the same beside the first.
+    let not_found = Draft { time: 1, ..Draft::new(beside.actor, beside.next_seq(), other.next_op()) };
+    let not_found = Draft { deps: other.heads.clone(), ..not_found }.seal();
+    appended_at(&relay.append(ada.push(DOCUMENT, &[&[found, not_found]]))[0]);
+}
+
+#[test]
 fn seeds_belong_to_nobody_and_never_double() {
     on_each_shell(|relay| {
         let ada = relay.pusher("ada");
