@@ -6,12 +6,13 @@ mod accounts; // accounts, tokens, devices
 mod admission; // the rules of the log
 mod appending; // positions, chain, receipts, duplicates, durability
 mod checking; // checked positions, snapshots, projections
-mod deletion;
-mod purge; // tombstones and restores
+mod deletion; // tombstones and restores
+mod purge; // what is left of a document some time after
 mod fates; // refused changes and their quarantine
 mod file; // opening, damage, versions, backup, doctor
 mod grants; // spaces, roles, and what they let one append
 mod intake; // what waits for its check in spaces with other people
+mod model; // all of that at random, beside a naive reading of the rules
 mod quotas; // how much an account may have in logs
 mod offers; // what devices give back to a log that lost its end
 mod reading; // pages, cursors, bootstrap
