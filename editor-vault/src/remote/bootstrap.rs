@@ -1,7 +1,9 @@
 //! Whole documents for a vault that is new to a space: one snapshot each, and the entries after it.
 //!
 //! A thousand snapshots are walked and stored in the time in which a hundred are loaded, so that is left to their first
-//! reader. One that then does not load is found in `loaded/load.rs`; either way the entries come instead.
+//! reader. One that then does not load is found in `loaded/load.rs`; either way the entries come instead. So they do
+//! where a snapshot was made without changes that voids exclude, and those voids do not come with it: what is missing
+//! would be missing for no reason that anybody could verify.
 //!
 //! A document that came in parts is put together in memory; if the connection breaks, the relay begins that document
 //! anew. The point moves over complete documents only, in the transaction that stores them.
@@ -11,6 +13,7 @@ use std::sync::Arc;
 
 use document::{Document, LoadError, Snapshot, WalkedType};
 use sync_core::client::Lanes;
+use sync_wire::log::EntryKind;
 use sync_wire::{
     Bootstrap, BootstrapDocument, BootstrapPoint, ChangeHash, Cursor, DocumentId, LogPosition, SnapshotPart, SpaceId,
 };
@@ -27,6 +30,8 @@ const SNAPSHOT_BYTES_MAX: u64 = 63 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Assembly {
     partial: HashMap<SpaceId, Partial>,
+    /// The voids that the snapshot names of the document that is coming.
+    named: HashMap<SpaceId, (DocumentId, Vec<ChangeHash>)>,
 }
 
 #[derive(Debug)]
@@ -44,6 +49,8 @@ struct Taken<S> {
     document: DocumentId,
     snapshot: Option<S>,
     entries: Vec<(LogPosition, Parsed)>,
+    /// It is complete, so these voids must be here.
+    owed: Vec<ChangeHash>,
 }
 
 /// A snapshot that may be stored.
@@ -55,7 +62,7 @@ struct Checked {
 /// A snapshot that may not, and why.
 struct Unsound {
     document: DocumentId,
-    error: LoadError,
+    detail: String,
 }
 
 impl Inner {
@@ -87,8 +94,14 @@ impl Inner {
         let checked: Result<Vec<_>, Unsound> = taken.into_iter().map(|document| document.check(&known)).collect();
         let ready = match checked {
             Ok(ready) => ready,
-            Err(Unsound { document, error }) => return Err(self.ask_for_entries(id, document, &error)?),
+            Err(Unsound { document, detail }) => return Err(self.ask_for_entries(id, document, &detail)?),
         };
+        for document in ready.iter().filter(|document| !document.owed.is_empty()) {
+            if let Some(void) = self.missing_void(id, document)? {
+                let detail = format!("it does without what void {void} excludes, which does not come with it");
+                return Err(self.ask_for_entries(id, document.document, &detail)?);
+            }
+        }
         let reached = before.filter(|_| !done).map(|point| BootstrapPoint { after, ..point });
         let arrived: Vec<DocumentId> = ready.iter().map(|document| document.document).collect();
         let (cursor, lanes) = self.storage.write_remote(move |tx| {
@@ -115,18 +128,26 @@ impl Inner {
 
     /// A snapshot is not what it claims: the whole log of its space comes instead. The connection ends with what this
     /// gives; the next one begins there.
-    fn ask_for_entries(
-        &self,
-        space: SpaceId,
-        document: DocumentId,
-        error: &LoadError,
-    ) -> Result<RemoteError, RemoteError> {
+    fn ask_for_entries(&self, space: SpaceId, document: DocumentId, detail: &str) -> Result<RemoteError, RemoteError> {
         self.storage.write_remote(move |tx| match tx.space(space)? {
             Some(found) => tx.begin_log_again(&found),
             None => Ok(()),
         })?;
-        let detail = format!("snapshot of document {document}: {error}; the entries of its space are fetched instead");
+        let detail = format!("snapshot of document {document}: {detail}; the entries of its space are fetched instead");
         Ok(RemoteError::Rejected(detail))
+    }
+
+    /// A void that the snapshot names, and that neither came with it nor was here before.
+    fn missing_void(&self, space: SpaceId, taken: &Taken<Checked>) -> Result<Option<ChangeHash>, RemoteError> {
+        let known = self.storage.read(|tx| match tx.document(space, taken.document)? {
+            Some(row) => tx.voids(row.row),
+            None => Ok(Vec::new()),
+        })?;
+        let came = |hash: &ChangeHash| {
+            let entries = taken.entries.iter().map(|(_, parsed)| &parsed.entry);
+            entries.filter(|entry| entry.kind == EntryKind::Void).any(|entry| entry.hash == *hash)
+        };
+        Ok(taken.owed.iter().find(|hash| !came(hash) && !known.iter().any(|void| void.hash == **hash)).copied())
     }
 }
 
@@ -148,9 +169,16 @@ impl Assembly {
     ) -> Result<Taken<Snapshot>, RemoteError> {
         let document = sent.document;
         let snapshot = match sent.snapshot {
-            Some(part) => self.add(space, document, &part)?,
+            Some(part) => {
+                if part.offset == 0 {
+                    self.named.insert(space, (document, part.voids.clone().unwrap_or_default()));
+                }
+                self.add(space, document, &part)?
+            }
             None => None,
         };
+        let named = if sent.complete { self.named.remove(&space) } else { None };
+        let owed = named.filter(|(of, _)| *of == document).map(|(_, voids)| voids).unwrap_or_default();
         let positioned = |entry: sync_wire::PositionedEntry| {
             if entry.position > at.position || entry.entry.document != document {
                 let detail = format!("an entry at {} of document {document} is not part of it", entry.position);
@@ -159,7 +187,7 @@ impl Assembly {
             Ok((LogPosition { epoch: at.epoch, position: entry.position }, parse(entry.entry)?))
         };
         let entries = sent.entries.into_iter().map(positioned).collect::<Result<_, _>>()?;
-        Ok(Taken { document, snapshot, entries })
+        Ok(Taken { document, snapshot, entries, owed })
     }
 
     /// Adds a part; gives the whole when it was the last.
@@ -215,7 +243,7 @@ impl Taken<Snapshot> {
     /// the vault has something of the document already, which stays as it is if the snapshot does not load; or only
     /// the loaded document can tell its type, and lists are to be right at once.
     fn check(self, known: &HashSet<DocumentId>) -> Result<Taken<Checked>, Unsound> {
-        let Self { document, snapshot, entries } = self;
+        let Self { document, snapshot, entries, owed } = self;
         let check = |snapshot: Snapshot| {
             let type_name = match snapshot.walk()? {
                 WalkedType::Root(type_name) if !known.contains(&document) => Some(type_name),
@@ -223,8 +251,9 @@ impl Taken<Snapshot> {
             };
             Ok::<_, LoadError>(Checked { snapshot, type_name })
         };
-        let snapshot = snapshot.map(check).transpose().map_err(|error| Unsound { document, error })?;
-        Ok(Taken { document, snapshot, entries })
+        let unsound = |error: LoadError| Unsound { document, detail: error.to_string() };
+        let snapshot = snapshot.map(check).transpose().map_err(unsound)?;
+        Ok(Taken { document, snapshot, entries, owed })
     }
 }
 

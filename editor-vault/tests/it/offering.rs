@@ -84,6 +84,31 @@ impl Hand {
             .collect()
     }
 
+    /// Adds an entry to the log.
+    fn append(&mut self, entry: Entry) {
+        let Entry { kind, document, hash, device, batch, .. } = entry;
+        let digest = EntryIdentity { kind, document, hash, device, batch }.digest(&SALT);
+        self.chains.push(self.chains.last().unwrap().extend(&digest));
+        self.log.push(entry);
+    }
+
+    /// Excludes the change of an entry as a repair does, with what follows from that.
+    fn void(&mut self, at: usize) {
+        let (document, excluded) = (self.log[at].document, self.log[at].hash);
+        let of_it = self.log.iter().filter(|entry| entry.document == document && entry.kind == EntryKind::Change);
+        let changes = of_it.map(|entry| document::Change::parse(entry.bytes.clone().unwrap()).unwrap());
+        let mended = document::mend(&[excluded], &changes.collect::<Vec<_>>(), |_| None);
+        let payload = mended.void.encode();
+        let batch = Void::batch(&payload, SPACE, document);
+        let hash = Void::hash(&payload, SPACE, document, batch);
+        let (kind, device) = (EntryKind::Void, DeviceId([0; 16]));
+        self.append(Entry { kind, document, hash, device, batch, bytes: Some(payload), heads: None });
+        for change in mended.replacements {
+            let (kind, hash, bytes) = (EntryKind::Change, change.hash(), Some(change.bytes));
+            self.append(Entry { kind, document, hash, device: DEVICE, batch, bytes, heads: None });
+        }
+    }
+
     /// Appends what was pushed, and acknowledges it.
     fn ack(&mut self, push: &Push) {
         let Content::Changes(changes) = &push.content else { panic!("a change") };
@@ -98,10 +123,7 @@ impl Hand {
                 bytes: Some(bytes.clone()),
                 heads: None,
             };
-            let Entry { kind, document, device, batch, .. } = entry;
-            let digest = EntryIdentity { kind, document, hash, device, batch }.digest(&SALT);
-            self.chains.push(self.chains.last().unwrap().extend(&digest));
-            self.log.push(entry);
+            self.append(entry);
         }
         let at = Some(place(EPOCH, self.log.len() as u64));
         let (space, document, batch) = (push.space, push.document, push.batch);
@@ -191,6 +213,108 @@ fn a_vault_gives_back_what_it_was_delivered_with_the_receipts() {
     hand.from(EPOCH, end);
     assert!(hand.sync.status().is_settled(), "{:?}", hand.sync.status());
     assert_eq!(hand.pushed(), [], "all of it is where it was");
+}
+
+#[test]
+fn a_repair_that_the_relay_has_lost_is_given_back_with_what_it_excludes_and_what_replaces_it() {
+    let sight = Sight::new(6);
+    let vault = sight.open("a");
+    let mut hand = settled(&vault);
+    let end = hand.log.len();
+    hand.welcome(place(EPOCH, end as u64), Resume::Continue);
+    hand.void(end - 2); // the last edit rests on it
+    let (repaired, shown) = (hand.log.len(), Some(3.into()));
+    assert_eq!(repaired, end + 2, "the void, and the last edit written anew");
+    // A void and its replacements are one batch, so they come as one.
+    let (entries, chain) = (hand.log[end..].to_vec(), hand.chains[repaired]);
+    let (after, receipt) = (place(EPOCH, end as u64), receipt(repaired as u64));
+    hand.say(RelayFrame::Deliver(Deliver { space: SPACE, after, entries, chain, receipt }));
+    assert_eq!(vault.well_known("settings").unwrap().get(TAB_SIZE).unwrap(), shown);
+
+    assert_eq!(hand.connect()[0].at, place(EPOCH, repaired as u64));
+    hand.welcome(place(EPOCH, end as u64 - 2), Resume::Offer);
+    let OfferPart::Checkpoints(_) = hand.offered() else { panic!("checkpoints first") };
+    let mut given = Vec::new();
+    hand.want(end as u64 - 2);
+    loop {
+        match hand.offered() {
+            OfferPart::Run(run) => {
+                let (before, last) = (hand.chains[run.after.0 as usize], hand.chains[run.upto.0 as usize]);
+                assert!(run.voucher.is_some_and(|voucher| (voucher.before, voucher.chain) == (before, last)));
+                given.extend(run.entries);
+                hand.want(run.upto.0);
+            }
+            OfferPart::Done => break,
+            OfferPart::Checkpoints(again) => panic!("a run, not {again:?}"),
+        }
+    }
+    assert_eq!(given, hand.log[end - 2..], "excluded changes with their bytes, the void with what it says");
+    hand.from(EPOCH, repaired as u64);
+    assert!(hand.sync.status().is_settled(), "{:?}", hand.sync.status());
+    assert_eq!((hand.pushed(), vault.well_known("settings").unwrap().get(TAB_SIZE).unwrap()), (Vec::new(), shown));
+    assert_eq!(vault.verify().unwrap(), []);
+}
+
+/// What a new device gets of a repaired document: a snapshot that names the void, and of the entries those that pass.
+fn begin_with(hand: &mut Hand, vault: &Vault, passes: fn(&Entry) -> bool) {
+    let (document, end) = (vault.well_known("settings").unwrap().id(), hand.log.len() as u64);
+    let void = hand.log.iter().find(|entry| entry.kind == EntryKind::Void).unwrap().clone();
+    let excluded: Vec<ChangeHash> = Void::decode(void.bytes.as_ref().unwrap()).unwrap().changes().collect();
+    let counts = |entry: &&Entry| entry.kind == EntryKind::Change && !excluded.contains(&entry.hash);
+    let mut whole = document::Document::new(None);
+    whole.apply(&hand.log.iter().filter(counts).filter_map(|entry| entry.bytes.clone()).collect::<Vec<_>>()).unwrap();
+    let snapshot = whole.snapshot().unwrap();
+    let part = SnapshotPart {
+        covers: Position(end),
+        heads: snapshot.heads,
+        changes: snapshot.changes,
+        digest: snapshot.digest,
+        total_bytes: snapshot.bytes.len() as u64,
+        offset: 0,
+        bytes: snapshot.bytes,
+        voids: Some(vec![void.hash]),
+    };
+    assert_eq!(hand.connect(), []);
+    let chain = *hand.chains.last().unwrap();
+    hand.welcome(place(EPOCH, end), Resume::Bootstrap { at: Position(end), chain });
+    let positioned = (1..).map(Position).zip(hand.log.iter().cloned());
+    let entries = positioned.filter(|(_, entry)| passes(entry));
+    let entries = entries.map(|(position, entry)| PositionedEntry { position, entry }).collect();
+    let first = BootstrapDocument { document, snapshot: Some(part), entries: Vec::new(), complete: false };
+    let last = BootstrapDocument { document, snapshot: None, entries, complete: true };
+    for (documents, done) in [(vec![first], false), (vec![last], true)] {
+        hand.say(RelayFrame::Bootstrap(Bootstrap { space: SPACE, at: place(EPOCH, end), documents, done }));
+    }
+}
+
+#[test]
+fn a_snapshot_whose_voids_do_not_come_with_it_is_not_believed_and_the_entries_come_instead() {
+    let sight = Sight::new(7);
+    let mut log = settled(&sight.open("a"));
+    log.void(log.log.len() - 2);
+    let new_device = |name: &str| {
+        let vault = sight.open(name);
+        let mut hand = Hand::new(&vault);
+        (hand.log, hand.chains) = (log.log.clone(), log.chains.clone());
+        (vault, hand)
+    };
+    let (vault, mut hand) = new_device("with them");
+    let is_new = |entry: &Entry| entry.kind == EntryKind::Void;
+    begin_with(&mut hand, &vault, is_new);
+    assert_eq!(vault.well_known("settings").unwrap().get(TAB_SIZE).unwrap(), Some(3.into()));
+    assert!(hand.sync.status().is_settled(), "{:?}", hand.sync.status());
+
+    let (vault, mut hand) = new_device("without");
+    begin_with(&mut hand, &vault, |_| false);
+    assert!(!hand.sync.status().is_settled());
+    let cursors = hand.connect();
+    assert_eq!((cursors[0].at.position, cursors[0].bootstrap), (Position::START, None), "the log from its beginning");
+    hand.welcome(place(EPOCH, hand.log.len() as u64), Resume::Continue);
+    let (entries, chain) = (hand.log.clone(), *hand.chains.last().unwrap());
+    let (after, receipt) = (place(EPOCH, 0), receipt(entries.len() as u64));
+    hand.say(RelayFrame::Deliver(Deliver { space: SPACE, after, entries, chain, receipt }));
+    assert_eq!(vault.well_known("settings").unwrap().get(TAB_SIZE).unwrap(), Some(3.into()));
+    assert_eq!(vault.verify().unwrap(), []);
 }
 
 #[test]
