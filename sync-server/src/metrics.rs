@@ -65,6 +65,8 @@ metrics! {
     INTAKE_SETTLED = Counter "sync_server_intake_settled_batches_total" ["outcome"] "Batches that left the intake: `appended`, `refused` or `parked`";
     INTAKE_SECONDS = Histogram "sync_server_intake_seconds" [] "From a stored batch to its place or fate";
     CHECK_DOCUMENTS = Gauge "sync_server_check_documents" [] "Documents that wait for their check or are being checked";
+    REPAIRS = Counter "sync_server_repairs_total" [] "Repairs of held documents that owners made over the API; what an operator's command does is in no process that is measured";
+    REPAIRED_CHANGES = Counter "sync_server_repaired_changes_total" ["became"] "Changes that those took out of documents: `excluded` as the cause, `rewritten` because they rested on one, or `lost` with it";
     RATE_PAUSES = Counter "sync_server_rate_pauses_total" [] "Times that a session read no further because its account had spent its burst";
     HTTP_REQUESTS = Counter "sync_server_http_requests_total" ["method", "route", "status"] "Answered requests; `route` is the pattern, or `none`";
     HTTP_REQUEST_SECONDS = Histogram "sync_server_http_request_seconds" ["route"] "From the head of a request to the head of its answer";
@@ -180,6 +182,14 @@ pub fn settled(outcome: &Outcome, waited: Duration) {
 pub fn offered(entries: u64, is_new: bool) {
     counter!(OFFERED_ENTRIES).increment(entries);
     counter!(OFFERED_EPOCHS).increment(u64::from(is_new));
+}
+
+/// An owner repaired a document.
+pub fn repaired(excluded: usize, rewritten: usize, lost: usize) {
+    counter!(REPAIRS).increment(1);
+    for (became, changes) in [("excluded", excluded), ("rewritten", rewritten), ("lost", lost)] {
+        counter!(REPAIRED_CHANGES, "became" => became).increment(changes as u64);
+    }
 }
 
 /// A session begins to wait for its account's average.

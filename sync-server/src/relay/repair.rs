@@ -7,6 +7,7 @@ use tracing::info;
 
 use crate::access::Owned;
 use crate::app::App;
+use crate::metrics;
 use crate::relay::check;
 use crate::repair::{self, Plan, RepairError, Target};
 
@@ -81,6 +82,7 @@ pub async fn repair(
     app.hub.hint(space, voided.at.position);
     app.checker.changed(space, document, voided.entries as u64);
     let (excluded, written) = (plan.excluded.len(), plan.dependents.iter().filter(|one| one.by.is_some()).count());
+    metrics::repaired(excluded, written, plan.dependents.len() - written);
     info!(
         space.id = %space, document.id = %document, account.id = %owned.account(), position = %voided.at,
         "Account {} repaired document {document}: {excluded} changes excluded, {written} written anew", owned.account()

@@ -49,6 +49,11 @@ impl Author {
         Self { document: Document::new(None), ..Self::new("note") }
     }
 
+    /// The document on another device that has all of it.
+    pub(crate) fn elsewhere(&self) -> Self {
+        Self { id: self.id, actor: Actor(fresh_id()), document: self.document.clone() }
+    }
+
     /// Edits, and returns the batches in the order in which they are pushed.
     pub(crate) fn edit(&mut self, edit: impl FnOnce(&mut Draft<'_>) -> Result<(), Violation>) -> Vec<Batch> {
         self.document.edit::<(), Violation>(self.actor, edit).unwrap();

@@ -5,7 +5,7 @@ use crate::device::Device;
 use crate::http::{get, request};
 use crate::relay::{Relay, assert_current};
 
-async fn numbers(relay: &Relay) -> String {
+pub(crate) async fn numbers(relay: &Relay) -> String {
     let answer = request(relay.metrics.unwrap(), "GET", "/metrics", &[]).await;
     assert_eq!(answer.status, 200);
     assert_eq!(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
@@ -13,7 +13,7 @@ async fn numbers(relay: &Relay) -> String {
 }
 
 /// The value of a series; 0 if it is not there.
-fn value(numbers: &str, series: &str) -> f64 {
+pub(crate) fn value(numbers: &str, series: &str) -> f64 {
     let line = numbers.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.map_or(0.0, |value| value.parse().unwrap())
 }

@@ -11,6 +11,7 @@ use sync_wire::{Actor, BatchId, Blob, Content, DeviceId, DocumentId, FateCode, R
 use crate::author::{Batch, fresh_id};
 use crate::device::Device;
 use crate::http::{Answer, get, request};
+use crate::measuring::{numbers, value};
 use crate::relay::{Account, Process, Relay, fail, succeed};
 
 /// A document with poison in its log, an honest edit upon that, and one beside it.
@@ -90,6 +91,24 @@ async fn an_owner_looks_at_a_repair_does_it_and_does_it_again() {
         assert_eq!(excluded, 2, "{id}: {history}");
     }
     assert_eq!(relay.storage().doctor().await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repair_shows_in_the_numbers_of_the_relay() {
+    let relay = Relay::start_with(|config| config.server.metrics_listen = "127.0.0.1:0".into()).await;
+    let alice = relay.account("alice").await;
+    let (mut laptop, _) = Device::online(relay.address, &alice.token).await;
+    let poisoned = Poisoned::new("E");
+    poisoned.reaches(&mut laptop, &relay, alice.personal).await;
+    let before = numbers(&relay).await;
+    post(&relay, &alice, &format!("{}/repair?dry_run=true", poisoned.url(alice.personal))).await;
+    let done = post(&relay, &alice, &format!("{}/repair", poisoned.url(alice.personal))).await.json();
+    assert_eq!(done["state"], "repaired", "{done}");
+    let after = numbers(&relay).await;
+    let changes = |became: &str| format!("sync_server_repaired_changes_total{{became=\"{became}\"}}");
+    for series in ["sync_server_repairs_total".to_owned(), changes("excluded"), changes("rewritten")] {
+        assert!(value(&after, &series) >= value(&before, &series) + 1.0, "{series}: {after}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

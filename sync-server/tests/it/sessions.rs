@@ -216,6 +216,41 @@ async fn a_change_that_rests_on_others_needs_them_first() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_does_not_bring_what_it_was_asked_for_delays_nobody_else() {
+    let relay = Relay::start().await;
+    let (alice, bob) = (relay.account("alice").await, relay.account("bob").await);
+    let team = relay.team(&[(&alice, Role::Editor), (&bob, Role::Editor)]).await;
+    let (mut laptop, _) = Device::online(relay.address, &alice.token).await;
+    let (mut squatter, _) = Device::online(relay.address, &bob.token).await;
+    let mut note = Author::new("note");
+    let begun = note.put("/name", "begun");
+    laptop.push_all(team, note.id, &begun).await;
+    // Bob's edits rest on one that he keeps to himself. He is asked for it in each lane, and brings something else.
+    let mut his = note.elsewhere();
+    let kept = his.put("/name", "kept");
+    let upon = [his.put("/name", "one"), his.put("/name", "two"), his.put("/name", "three")].map(|it| it[0].clone());
+    for (lane, batch) in (0..).zip(&upon) {
+        squatter.push_in_lane(team, note.id, lane, batch).await;
+        let answer = squatter.answer(batch.id).await;
+        assert!(matches!(&answer, RelayFrame::Need(need) if !need.hashes.is_empty()), "{answer:?}");
+        // Meanwhile everybody who rests on what is there goes on, in this document and in others.
+        let mine = note.put("/name", format!("mine {lane}"));
+        laptop.push_all(team, note.id, &mine).await;
+        let mut other = Author::new("note");
+        let elsewhere = other.put("/name", "elsewhere");
+        squatter.push_all(team, other.id, &elsewhere).await;
+    }
+    // The one that was asked for, pushed by whomever, ends it; nothing was kept in its place.
+    squatter.push_in_lane(team, note.id, 3, &kept[0]).await;
+    squatter.fate(kept[0].id).await;
+    for batch in &upon {
+        squatter.push_in_lane(team, note.id, 3, batch).await;
+        let fate = squatter.fate(batch.id).await;
+        assert!(matches!(fate, RelayFrame::Ack(_)), "{fate:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_device_that_never_reads_delays_nobody_else() {
     let relay = Relay::start().await;
     let alice = relay.account("alice").await;
