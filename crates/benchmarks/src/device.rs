@@ -1,6 +1,7 @@
 //! A device that speaks the wire and keeps nothing: it pushes what was written before, as fast as it is answered.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -10,7 +11,7 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use sync_wire::limits::{PUSH_CREDIT, SUBPROTOCOL, WIRE_VERSION};
 use sync_wire::{
     Actor, BatchId, Blob, Content, Cursor, DeviceFrame, DeviceId, DocumentId, Grant, Hello, LogPosition, Push,
-    RelayFrame, SpaceId, VersionRange, Welcome, decode_relay_frame, encode_device_frame,
+    RelayFrame, SpaceId, SpaceKind, VersionRange, Welcome, decode_relay_frame, encode_device_frame,
 };
 use system_tests::Relay;
 use tokio::net::TcpStream;
@@ -64,13 +65,18 @@ pub(crate) struct Pushed {
 impl Device {
     /// Connects, says `Hello`, and waits for `Welcome`.
     pub(crate) async fn connect(relay: &Relay, login: Login) -> Result<Self> {
-        Self::connect_on(TcpStream::connect(relay.address()).await?, relay, login).await
+        Self::connect_at(relay.address(), login).await
+    }
+
+    /// As [`Self::connect`], for whoever does not hold the relay.
+    pub(crate) async fn connect_at(relay: SocketAddr, login: Login) -> Result<Self> {
+        Self::connect_on(TcpStream::connect(relay).await?, relay, login).await
     }
 
     /// As [`Self::connect`], on a connection that is there.
-    pub(crate) async fn connect_on(stream: TcpStream, relay: &Relay, login: Login) -> Result<Self> {
+    pub(crate) async fn connect_on(stream: TcpStream, relay: SocketAddr, login: Login) -> Result<Self> {
         stream.set_nodelay(true)?;
-        let mut request = format!("ws://{}/sync", relay.address()).into_client_request()?;
+        let mut request = format!("ws://{relay}/sync").into_client_request()?;
         request.headers_mut().insert("Authorization", format!("Bearer {}", login.token).parse()?);
         request.headers_mut().insert("Sec-WebSocket-Protocol", SUBPROTOCOL.parse()?);
         let buffers = WebSocketConfig::default().read_buffer_size(BUFFER_BYTES).write_buffer_size(BUFFER_BYTES);
@@ -84,8 +90,8 @@ impl Device {
             let Message::Binary(bytes) = socket.next().await.context("the relay closed")?? else { continue };
             match decode_relay_frame(&bytes)? {
                 Some(RelayFrame::Welcome(Welcome { mut grants, .. })) => {
-                    anyhow::ensure!(!grants.is_empty(), "an account has a personal space");
-                    let grant = grants.swap_remove(0);
+                    let personal = grants.iter().position(|grant| grant.kind == SpaceKind::Personal);
+                    let grant = grants.swap_remove(personal.context("an account has a personal space")?);
                     return Ok(Self { socket, id: login.device, grant, greeting: [hello_bytes, bytes.len()] });
                 }
                 Some(RelayFrame::Goodbye(goodbye)) => bail!("the relay said {goodbye:?}"),
@@ -169,6 +175,26 @@ impl Device {
             open -= usize::from(ack(next)?.is_some());
         }
         Ok(())
+    }
+
+    /// Sends a frame as it is.
+    pub(crate) async fn send(&mut self, frame: Bytes) -> Result<()> {
+        Ok(self.socket.send(Message::Binary(frame)).await?)
+    }
+
+    /// The next frame of a kind that is known here; `None` if the relay has closed.
+    pub(crate) async fn next(&mut self) -> Result<Option<RelayFrame>> {
+        loop {
+            match self.socket.next().await.transpose()? {
+                Some(Message::Binary(bytes)) => {
+                    if let Some(frame) = decode_relay_frame(&bytes)? {
+                        return Ok(Some(frame));
+                    }
+                }
+                Some(Message::Close(_)) | None => return Ok(None),
+                Some(_) => {}
+            }
+        }
     }
 
     /// Ends the connection.

@@ -94,6 +94,11 @@ impl Bench {
         Relay::start(&self.programs, &data)
     }
 
+    /// A relay with the limits that it has if nobody configures any.
+    fn relay_as_shipped(&self) -> Result<Relay> {
+        Relay::start(&self.programs, &self.path("relay"))
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -112,6 +117,8 @@ const WORKLOADS: &[(&str, Workload)] = &[
     ("warm-read", workloads::warm_read::run),
     ("open", workloads::open_vault::run),
     ("http-read", workloads::http_read::run),
+    ("hand-over", workloads::hand_over::run),
+    ("attack", workloads::attack::run),
     #[cfg(feature = "peers")]
     ("peers", peers::run),
 ];

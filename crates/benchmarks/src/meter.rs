@@ -5,13 +5,13 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use system_tests::Relay;
 
-/// What the relay calls its threads that check behind the log.
-const CHECKS: &str = "check";
+/// What the relay calls its threads that check: behind the log, and in the intake of spaces with other people.
+const CHECKS: [&str; 2] = ["check", "intake"];
 
 /// Processor time of a relay.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Processor {
-    /// Of the threads that check what was appended. What storage reads and writes for them is in `serving`.
+    /// Of the threads that check what was pushed. What storage reads and writes for them is in `serving`.
     pub(crate) checks: Duration,
     /// Of all others.
     pub(crate) serving: Duration,
@@ -57,7 +57,7 @@ impl Meter {
             // A thread may end meanwhile.
             let text = |name| std::fs::read_to_string(thread.join(name)).unwrap_or_default();
             let nanoseconds = text("schedstat").split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0);
-            let spent = if text("comm").trim() == CHECKS { &mut spent.checks } else { &mut spent.serving };
+            let spent = if CHECKS.contains(&text("comm").trim()) { &mut spent.checks } else { &mut spent.serving };
             *spent += Duration::from_nanos(nanoseconds);
         }
         Ok(spent)

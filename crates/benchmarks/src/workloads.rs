@@ -9,6 +9,8 @@ pub(crate) mod idle; // what a silent connection costs the relay
 pub(crate) mod vault_edit; // edits that wait for the disk, and edits that do not
 pub(crate) mod warm_read; // a value of a document in memory
 pub(crate) mod open_vault; // a vault with many documents
+pub(crate) mod hand_over; // another process takes the syncing of a vault over
+pub(crate) mod attack; // honest devices beside an attacker
 pub(crate) mod http_read; // the merged state over HTTP, beside bare axum
 
 use std::path::Path;

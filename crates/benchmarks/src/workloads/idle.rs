@@ -87,5 +87,5 @@ async fn one(relay: &Relay, tokens: &[String], number: usize) -> Result<Device> 
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddr::from((Ipv4Addr::new(127, 0, 0, host), 0)))?;
     let stream: TcpStream = socket.connect(relay.address()).await?;
-    Device::connect_on(stream, relay, Login::new(DeviceId(id(17, number)), token)).await
+    Device::connect_on(stream, relay.address(), Login::new(DeviceId(id(17, number)), token)).await
 }
