@@ -3,13 +3,12 @@
 mod relay; // what the relay keeps
 mod vault; // what a device keeps
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
-use sync_core::client::{self, Client, Lanes, Link, OutboxBatch, Status, Verdict};
-use sync_core::session::{self, Authorized, BootstrapCursor, BootstrapPage, LogPage, Outcome, Pushed, Session, Within};
+use sync_core::client::{self, Client, Link, OutboxBatch, Status};
+use sync_core::session::{self, Authorized, Outcome, Session};
 use sync_core::time::Instant;
-use sync_wire::log::{EntryIdentity, EntryKind, Receipt, marker_hash};
 use sync_wire::*;
 
 pub(crate) use self::relay::Relay;
