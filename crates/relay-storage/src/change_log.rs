@@ -25,7 +25,7 @@ use sync_wire::{
 
 use crate::error::{StorageError, storage_arm};
 use crate::spaces::RoleRead;
-use crate::storage::Storage;
+use crate::storage::{Load, Storage};
 
 pub(crate) use audit::{Tips, restore_frontier, stored_tips};
 pub use fates::readable_hash;
@@ -307,8 +307,10 @@ impl Storage {
     /// # Errors
     /// [`StorageError`]: nothing of it is known to have happened; asking again is safe.
     pub async fn append(&self, requests: Vec<AppendRequest>) -> Result<Vec<Vec<(BatchId, Outcome)>>, StorageError> {
-        let changes = requests.iter().flat_map(|request| &request.batches).map(ParsedBatch::entries).sum();
-        self.write_validated(changes, move |writer| writer.append(&requests)).await
+        let steps = requests.iter().flat_map(|request| &request.batches).map(ParsedBatch::steps).sum();
+        // Whoever appends to several documents at once waits for the answer before the next.
+        let document = requests.first().map(|request| (request.space, request.document));
+        self.write_validated(Load { steps, document }, move |writer| writer.append(&requests)).await
     }
 
     /// Where the log of a space ends; `None` if there is no such space.
@@ -367,12 +369,12 @@ impl Storage {
 }
 
 impl ParsedBatch {
-    /// How many entries it makes at most.
-    fn entries(&self) -> usize {
+    /// How much work it is: entries that it makes at most, and dependencies that are looked up for them.
+    fn steps(&self) -> usize {
         match &self.content {
-            BatchContent::Changes(changes) => changes.len(),
-            BatchContent::Tombstone { .. } | BatchContent::Restore => 1,
-            BatchContent::Rejected { .. } | BatchContent::TooLarge => 1,
+            BatchContent::Changes(changes) => changes.iter().map(|change| 1 + change.header.deps.len()).sum(),
+            BatchContent::Tombstone { heads } => 1 + heads.len(),
+            BatchContent::Restore | BatchContent::Rejected { .. } | BatchContent::TooLarge => 1,
         }
     }
 }

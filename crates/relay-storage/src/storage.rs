@@ -4,6 +4,7 @@
 //! reader is free. Both queues are bounded: when they are full, callers wait.
 
 mod job; // one queued write: its work, and its answer after the commit
+mod line; // which of them is next
 mod writer; // the writing connection and the group commit
 
 use std::fmt;
@@ -24,7 +25,9 @@ use crate::place::Place;
 use crate::receipts::ReceiptKeys;
 use crate::url::StorageUrl;
 
+pub(crate) use job::Load;
 use job::{Isolation, Job, Work};
+use line::Line;
 pub(crate) use writer::{Writer, commit_in_between};
 
 /// Everything the relay keeps. Cheap to clone; all clones are the same storage.
@@ -95,8 +98,10 @@ pub(crate) struct Reader {
 
 /// Writes that may wait for the writer, and reads for a reader, before callers wait in turn.
 const QUEUE_JOBS_MAX: usize = 1024;
-/// Changes in one group, so that its first caller does not wait for ever.
-const GROUP_CHANGES_MAX: usize = 4096;
+/// Steps of one group, so that its first caller does not wait for ever.
+const GROUP_STEPS_MAX: usize = 8192;
+/// A job of so many steps is a group of its own, for which those with fewer do not wait if they were queued by then.
+const HEAVY_STEPS_MIN: usize = 512;
 
 impl Storage {
     /// Opens the storage, and makes it (mode 0600) if it is not there; its directory must be.
@@ -250,25 +255,25 @@ impl Storage {
         T: Send + 'static,
         E: Failure + Send + 'static,
     {
-        self.queue(Isolation::Savepoint, 1, body).await
+        self.queue(Isolation::Savepoint, Load::ONE, body).await
     }
 
     /// As [`Storage::write`] for a body that never fails after its first statement unless the database does.
     pub(crate) async fn write_validated<T>(
         &self,
-        changes: usize,
+        load: Load,
         body: impl FnOnce(&mut Writer) -> Result<T, StorageError> + Send + 'static,
     ) -> Result<T, StorageError>
     where
         T: Send + 'static,
     {
-        self.queue(Isolation::Validated, changes, body).await
+        self.queue(Isolation::Validated, load, body).await
     }
 
     async fn queue<T, E>(
         &self,
         isolation: Isolation,
-        changes: usize,
+        load: Load,
         body: impl FnOnce(&mut Writer) -> Result<T, E> + Send + 'static,
     ) -> Result<T, E>
     where
@@ -276,7 +281,7 @@ impl Storage {
         E: Failure + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job: Box<dyn Job> = Box::new(Work::new(isolation, changes, body, reply));
+        let job: Box<dyn Job> = Box::new(Work::new(isolation, load, body, reply));
         match &self.inner.running {
             Running::Inline(cores) => {
                 let mut cores = cores.lock().unwrap_or_else(PoisonError::into_inner);
@@ -306,8 +311,9 @@ fn start(path: &Path, mut writer: Writer, readers: Vec<Reader>) -> Result<Runnin
     let (writes, mut queue) = mpsc::channel(QUEUE_JOBS_MAX);
     let (reads, read_queue) = mpsc::channel(QUEUE_JOBS_MAX);
     let writer_ended = spawn(path, "storage-writer", move || {
-        while let Some(first) = queue.blocking_recv() {
-            writer.run(drain(first, &mut queue));
+        let mut line = Line::default();
+        while let Some(group) = line.next(&mut queue) {
+            writer.run(group);
         }
     })?;
     let mut ended = Ended { readers: Vec::with_capacity(readers.len()), writer: Some(writer_ended) };
@@ -330,18 +336,6 @@ fn start(path: &Path, mut writer: Writer, readers: Vec<Reader>) -> Result<Runnin
 /// The lock is held while waiting: one idle reader waits for a job, the others for the lock.
 fn next_read(queue: &Mutex<mpsc::Receiver<ReadJob>>) -> Option<ReadJob> {
     queue.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv()
-}
-
-/// Everything that is queued by now, up to the size of a group. There is no timer: waiting for more is pure loss.
-fn drain(first: Box<dyn Job>, queue: &mut mpsc::Receiver<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
-    let mut changes = first.changes();
-    let mut group = vec![first];
-    while changes < GROUP_CHANGES_MAX {
-        let Ok(job) = queue.try_recv() else { break };
-        changes += job.changes();
-        group.push(job);
-    }
-    group
 }
 
 /// Starts a thread; the receiver resolves when it has ended and dropped what it owned.

@@ -23,6 +23,9 @@ use crate::relay::read::Run;
 /// wait behind it.
 const HEAVY_OPERATIONS: u64 = 2_048;
 
+/// To parse more than this takes a millisecond or thirty, for which other sessions on the same thread would wait.
+const PARSED_HERE_BYTES_MAX: usize = 32 << 10;
+
 /// Batches of one document, pushed by one device.
 #[derive(Debug, Clone)]
 pub struct Pushes {
@@ -44,7 +47,9 @@ pub struct Pushes {
 pub async fn append(app: &App, target: &Writable, pushes: Pushes) -> Result<Vec<(BatchId, Outcome)>, StorageError> {
     let Pushes { document, device, batches, bell } = pushes;
     let meter = app.rates.of(target.account(), Instant::now());
-    let _turn = meter.turn(batches.iter().map(bytes).sum()).await;
+    let pushed = batches.iter().map(bytes).sum();
+    let _turn = meter.turn(pushed).await;
+    let batches = parse_all(app, batches, pushed).await?;
     let is_personal = target.kind() == SpaceKind::Personal;
     let request = AppendRequest {
         space: target.space(),
@@ -53,7 +58,7 @@ pub async fn append(app: &App, target: &Writable, pushes: Pushes) -> Result<Vec<
         device,
         grant: *target.grant(),
         check: if is_personal { Check::Pending } else { Check::Before },
-        batches: batches.into_iter().map(parse).collect(),
+        batches,
     };
     let operations: u64 = request.batches.iter().map(operations).sum();
     meter.spend(Instant::now(), Spent { operations, ..Spent::default() });
@@ -197,6 +202,15 @@ fn operations(batch: &ParsedBatch) -> u64 {
         BatchContent::Changes(changes) => changes.iter().map(|change| change.header.ops).sum(),
         _ => 0,
     }
+}
+
+/// Parses what was pushed: here, if it is little.
+async fn parse_all(app: &App, batches: Vec<Pushed>, bytes: usize) -> Result<Vec<ParsedBatch>, StorageError> {
+    let all = move || batches.into_iter().map(parse).collect();
+    if bytes < PARSED_HERE_BYTES_MAX {
+        return Ok(all());
+    }
+    app.runtime.blocking(all).await.map_err(|detail| StorageError::Unexpected { detail })
 }
 
 fn parse(pushed: Pushed) -> ParsedBatch {

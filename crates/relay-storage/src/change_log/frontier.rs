@@ -231,6 +231,25 @@ impl Frontier {
         Ok(None)
     }
 
+    /// The bytes of a change of this document that is in the log after a position.
+    pub(super) fn bytes_after(
+        &mut self,
+        connection: &Connection,
+        space_key: i64,
+        after: u64,
+        hash: &ChangeHash,
+    ) -> Result<Option<Vec<u8>>, StorageError> {
+        let mut statement =
+            connection.prepare_cached("SELECT bytes FROM log WHERE log_key = ?1 AND hash = ?2 AND kind = 1")?;
+        for position in self.candidates(connection, hash)?.into_iter().filter(|position| *position > after) {
+            let row = params![log_key(space_key, position), hash.0];
+            if let Some(bytes) = statement.query_row(row, |row| row.get(0)).optional()? {
+                return Ok(Some(bytes));
+            }
+        }
+        Ok(None)
+    }
+
     /// Where it may be.
     fn candidates(&mut self, connection: &Connection, hash: &ChangeHash) -> Result<Vec<u64>, StorageError> {
         let Some(document_key) = self.document_key else { return Ok(Vec::new()) };

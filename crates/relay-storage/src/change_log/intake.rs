@@ -18,7 +18,7 @@ use sync_wire::{AccountId, BatchId, ChangeHash, DeviceId, DocumentId, FateCode, 
 
 use super::{Outcome, ParsedBatch};
 use crate::error::StorageError;
-use crate::storage::Storage;
+use crate::storage::{Load, Storage};
 
 pub(super) use ahead::Ahead;
 pub(super) use keep::{Waits, waiting_bytes};
@@ -120,8 +120,8 @@ impl Storage {
         document: DocumentId,
         checked: Vec<(i64, CheckVerdict)>,
     ) -> Result<Option<Settled>, StorageError> {
-        let batches = checked.len();
-        self.write_validated(batches, move |writer| writer.settle_intake(space, document, &checked)).await
+        let load = Load { steps: checked.len(), document: None };
+        self.write_validated(load, move |writer| writer.settle_intake(space, document, &checked)).await
     }
 
     /// Documents with batches that wait and that nobody else checks, those that have waited longest first.

@@ -11,22 +11,24 @@ use sync_wire::limits::{BATCH_CHANGES_MAX, CHANGE_BYTES_MAX, FRAME_BYTES_MAX, HA
 use sync_wire::planted::{self, Bug};
 use sync_wire::{Actor, ChangeHash, DeviceId, FateCode};
 
+use super::Outcome;
 use super::frontier::{Frontier, unsigned};
 use super::intake::Ahead;
 use super::state::{LogState, Owner};
-use super::{Outcome, log_key};
 use crate::accounts::has_revoked;
 use crate::error::StorageError;
 use crate::storage::Context;
 
 /// Heads of one document; more and every edit would carry a list of them.
 const HEADS_MAX: usize = 1024;
-/// Changes that are looked at for a whole batch to find actors' previous changes among the ancestors; beyond that the
-/// check decides. No vault and no unmodified Automerge makes a change for which even one is looked at.
-const WALK_MAX: usize = 10_000;
-/// Dependencies of all changes of a batch: each is looked up while everybody else who writes waits. A vault's batch has
-/// one change, whose dependencies are the heads of its document.
-const BATCH_DEPS_MAX: usize = 16_384;
+/// Changes of the log that are looked at for a whole batch to find actors' previous changes among the ancestors; beyond
+/// that the check decides. No vault and no unmodified Automerge makes a change for which even one is looked at.
+const WALK_MAX: usize = 2_048;
+/// Dependencies of a batch that are looked up in the log. A vault's batch has one change, whose dependencies are heads of
+/// its document, of which there are half as many at most.
+///
+/// Both are looked at while everybody else who writes waits: a few microseconds each.
+const BATCH_DEPS_MAX: usize = 2_048;
 /// Changes of a batch that are looked at before an index is made.
 const STAGED_NEAR: usize = 4;
 /// What an entry costs in a delivery beside its bytes.
@@ -80,6 +82,8 @@ struct Draft<'b> {
     last: BTreeMap<Actor, (u64, ChangeHash)>,
     /// How many changes were looked at to find ancestors.
     walked: usize,
+    /// How many dependencies were looked up in the log.
+    looked_up: usize,
     /// The judged changes of this batch.
     staged: Staged<'b>,
     max_op: u64,
@@ -180,11 +184,6 @@ impl Rules<'_> {
         }
         if let Some(large) = changes.iter().find(|change| change.bytes.len() > CHANGE_BYTES_MAX) {
             let detail = format!("change of {} bytes; at most {CHANGE_BYTES_MAX} are allowed", large.bytes.len());
-            return Err(self.parked(FateCode::SIZE, detail));
-        }
-        let deps: usize = changes.iter().map(|change| change.header.deps.len()).sum();
-        if deps > BATCH_DEPS_MAX {
-            let detail = format!("batch of {deps} dependencies; at most {BATCH_DEPS_MAX} are allowed; split it");
             return Err(self.parked(FateCode::SIZE, detail));
         }
         // A batch is delivered in one frame, where each entry has its document, device and batch beside it.
@@ -296,7 +295,7 @@ impl Rules<'_> {
         for dep in &header.deps {
             let found = match draft.staged.find(dep) {
                 Some(staged) => Some(staged.max_op()),
-                None => self.max_op_at(dep)?,
+                None => self.look_up(dep, draft)?,
             };
             match found {
                 Some(found) => max_op = max_op.max(found),
@@ -306,6 +305,16 @@ impl Rules<'_> {
         // Planted: what is missing will come.
         let is_whole = missing.is_empty() || planted::is(Bug::OrphanStored);
         if is_whole { Ok(max_op) } else { Err(need(missing)) }
+    }
+
+    /// As [`Self::max_op_at`], as often as one batch may.
+    fn look_up(&mut self, dep: &ChangeHash, draft: &mut Draft<'_>) -> Result<Option<u64>, Stop> {
+        draft.looked_up += 1;
+        if draft.looked_up > BATCH_DEPS_MAX {
+            let detail = format!("batch that rests on more than {BATCH_DEPS_MAX} changes before it; split it");
+            return Err(self.parked(FateCode::SIZE, detail));
+        }
+        Ok(self.max_op_at(dep)?)
     }
 
     /// The largest operation counter at a change of the document; `None` if there is no such change.
@@ -352,10 +361,9 @@ impl Rules<'_> {
         {
             return Ok(deps);
         }
-        let position = self.frontier.locate(self.connection, self.space_key, hash)?;
-        let Some(position) = position.filter(|position| *position > floor) else { return Ok(Vec::new()) };
-        let mut statement = self.connection.prepare_cached("SELECT bytes FROM log WHERE log_key = ?1")?;
-        let bytes: Vec<u8> = statement.query_row([log_key(self.space_key, position)], |row| row.get(0))?;
+        let Some(bytes) = self.frontier.bytes_after(self.connection, self.space_key, floor, hash)? else {
+            return Ok(Vec::new());
+        };
         let header = Header::parse(&bytes).map_err(|error| StorageError::damaged(format!("change {hash} {error}")))?;
         Ok(header.deps)
     }
@@ -425,6 +433,7 @@ impl<'b> Draft<'b> {
         Self {
             last: BTreeMap::new(),
             walked: 0,
+            looked_up: 0,
             staged: Staged::default(),
             max_op: frontier.max_op.max(waits(|ahead| ahead.max_op)),
             ops: frontier.ops + waits(|ahead| ahead.ops),

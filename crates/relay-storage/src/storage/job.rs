@@ -1,5 +1,6 @@
 //! One queued write: its work, done inside the group's transaction, and its answer, given after the commit.
 
+use sync_wire::{DocumentId, SpaceId};
 use tokio::sync::oneshot;
 
 use crate::error::{Failure, StorageError};
@@ -23,25 +24,38 @@ pub(super) enum Ran {
     Undo(Option<StorageError>),
 }
 
+/// How much work a job may be, and which others must not overtake it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Load {
+    /// Changes that it may append, and dependencies that it may look up.
+    pub(crate) steps: usize,
+    /// Jobs of one document stay in their order.
+    pub(crate) document: Option<(SpaceId, DocumentId)>,
+}
+
+impl Load {
+    /// Of a write that is nobody's push.
+    pub(crate) const ONE: Self = Self { steps: 1, document: None };
+}
+
 pub(super) trait Job: Send {
     fn isolation(&self) -> Isolation;
-    /// How many changes it may append.
-    fn changes(&self) -> usize;
+    fn load(&self) -> Load;
     fn run(&mut self, writer: &mut Writer) -> Ran;
     fn answer(self: Box<Self>, committed: Result<(), StorageError>);
 }
 
 pub(super) struct Work<T, E, F> {
     isolation: Isolation,
-    changes: usize,
+    load: Load,
     body: Option<F>,
     result: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
 }
 
 impl<T, E, F> Work<T, E, F> {
-    pub(super) fn new(isolation: Isolation, changes: usize, body: F, reply: oneshot::Sender<Result<T, E>>) -> Self {
-        Self { isolation, changes, body: Some(body), result: None, reply }
+    pub(super) fn new(isolation: Isolation, load: Load, body: F, reply: oneshot::Sender<Result<T, E>>) -> Self {
+        Self { isolation, load, body: Some(body), result: None, reply }
     }
 }
 
@@ -55,8 +69,8 @@ where
         self.isolation
     }
 
-    fn changes(&self) -> usize {
-        self.changes
+    fn load(&self) -> Load {
+        self.load
     }
 
     fn run(&mut self, writer: &mut Writer) -> Ran {

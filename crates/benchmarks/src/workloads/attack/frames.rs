@@ -6,16 +6,18 @@ use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
 use bytes::Bytes;
 use document::forge::poison::{CORPUS, Ground, Poison};
 use document::forge::{Data, Forged, chunk, deflated, hash, put, uleb};
-use document::limits::{DEPS_MAX, OPS_MAX};
+use document::limits::OPS_MAX;
 use sync_wire::limits::{BATCH_CHANGES_MAX, FRAME_BYTES_MAX, HASHES_MAX};
 use sync_wire::{Actor, BatchId, Blob, ChangeHash, Content, DeviceFrame, DocumentId, Push, SpaceId};
 
 /// Room of a frame for what is not its changes.
 const ENVELOPE_BYTES: usize = 8 << 10;
 /// So long a history that looking for an ancestor in it ends before its beginning.
-const HISTORY: u64 = 10_100;
+const HISTORY: u64 = 4_100;
 /// Actors whose only change is before that history.
 const EARLY_ACTORS: u16 = 512;
+/// Changes of the log on which those of a batch may rest.
+const BATCH_DEPS: usize = 2_048;
 /// Changes of which each has such an ancestor, in one frame.
 const FAR_ANCESTORS: u16 = 256;
 
@@ -123,17 +125,16 @@ impl Prepared {
 
     /// Changes that rest on as many others as one may; the last of them breaks a rule, so that none is taken.
     fn many_deps(&self, variant: u64) -> Vec<Content> {
-        let mut deps: Vec<ChangeHash> = self.hashes.iter().rev().skip(1_000).take(DEPS_MAX).copied().collect();
+        let mut deps: Vec<ChangeHash> = self.hashes.iter().rev().skip(1_000).take(BATCH_DEPS / 2).copied().collect();
         deps.sort_unstable();
-        // As many as one batch may have together.
-        let fit = 16_384 / DEPS_MAX;
+        let fit = 2;
         let change = |number: u64| {
             let mut actor = Actor([0xa3; 16]);
             actor.0[1..9].copy_from_slice(&(variant << 8 | number).to_be_bytes());
-            let seq = if number + 1 == fit as u64 { 9 } else { 1 };
+            let seq = if number + 1 == fit { 9 } else { 1 };
             Forged::by(actor, seq, HISTORY - 900, &deps, vec![put("deps", number)]).blob()
         };
-        vec![Content::Changes((0..fit as u64).map(change).collect())]
+        vec![Content::Changes((0..fit).map(change).collect())]
     }
 
     /// Changes whose actors' own changes are so far back that they are not found; the last one as above.
