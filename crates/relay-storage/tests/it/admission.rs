@@ -223,21 +223,19 @@ fn two_thousand_ancestors_are_searched_for_an_actors_previous_change_and_more_ar
 fn a_batch_rests_on_at_most_2048_changes_of_the_log() {
     let relay = Relay::new(Shell::Inline);
     let ada = relay.pusher("ada");
-    let hash = |number: usize| {
-        let mut hash = [9; 32];
-        hash[..8].copy_from_slice(&(number as u64).to_be_bytes());
-        sync_wire::ChangeHash(hash)
-    };
-    let batch = |sizes: [usize; 3]| {
-        let change = |(at, size): (u8, usize)| {
-            Draft { deps: (0..size).map(hash).collect(), ..Draft::new(sync_wire::Actor([at; 16]), 1, 1) }.seal()
+    let mut author = Author::new("one");
+    let edits = author.edits(1_100);
+    relay.appended(&ada, DOCUMENT, &edits);
+    let batch = |name: u8, sizes: &[usize]| {
+        let change = |(at, size): (u8, &usize)| {
+            let deps = edits.iter().rev().take(*size).map(Change::hash).collect();
+            Draft { deps, ..Draft::new(sync_wire::Actor([at; 16]), 1, author.next_op()) }.seal()
         };
-        let changes: Vec<Change> = (1..).zip(sizes).map(change).collect();
+        let changes: Vec<Change> = (name..).zip(sizes).map(change).collect();
         relay.append(ada.push(DOCUMENT, &[&changes])).remove(0)
     };
-    // What is within the limit is looked for.
-    assert!(matches!(batch([1024, 1023, 1]), Outcome::Need { .. }));
-    assert_eq!(code(&batch([1024, 1024, 1])), FateCode::SIZE);
+    assert_eq!(code(&batch(10, &[1024, 1024, 1])), FateCode::SIZE);
+    appended_at(&batch(20, &[1024, 1024]));
 }
 
 #[test]
