@@ -24,8 +24,8 @@ const HEADS_MAX: usize = 1024;
 /// Changes of the log that are looked at for a whole batch to find actors' previous changes among the ancestors; beyond
 /// that the check decides. No vault and no unmodified Automerge makes a change for which even one is looked at.
 const WALK_MAX: usize = 2_048;
-/// Dependencies of a batch that are looked up in the log. A vault's batch has one change, whose dependencies are heads of
-/// its document, of which there are half as many at most.
+/// Dependencies of a batch that are looked up in the log. A vault's batch has one change, whose dependencies are heads
+/// of its document, of which there are half as many at most.
 ///
 /// Both are looked at while everybody else who writes waits: a few microseconds each.
 const BATCH_DEPS_MAX: usize = 2_048;
