@@ -42,6 +42,9 @@ struct Args {
     /// Serves one fixed body over bare axum until killed: the peer of the workload `http-read`
     #[arg(long, hide = true, value_name = "FILE")]
     serve_bare: Option<PathBuf>,
+    /// Attacks a relay as it is told to on standard input: the other side of the workload `attack`
+    #[arg(long, hide = true)]
+    raid: bool,
 }
 
 /// How much work a run does.
@@ -127,6 +130,9 @@ fn main() -> Result<()> {
     let args = Args::parse();
     if let Some(body) = &args.serve_bare {
         return workloads::http_read::serve_bare(body);
+    }
+    if args.raid {
+        return workloads::attack::attack();
     }
     document::quiet_panics();
     let effort = if args.quick { Effort::Quick } else { Effort::Full };

@@ -16,8 +16,11 @@ pub const CBOR_DEPTH_MAX: usize = 8;
 pub const AUTHORED_CHANGE_BYTES_MAX: usize = 512 << 10;
 /// Largest change that travels in one frame: the frame less room for its envelope.
 pub const CHANGE_BYTES_MAX: usize = FRAME_BYTES_MAX - 4096;
-/// Largest number of changes in one batch.
-pub const BATCH_CHANGES_MAX: usize = 4096;
+/// Largest number of changes in one batch. All of a batch become entries at once, in the relay as in each vault, and
+/// whoever else writes there waits so long. A vault's batch has one.
+pub const BATCH_CHANGES_MAX: usize = 512;
+/// Largest number of changes that rest on those that one void excludes.
+pub const VOID_DEPENDENTS_MAX: usize = 4096;
 /// Largest number of spaces in one `Hello` or `Welcome`.
 pub const SPACES_MAX: usize = 4096;
 /// Largest number of hashes in one `Need` and in the heads of a tombstone.

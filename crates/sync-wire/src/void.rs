@@ -8,7 +8,7 @@ use minicbor::{Decode, Encode};
 
 use crate::frame::Blob;
 use crate::ids::{BatchId, ChangeHash, DocumentId, SpaceId};
-use crate::limits::{BATCH_CHANGES_MAX, HASHES_MAX};
+use crate::limits::{HASHES_MAX, VOID_DEPENDENTS_MAX};
 use crate::log::EntryKind;
 use crate::strict;
 
@@ -20,7 +20,7 @@ pub struct Void {
     #[n(0)]
     pub excluded: Vec<ChangeHash>,
     /// Every other change of the log up to there that rests on one of them, in the order of the log; at most
-    /// [`BATCH_CHANGES_MAX`].
+    /// [`VOID_DEPENDENTS_MAX`].
     #[n(1)]
     pub dependents: Vec<Dependent>,
 }
@@ -62,7 +62,7 @@ impl Void {
         let refused = |reason: &str| VoidError { reason: reason.to_owned() };
         strict::check(bytes).map_err(|fault| VoidError { reason: format!("{fault:?}") })?;
         let void: Self = minicbor::decode(bytes).map_err(|error| VoidError { reason: error.to_string() })?;
-        if void.excluded.is_empty() || void.excluded.len() > HASHES_MAX || void.dependents.len() > BATCH_CHANGES_MAX {
+        if void.excluded.is_empty() || void.excluded.len() > HASHES_MAX || void.dependents.len() > VOID_DEPENDENTS_MAX {
             return Err(refused("it names no change, or more than a void may"));
         }
         let mut named: Vec<ChangeHash> = void.changes().chain(void.replacements()).collect();

@@ -16,7 +16,7 @@ use crate::access::Writable;
 use crate::app::App;
 use crate::metrics;
 use crate::relay::hub::Bell;
-use crate::relay::rates::Spent;
+use crate::relay::rates::{Spent, Turn};
 use crate::relay::read::Run;
 
 /// With so many operations a check is expected to take long, whatever it turns out to take: the ordinary ones must not
@@ -46,11 +46,15 @@ pub struct Pushes {
 /// Storage failed: nothing is known to have happened; the device pushes again.
 pub async fn append(app: &App, target: &Writable, pushes: Pushes) -> Result<Vec<(BatchId, Outcome)>, StorageError> {
     let Pushes { document, device, batches, bell } = pushes;
+    let is_personal = target.kind() == SpaceKind::Personal;
+    if is_personal {
+        app.checker.room(target.space()).await;
+    }
+    // Whoever waits for room in one space has no turn meanwhile, or it would keep its account's other spaces waiting.
     let meter = app.rates.of(target.account(), Instant::now());
     let pushed = batches.iter().map(bytes).sum();
-    let _turn = meter.turn(pushed).await;
+    let turn = meter.turn(pushed).await;
     let batches = parse_all(app, batches, pushed).await?;
-    let is_personal = target.kind() == SpaceKind::Personal;
     let request = AppendRequest {
         space: target.space(),
         document,
@@ -65,18 +69,19 @@ pub async fn append(app: &App, target: &Writable, pushes: Pushes) -> Result<Vec<
     if operations >= HEAVY_OPERATIONS {
         app.checker.expect_slow(request.space, document);
     }
-    let outcomes = if is_personal {
-        app.checker.room(target.space()).await;
-        commit(app, request, &bell).await?
-    } else {
-        store(app, request, &bell).await?
-    };
+    let outcomes =
+        if is_personal { commit(app, request, &bell).await? } else { store(app, request, turn, &bell).await? };
     Ok(outcomes.into_iter().map(|(batch, outcome)| (batch, session_outcome(outcome))).collect())
 }
 
 /// Stores batches in the intake. If that has no room, their credit is withheld for a while; then they are parked, and
 /// the device tries again.
-async fn store(app: &App, request: AppendRequest, bell: &Arc<Bell>) -> Result<Vec<(BatchId, Stored)>, StorageError> {
+async fn store(
+    app: &App,
+    request: AppendRequest,
+    mut turn: Turn<'_>,
+    bell: &Arc<Bell>,
+) -> Result<Vec<(BatchId, Stored)>, StorageError> {
     let until = Instant::now() + Duration::from_millis(app.config.intake.room_wait_milliseconds);
     let mut rest = request;
     let mut answered = Vec::with_capacity(rest.batches.len());
@@ -90,7 +95,9 @@ async fn store(app: &App, request: AppendRequest, bell: &Arc<Bell>) -> Result<Ve
             answered.extend(outcomes);
             return Ok(answered);
         };
-        if !app.runtime.within(until, room).await {
+        let has_room;
+        (turn, has_room) = turn.interrupted_by(app.runtime.within(until, room)).await;
+        if !has_room {
             answered.extend(outcomes);
             return Ok(answered);
         }

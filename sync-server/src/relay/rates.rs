@@ -66,6 +66,14 @@ pub struct Meter {
     turns: Semaphore,
 }
 
+/// Pushes of an account that are being judged.
+#[derive(Debug)]
+pub struct Turn<'m> {
+    meter: &'m Meter,
+    bytes: usize,
+    permits: Option<SemaphorePermit<'m>>,
+}
+
 impl Rates {
     /// Nobody has spent anything.
     #[must_use]
@@ -113,11 +121,10 @@ impl Meter {
 
     /// Waits until pushes of so many bytes may be judged beside what the account's devices have pushed before; its turn
     /// ends when the value is dropped.
-    pub async fn turn(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
-        let bytes = bytes.saturating_add(TURN_OVERHEAD_BYTES);
-        let permits = u32::try_from(bytes).unwrap_or(u32::MAX).min(TURN_BYTES);
-        // It is never closed.
-        self.turns.acquire_many(permits).await.ok()
+    pub async fn turn(&self, bytes: usize) -> Turn<'_> {
+        let permits = bytes.saturating_add(TURN_OVERHEAD_BYTES).min(TURN_BYTES as usize) as u32;
+        // The semaphore is never closed.
+        Turn { meter: self, bytes, permits: self.turns.acquire_many(permits).await.ok() }
     }
 
     /// When the next frame may be read; `now`, unless a burst is spent.
@@ -131,6 +138,16 @@ impl Meter {
     fn owes(&self, now: Instant) -> bool {
         let even_at = self.even_at.lock().unwrap_or_else(PoisonError::into_inner);
         even_at.iter().flatten().any(|even| *even > now)
+    }
+}
+
+impl Turn<'_> {
+    /// Lets the account's other pushes go first while something is waited for that they may not need.
+    pub async fn interrupted_by<T>(self, wait: impl Future<Output = T>) -> (Self, T) {
+        let Self { meter, bytes, permits } = self;
+        drop(permits);
+        let waited = wait.await;
+        (meter.turn(bytes).await, waited)
     }
 }
 
@@ -234,6 +251,17 @@ mod tests {
         assert!(other.turn(1).now_or_never().is_some(), "nobody else waits");
         drop(large);
         assert!(meter.turn(1).now_or_never().is_some());
+    }
+
+    #[test]
+    fn a_turn_that_is_interrupted_lets_others_go_first() {
+        let (now, rates) = (Instant::now(), rates(0, 0));
+        let meter = rates.of(ADA, now);
+        let large = meter.turn(1 << 20).now_or_never().expect("there is room");
+        let other = large.interrupted_by(async { meter.turn(1 << 20).now_or_never().is_some() });
+        let (large, was_free) = other.now_or_never().expect("the other has ended");
+        assert!(was_free && meter.turn(1).now_or_never().is_none(), "it goes on");
+        drop(large);
     }
 
     #[test]

@@ -93,6 +93,25 @@ async fn pushes_wait_for_room_and_all_of_them_get_their_places() {
     assert_eq!(at.position.0, batches.len() as u64);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_push_that_waits_for_room_keeps_no_other_space_of_its_account_waiting() {
+    let relay = Relay::start_with(|config| {
+        config.intake.account_bytes_max = 4_096;
+        config.intake.room_wait_milliseconds = 3_600_000;
+    });
+    let relay = relay.await;
+    let alice = relay.account("alice").await;
+    let team = relay.team(&[(&alice, Role::Editor)]).await;
+    let (mut laptop, _) = Device::online(relay.address, &alice.token).await;
+    // As much as an account may have judged at once, and more than the intake ever has room for.
+    let mut large = Author::untyped();
+    for batch in large.put("/name", "x".repeat(200_000)).iter().chain(&large.put("/other", "x".repeat(200_000))) {
+        laptop.push(team, large.id, batch).await;
+    }
+    let mut note = Author::new("note");
+    laptop.push_all(alice.personal, note.id, &note.put("/name", "plan")).await;
+}
+
 /// Puts changes into the intake of a data directory that nobody serves.
 async fn store(data: &Path, space: SpaceId, document: DocumentId, batches: &[Batch]) -> DeviceId {
     let keys = ReceiptKeys::load_or_create(&data.join("receipt.keys"), &relay_storage::system_random()).unwrap();

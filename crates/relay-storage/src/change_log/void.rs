@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use document::{Change, Header};
 use rusqlite::{Connection, OptionalExtension, params};
-use sync_wire::limits::FRAME_BYTES_MAX;
+use sync_wire::limits::{FRAME_BYTES_MAX, VOID_DEPENDENTS_MAX};
 use sync_wire::log::{EntryIdentity, EntryKind};
 use sync_wire::{
     Actor, BatchId, Blob, ChangeHash, DeviceId, DocumentId, FateCode, LogPosition, Position, SpaceId, Void,
@@ -103,8 +103,13 @@ pub enum AppendVoidError {
         hash: ChangeHash,
     },
     /// It would not fit one delivery.
-    #[error("a repair of {bytes} bytes with its replacements; at most {BATCH_BYTES_MAX} are possible in one")]
+    #[error(
+        "a repair on which {dependents} changes rest, of {bytes} bytes with their replacements; at most \
+         {VOID_DEPENDENTS_MAX} and {BATCH_BYTES_MAX} are possible in one"
+    )]
     TooLarge {
+        /// How many changes rest on what it excludes.
+        dependents: usize,
         /// How much it takes.
         bytes: usize,
     },
@@ -335,8 +340,9 @@ impl Work<'_> {
         }
         let made: usize = replacements.iter().map(|change| change.bytes.len() + ENTRY_OVERHEAD_BYTES).sum();
         let bytes = self.payload.len() + ENTRY_OVERHEAD_BYTES + made;
-        if bytes > BATCH_BYTES_MAX {
-            return Err(AppendVoidError::TooLarge { bytes });
+        let dependents = void.dependents.len();
+        if bytes > BATCH_BYTES_MAX || dependents > VOID_DEPENDENTS_MAX {
+            return Err(AppendVoidError::TooLarge { dependents, bytes });
         }
         for hash in &void.excluded {
             if frontier.without.contains(hash) {

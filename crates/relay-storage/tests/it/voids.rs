@@ -7,8 +7,9 @@ use relay_storage::{
     AppendVoidError, BootstrapCursor, NewProjection, NewSnapshot, NewVoid, Outcome, Project, QuarantineQuery,
     StoreChecked, Stored, Voided, Within,
 };
+use sync_wire::limits::VOID_DEPENDENTS_MAX;
 use sync_wire::log::EntryKind;
-use sync_wire::{Actor, Blob, ChangeHash, DocumentId, FateCode, Position, Run, Voucher};
+use sync_wire::{Actor, Blob, ChangeHash, Dependent, DocumentId, FateCode, Position, Run, Voucher};
 
 use crate::world::{DOCUMENT, Pusher, Relay, code, on_each_shell, position, wait};
 
@@ -182,6 +183,12 @@ fn what_is_excluded_and_what_replaces_it_are_duplicates_when_they_are_pushed_aga
     });
 }
 
+fn numbered(number: u64) -> ChangeHash {
+    let mut hash = [0; 32];
+    hash[..8].copy_from_slice(&number.to_be_bytes());
+    ChangeHash(hash)
+}
+
 #[test]
 fn only_what_is_unchecked_and_known_can_be_excluded() {
     on_each_shell(|relay| {
@@ -197,6 +204,10 @@ fn only_what_is_unchecked_and_known_can_be_excluded() {
         let mut torn = held.void();
         torn.replacements.clear();
         assert_eq!(refused(torn), AppendVoidError::Moved, "a replacement is neither here nor in the log");
+        let mut wide = held.void();
+        wide.void.dependents =
+            (0..=VOID_DEPENDENTS_MAX as u64).map(|number| Dependent { change: numbered(number), by: None }).collect();
+        assert!(matches!(refused(wide), AppendVoidError::TooLarge { dependents, .. } if dependents == 4_097));
         let unknown = NewVoid { document: DocumentId([9; 16]), ..held.void() };
         assert_eq!(refused(unknown).code(), "document_unknown");
         wait(held.relay.storage.append_void(held.void())).unwrap();

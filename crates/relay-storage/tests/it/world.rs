@@ -11,6 +11,7 @@ use relay_storage::{
     Storage, StorageOptions, StorageUrl,
 };
 use sha2::{Digest, Sha256};
+use sync_wire::limits::BATCH_CHANGES_MAX;
 use sync_wire::{Actor, BatchId, Blob, ChangeHash, DeviceId, DocumentId, FateCode, LogPosition, Position, SpaceId};
 
 pub(crate) const DOCUMENT: DocumentId = DocumentId([0xd0; 16]);
@@ -107,9 +108,10 @@ impl Relay {
         outcomes.into_iter().map(|(_, outcome)| outcome).collect()
     }
 
-    /// Pushes one batch of changes and expects it to be appended.
+    /// Pushes changes in as few batches as may be, and expects them to be appended.
     pub(crate) fn appended(&self, pusher: &Pusher, document: DocumentId, changes: &[Change]) -> LogPosition {
-        appended_at(&self.append(pusher.push(document, &[changes]))[0])
+        let batches: Vec<&[Change]> = changes.chunks(BATCH_CHANGES_MAX).collect();
+        appended_at(self.append(pusher.push(document, &batches)).last().unwrap())
     }
 
     pub(crate) fn page(&self, space: SpaceId, after: LogPosition, bytes_target: usize) -> LogPage {

@@ -1,7 +1,7 @@
 //! Pushes, document by document: one append at a time per document, in order; after a batch that was not taken, the
 //! rest of its lane is skipped until the device begins the lane anew (PROTOCOL §5).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use sync_wire::{Ack, BatchId, Content, DeviceId, DocumentId, Need, Park, Push, Refuse, RelayFrame, Skipped, SpaceId};
 
@@ -9,6 +9,9 @@ use super::{Breach, Effect, Outcome, Pushed, check_push_credit};
 
 /// Lanes that a device may leave stalled on one connection.
 const STALLED_LANES_MAX: usize = 65_536;
+/// Batches of one append, in bytes, unless one alone has more: enough to share what an append costs, and little enough
+/// that others who write do not wait long.
+const APPEND_BYTES_MAX: usize = 64 << 10;
 
 /// The lanes of one connection. A lane that is idle and was never stalled is not kept.
 #[derive(Debug, Default)]
@@ -24,8 +27,8 @@ struct Lane {
     is_stalled: bool,
     /// Batches that an append is under way for, with their sizes, in order.
     appending: Vec<usize>,
-    /// Batches that came meanwhile; they are appended together.
-    queue: Vec<Pushed>,
+    /// Batches that came meanwhile; they are appended together, so many at once as an append may have.
+    queue: VecDeque<Pushed>,
 }
 
 /// Bytes that count against the credit of a push.
@@ -74,7 +77,7 @@ impl Lanes {
             effects.push(skipped(space, document, batch));
             return Ok(());
         }
-        lane.queue.push(Pushed { batch, content });
+        lane.queue.push_back(Pushed { batch, content });
         if lane.appending.is_empty() {
             effects.push(lane.append(device, space, document));
         }
@@ -117,8 +120,16 @@ impl Lanes {
 
 impl Lane {
     fn append(&mut self, device: DeviceId, space: SpaceId, document: DocumentId) -> Effect {
-        let batches = std::mem::take(&mut self.queue);
-        self.appending = batches.iter().map(|pushed| content_bytes(&pushed.content)).collect();
+        let mut bytes = 0;
+        for pushed in &self.queue {
+            let size = content_bytes(&pushed.content);
+            if bytes + size > APPEND_BYTES_MAX && !self.appending.is_empty() {
+                break;
+            }
+            bytes += size;
+            self.appending.push(size);
+        }
+        let batches = self.queue.drain(..self.appending.len()).collect();
         Effect::Append { space, document, device, batches }
     }
 }

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use sync_wire::limits::{HASHES_MAX, VOID_DEPENDENTS_MAX};
 use sync_wire::log::{EntryIdentity, EntryKind, Receipt, marker_hash};
 use sync_wire::*;
 
@@ -95,12 +96,24 @@ fn a_void_reads_back_and_names_no_change_twice() {
         twice,
         Void { excluded: Vec::new(), ..void.clone() },
         Void { dependents: vec![replaces_itself], ..void.clone() },
-        Void { excluded: (0..=4096_u32).map(numbered).collect(), dependents: Vec::new() },
     ];
     for void in wrong {
         assert!(Void::decode(&void.encode()).is_err(), "{void:?}");
     }
     assert!(Void::decode(&[0xa2, 0x00]).is_err(), "it ends in the middle");
+}
+
+#[test]
+fn a_void_holds_at_its_limits_and_not_one_past_them() {
+    let reads = |excluded: usize, dependents: usize| {
+        let numbers = 0..u32::try_from(excluded + dependents).unwrap();
+        let mut changes: Vec<ChangeHash> = numbers.map(numbered).collect();
+        let rest = changes.split_off(excluded).into_iter().map(|change| Dependent { change, by: None });
+        let void = Void { excluded: changes, dependents: rest.collect() };
+        Void::decode(&void.encode()).is_ok()
+    };
+    assert!(reads(HASHES_MAX, 0) && !reads(HASHES_MAX + 1, 0));
+    assert!(reads(1, VOID_DEPENDENTS_MAX) && !reads(1, VOID_DEPENDENTS_MAX + 1));
 }
 
 fn numbered(number: u32) -> ChangeHash {

@@ -113,7 +113,7 @@ impl Prepared {
 
     /// The pushes that make it.
     pub(super) fn frames(&self, space: SpaceId) -> Vec<Sent> {
-        let batches = self.history.chunks(1_000).zip(1 << 40..);
+        let batches = self.history.chunks(BATCH_CHANGES_MAX).zip(1 << 40..);
         let batch =
             |(changes, number): (&[Blob], u64)| sent(space, PREPARED, (number, 0), Content::Changes(changes.to_vec()));
         batches.map(batch).collect()
