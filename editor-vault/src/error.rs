@@ -469,7 +469,7 @@ fn describe(status: &Status) -> String {
         Link::Off => "not connected".to_owned(),
         Link::Connecting => "connecting".to_owned(),
         Link::Online => "connected".to_owned(),
-        Link::Waiting { detail, retry_in } if retry_in.is_zero() => detail.clone(),
+        Link::InLine => "another process syncs this vault".to_owned(),
         Link::Waiting { detail, retry_in } => format!("{detail}; next attempt in {} s", retry_in.as_secs()),
         Link::Blocked { detail, .. } => detail.clone(),
     };

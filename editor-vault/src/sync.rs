@@ -268,7 +268,7 @@ impl Vault {
                 Link::Blocked { code, detail } => {
                     return Err(SyncError::Blocked { code: *code, detail: detail.clone() });
                 }
-                Link::Connecting | Link::Online | Link::Waiting { .. } => {}
+                Link::Connecting | Link::Online | Link::Waiting { .. } | Link::InLine => {}
             }
             let is_current = report.saves >= wanted && report.status.is_settled() && !inner.shelf.is_gathering();
             if is_current && !inner.storage.read(|tx| tx.has_outbox()).unwrap_or(true) {

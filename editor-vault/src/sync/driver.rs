@@ -143,7 +143,7 @@ impl Driver {
             // Mostly nobody has it, and nobody need hear of a wait that is none.
             let mut got = tokio::time::timeout(AT_ONCE, &mut coming).await.ok();
             if got.is_none() {
-                self.report_waiting("another process syncs this vault", Duration::ZERO);
+                self.report(Link::InLine);
             }
             while got.is_none() {
                 if self.stop.load(Ordering::Acquire) {
@@ -158,7 +158,8 @@ impl Driver {
             match got {
                 Some(Ok(Ok(file))) => return Some(file),
                 Some(Ok(Err(error))) => {
-                    self.report_waiting(&format!("cannot lock {}: {error}", path.display()), RETRY_AFTER);
+                    let detail = format!("cannot lock {}: {error}", path.display());
+                    self.report(Link::Waiting { detail, retry_in: RETRY_AFTER });
                     drop(tokio::time::timeout(RETRY_AFTER, self.signals.wake.notified()).await);
                 }
                 Some(Err(_)) | None => {} // another connection got in line
@@ -169,8 +170,7 @@ impl Driver {
         }
     }
 
-    fn report_waiting(&self, detail: &str, retry_in: Duration) {
-        let link = Link::Waiting { detail: detail.to_owned(), retry_in };
+    fn report(&self, link: Link) {
         self.signals.report(Report { status: Status { link, ..Status::default() }, saves: 0 });
     }
 }

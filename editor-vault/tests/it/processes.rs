@@ -28,7 +28,7 @@ fn until_link(vault: &Vault, is_it: impl Fn(&Link) -> bool) {
 }
 
 fn is_waiting(link: &Link) -> bool {
-    matches!(link, Link::Waiting { detail, .. } if detail.contains("another process"))
+    *link == Link::InLine
 }
 
 /// Not a test of its own: the child of two below. It syncs until it is killed.

@@ -89,7 +89,7 @@ async fn store(
         let room = app.checker.room_in_intake();
         let outcomes = commit(app, rest.clone(), bell).await?;
         if outcomes.iter().any(|(_, outcome)| *outcome == Stored::Stored) {
-            app.checker.stored(rest.space, rest.document);
+            app.checker.stored(rest.account, rest.space, rest.document);
         }
         let Some(full) = outcomes.iter().position(|(_, outcome)| outcome.is_for_want_of_room()) else {
             answered.extend(outcomes);

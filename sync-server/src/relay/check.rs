@@ -7,6 +7,7 @@
 mod attempts; // which checks were under way when the relay died
 mod intake; // what waits gets its place, or its fate
 mod loaded; // documents in memory, one user at a time
+mod order; // who is next
 mod queue; // which documents wait, and how much of each space
 mod work; // what is done with one document
 
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use relay_storage::{BatchContent, INTAKE_LEASE, ReadError, StorageError, WaitingBatch};
-use sync_wire::{Blob, ChangeHash, DocumentId, SpaceId};
+use sync_wire::{AccountId, Blob, ChangeHash, DocumentId, SpaceId};
 use tokio::sync::{Notify, Semaphore, SemaphorePermit};
 use tracing::{error, info};
 
@@ -65,11 +66,12 @@ impl Checker {
         }
     }
 
-    /// Waits for the turn of a document whose checks take long; others need none.
-    async fn turn(&self, space: SpaceId, document: DocumentId) -> Option<SemaphorePermit<'_>> {
+    /// Waits for the turn of a document whose checks take long, in the slow lane; whoever works in another one never
+    /// waits for that.
+    async fn turn(&self, next: &Next, lane: Lane) -> Option<SemaphorePermit<'_>> {
+        let is_slow = lane == Lane::Slow && (self.queue.is_slow(next.key()) || self.intake.is_slow(next.key()));
         // It is never closed.
-        let key = (space, document);
-        if self.queue.is_slow(key) || self.intake.is_slow(key) { self.slow.acquire().await.ok() } else { None }
+        if is_slow { self.slow.acquire().await.ok() } else { None }
     }
 
     /// Says that a document has `changes` more entries to check. Call it after the commit.
@@ -77,9 +79,9 @@ impl Checker {
         self.queue.add(space, document, changes);
     }
 
-    /// Says that a document has batches in the intake. Call it after the commit.
-    pub fn stored(&self, space: SpaceId, document: DocumentId) {
-        self.intake.add(space, document, 0);
+    /// Says that a document has batches of an account in the intake. Call it after the commit.
+    pub fn stored(&self, account: AccountId, space: SpaceId, document: DocumentId) {
+        self.intake.add_for(account.0, space, document, 0);
     }
 
     /// Resolves when batches have left the intake, after this was called.
@@ -211,6 +213,7 @@ async fn worker(app: App, lane: Lane) {
             () = app.stop.cancelled() => return,
             next = app.checker.queue.next(lane) => next,
         };
+        let _turn = app.checker.turn(&next, lane).await;
         check(&app, next).await;
     }
 }
@@ -221,14 +224,15 @@ async fn intake_worker(app: App, lane: Lane) {
             () = app.stop.cancelled() => return,
             next = app.checker.intake.next(lane) => next,
         };
-        settle(&app, next).await;
+        let _turn = app.checker.turn(&next, lane).await;
+        settle(&app, next, lane).await;
     }
 }
 
 /// Checks what waits of one document; whether that was possible.
-async fn settle(app: &App, next: Next) -> bool {
+async fn settle(app: &App, next: Next, lane: Lane) -> bool {
     let (space, document) = next.key();
-    let settled = intake::settle(app, space, document).await;
+    let settled = intake::settle(app, space, document, lane).await;
     if let Err(error) = &settled {
         error!(
             space.id = %space, document.id = %document, error.code = error.code(),
@@ -265,7 +269,7 @@ pub(crate) async fn step(app: &App) -> bool {
         look(app).await;
     }
     if let Some(next) = app.checker.intake.take() {
-        return settle(app, next).await;
+        return settle(app, next, Lane::Both).await;
     }
     match app.checker.queue.take() {
         Some(next) => check(app, next).await,
@@ -319,7 +323,7 @@ async fn look(app: &App) -> Option<usize> {
 
 async fn look_for_unchecked(app: &App) -> Result<usize, StorageError> {
     let waiting = app.storage.waiting_documents(SWEEP_DOCUMENTS).await?;
-    waiting.iter().for_each(|(space, document)| app.checker.stored(*space, *document));
+    waiting.iter().for_each(|(space, document)| app.checker.intake.add(*space, *document, 0));
     let found = app.storage.next_unchecked(SWEEP_DOCUMENTS).await?;
     found.iter().for_each(|state| app.checker.queue.add(state.space, state.document, 0));
     Ok(waiting.len() + found.len())

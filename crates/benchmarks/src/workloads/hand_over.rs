@@ -36,7 +36,7 @@ pub(crate) fn run(bench: &Bench) -> Result<Vec<Line>> {
 fn wait_behind(vault: &Vault, connection: &Connection) -> Result<()> {
     loop {
         vault.connect(connection.clone())?;
-        until(vault, |link| matches!(link, Link::Waiting { .. } | Link::Online))?;
+        until(vault, |link| matches!(link, Link::InLine | Link::Online))?;
         if vault.sync_status().link != Link::Online {
             return Ok(());
         }

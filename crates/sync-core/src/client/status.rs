@@ -40,6 +40,8 @@ pub enum Link {
         /// For how long.
         retry_in: Duration,
     },
+    /// Another process syncs the vault, and this one does as soon as that ends.
+    InLine,
     /// Given up until started again: a person must log in, or a program be updated.
     Blocked {
         /// Why.

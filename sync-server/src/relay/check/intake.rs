@@ -9,6 +9,7 @@ use sync_wire::{DocumentId, Position, Proof, SpaceId};
 use tracing::{debug, warn};
 
 use super::loaded::Checkout;
+use super::queue::Lane;
 use super::{CheckError, hashes_of, runs, work};
 use crate::app::App;
 use crate::metrics;
@@ -20,12 +21,18 @@ const PAGE_BYTES: usize = 4 << 20;
 /// How often a worker goes on with one document before others have their turn.
 const ROUNDS_MAX: usize = 8;
 
-/// Settles what waits of a document, as long as it is this process's to do.
-pub(super) async fn settle(app: &App, space: SpaceId, document: DocumentId) -> Result<(), CheckError> {
+/// Settles what waits of a document, as long as it is this process's to do. What came meanwhile and is expected to take
+/// long is left to the slow lane.
+pub(super) async fn settle(app: &App, space: SpaceId, document: DocumentId, lane: Lane) -> Result<(), CheckError> {
     let mut checkout = app.checker.checkout(space, document).await;
+    let mut account = None;
     for _ in 0..ROUNDS_MAX {
         let waiting = app.storage.take_intake(space, document, PAGE_BYTES).await?;
-        if waiting.is_empty() {
+        let Some(first) = waiting.first() else { return Ok(()) };
+        account = Some(first.account);
+        // Asked now: whoever stores what takes long says so before.
+        if lane == Lane::Fast && app.checker.intake.is_slow((space, document)) {
+            app.checker.stored(first.account, space, document);
             return Ok(());
         }
         let checked = match examine(app, &mut checkout, &waiting).await {
@@ -49,7 +56,9 @@ pub(super) async fn settle(app: &App, space: SpaceId, document: DocumentId) -> R
             return Ok(());
         }
     }
-    app.checker.stored(space, document); // the rest has its turn later
+    if let Some(account) = account {
+        app.checker.stored(account, space, document); // the rest has its turn later
+    }
     Ok(())
 }
 

@@ -108,13 +108,14 @@ impl Drop for Checkout {
         let Some(loaded) = self.loaded.take() else { return };
         let bytes = loaded.as_ref().map_or(0, |loaded| loaded.document.bytes_estimate());
         drop(loaded);
-        self.documents.lock().keep(self.key, bytes, self.documents.bytes_max);
+        let dropped = self.documents.lock().keep(self.key, bytes, self.documents.bytes_max);
+        drop(dropped); // without the lock: it takes as long as the documents are large
     }
 }
 
 impl Cache {
-    /// Records what a document costs, and makes room by dropping those that were not used for longest.
-    fn keep(&mut self, key: Key, bytes: usize, bytes_max: usize) {
+    /// Records what a document costs, and makes room by giving out those that were not used for longest.
+    fn keep(&mut self, key: Key, bytes: usize, bytes_max: usize) -> Vec<Slot> {
         self.clock += 1;
         if let Some(slot) = self.slots.get_mut(&key) {
             self.bytes = (self.bytes + bytes).saturating_sub(slot.bytes);
@@ -123,12 +124,10 @@ impl Cache {
                 self.slots.remove(&key);
             }
         }
-        if self.bytes > bytes_max {
-            self.make_room(bytes_max);
-        }
+        if self.bytes > bytes_max { self.make_room(bytes_max) } else { Vec::new() }
     }
 
-    fn make_room(&mut self, bytes_max: usize) {
+    fn make_room(&mut self, bytes_max: usize) -> Vec<Slot> {
         let mut idle: Vec<(u64, Key)> = self
             .slots
             .iter()
@@ -138,13 +137,16 @@ impl Cache {
         idle.sort_unstable();
         // To three quarters, so that the next few documents need no search.
         let wanted = bytes_max / 4 * 3;
+        let mut dropped = Vec::new();
         for (_, key) in idle {
             if self.bytes <= wanted {
-                return;
+                break;
             }
             if let Some(slot) = self.slots.remove(&key) {
                 self.bytes -= slot.bytes;
+                dropped.push(slot);
             }
         }
+        dropped
     }
 }

@@ -4,13 +4,15 @@
 //! A document that is written all the time is checked all the time, and every check costs what the whole document
 //! costs. So a document rests after a check, in proportion to what that took, while more changes gather.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use sync_wire::{DocumentId, SpaceId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+use super::order::{Order, Place, Whose};
 
 /// Documents that wait in memory; beyond them the sweep finds the rest in storage.
 const WAITING_MAX: usize = 65_536;
@@ -27,7 +29,7 @@ const SLOW_MAX: usize = 4096;
 /// A document that was not written for so long is quiet.
 const QUIET: Duration = Duration::from_secs(1);
 
-type Key = (SpaceId, DocumentId);
+pub(super) type Key = (SpaceId, DocumentId);
 
 /// See the file's head.
 #[derive(Debug)]
@@ -73,13 +75,13 @@ pub(super) enum Lane {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    order: VecDeque<Key>,
+    order: Order,
     /// Changes to check, for every document in `order`.
     changes: HashMap<Key, u64>,
     /// Taken and not finished, with the time. A document that changes meanwhile waits again.
     taken: HashMap<Key, Instant>,
-    /// Documents whose last check took long.
-    slow: HashSet<Key>,
+    /// Documents whose last check took long, or whose next one is expected to, and since when that is known.
+    slow: HashMap<Key, Instant>,
     /// Until when documents are left alone that were just checked.
     rests: HashMap<Key, Instant>,
     /// When documents will be quiet that want a snapshot then. Ordered, so that a simulation repeats itself.
@@ -121,7 +123,13 @@ impl Queue {
         Self { shared: Arc::new(Shared { waiting, filled, slow_filled, unchecked_max, slow_after, workers, rest }) }
     }
 
+    /// A document waits, by the turns of its space.
     pub(super) fn add(&self, space: SpaceId, document: DocumentId, changes: u64) {
+        self.add_for(space.0, space, document, changes);
+    }
+
+    /// A document waits, by the turns of somebody.
+    pub(super) fn add_for(&self, whose: Whose, space: SpaceId, document: DocumentId, changes: u64) {
         let key = (space, document);
         let mut waiting = self.shared.lock();
         waiting.tails.remove(&key); // its check looks at the tail again
@@ -136,15 +144,15 @@ impl Queue {
             return;
         }
         counted.insert(key, changes);
-        order.push_back(key);
-        let is_slow = waiting.slow.contains(&key);
+        order.push(key, whose);
+        let is_slow = waiting.is_slow(&key);
         drop(waiting);
         self.shared.ring(is_slow);
     }
 
     /// Whether checks of the document take long.
     pub(super) fn is_slow(&self, key: Key) -> bool {
-        self.shared.lock().slow.contains(&key)
+        self.shared.lock().is_slow(&key)
     }
 
     /// Puts a document in the slow lane.
@@ -178,7 +186,7 @@ impl Queue {
         let mut waiting = self.shared.lock();
         if waiting.tails.len() < WAITING_MAX && !waiting.changes.contains_key(&(space, document)) {
             waiting.tails.insert((space, document), Instant::now() + QUIET);
-            let is_slow = waiting.slow.contains(&(space, document));
+            let is_slow = waiting.is_slow(&(space, document));
             drop(waiting);
             self.shared.ring(is_slow);
         }
@@ -217,9 +225,9 @@ impl Queue {
     fn take_rested(&self, now: Instant, lane: Lane) -> Result<Next, Option<Instant>> {
         let mut waiting = self.shared.lock();
         let is_stuck = lane == Lane::Slow && waiting.is_stuck(now, &self.shared);
-        let (index, first) = waiting.first_rested(now, lane, is_stuck);
-        let found = match index {
-            Some(index) => waiting.order.remove(index).map(|key| (key, Task::Check)),
+        let (place, first) = waiting.first_rested(now, lane, is_stuck);
+        let found = match place {
+            Some(place) => waiting.order.take(place).map(|key| (key, Task::Check)),
             None => waiting.first_quiet(now, lane).map(|key| (key, Task::Snapshot)),
         };
         let Some((key, task)) = found else {
@@ -278,11 +286,11 @@ impl Drop for Next {
         }
         waiting.finish(self.key.0, self.changes);
         if self.began.elapsed() * 2 < self.shared.slow_after {
-            waiting.slow.remove(&self.key);
+            waiting.unmark_slow(&self.key, self.began);
         }
         // A document may have changed its lane, whose worker does not know yet that it wants a snapshot.
         let waits_again = waiting.changes.contains_key(&self.key) || waiting.tails.contains_key(&self.key);
-        let is_slow = waiting.slow.contains(&self.key);
+        let is_slow = waiting.is_slow(&self.key);
         drop(waiting);
         if waits_again {
             self.shared.ring(is_slow);
@@ -292,16 +300,16 @@ impl Drop for Next {
 
 impl Waiting {
     /// The first document in the queue that may be taken; else when the first of them will have rested.
-    fn first_rested(&self, now: Instant, lane: Lane, is_stuck: bool) -> (Option<usize>, Option<Instant>) {
+    fn first_rested(&self, now: Instant, lane: Lane, is_stuck: bool) -> (Option<Place>, Option<Instant>) {
         let mut first = None;
         let is_free = |key: &Key| !self.taken.contains_key(key) && (is_stuck || self.is_of(key, lane));
-        for (index, key) in self.order.iter().enumerate().filter(|(_, key)| is_free(key)) {
+        for (place, key) in self.order.iter().filter(|(_, key)| is_free(key)) {
             let is_long = || self.changes.get(key).is_some_and(|changes| *changes >= CHANGES_MAX);
             match self.rests.get(key) {
                 Some(until) if *until > now && !is_long() => {
                     first = Some(first.map_or(*until, |first: Instant| first.min(*until)));
                 }
-                _ => return (Some(index), None),
+                _ => return (Some(place), None),
             }
         }
         (None, first)
@@ -309,8 +317,8 @@ impl Waiting {
 
     fn is_of(&self, key: &Key, lane: Lane) -> bool {
         match lane {
-            Lane::Fast => !self.slow.contains(key),
-            Lane::Slow => self.slow.contains(key),
+            Lane::Fast => !self.is_slow(key),
+            Lane::Slow => self.is_slow(key),
             #[cfg(any(test, feature = "simulation"))]
             Lane::Both => true,
         }
@@ -326,7 +334,18 @@ impl Waiting {
         if self.slow.len() >= SLOW_MAX {
             self.slow.clear(); // each finds its way back by its next check
         }
-        self.slow.insert(key);
+        self.slow.insert(key, Instant::now());
+    }
+
+    fn is_slow(&self, key: &Key) -> bool {
+        self.slow.contains_key(key)
+    }
+
+    /// A check that began then was quick. It says nothing of what came, and is expected to take long, since.
+    fn unmark_slow(&mut self, key: &Key, began: Instant) {
+        if self.slow.get(key).is_some_and(|since| *since <= began) {
+            self.slow.remove(key);
+        }
     }
 
     fn first_quiet(&mut self, now: Instant, lane: Lane) -> Option<Key> {
@@ -447,6 +466,19 @@ mod tests {
         drop(slow); // it was quick
         queue.add(SPACE, A, CHANGES_MAX);
         assert_eq!(queue.take_rested(now, Lane::Fast).unwrap().key(), (SPACE, A));
+    }
+
+    #[test]
+    fn a_quick_check_says_nothing_of_what_came_since_it_began() {
+        let queue = queue();
+        queue.add(SPACE, A, 1);
+        let now = Instant::now();
+        let quick = queue.take_rested(now, Lane::Fast).unwrap();
+        queue.mark_slow((SPACE, A));
+        queue.add(SPACE, A, CHANGES_MAX);
+        drop(quick);
+        assert!(queue.take_rested(now, Lane::Fast).is_err());
+        assert_eq!(queue.take_rested(now, Lane::Slow).unwrap().key(), (SPACE, A));
     }
 
     #[test]

@@ -334,7 +334,6 @@ async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, CheckError> {
     let key = (attempt.thing.space(), attempt.thing.document());
-    let _turn = app.checker.turn(key.0, key.1).await;
     let underway: Underway = app.checker.attempts.begin(attempt);
     let ran = app.runtime.blocking(move || {
         let began = Instant::now();

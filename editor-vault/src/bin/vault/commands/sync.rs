@@ -15,7 +15,9 @@ use crate::output::Output;
 const GLANCE: Duration = Duration::from_millis(100);
 /// How long a connection that once stood may be away.
 const AWAY_MAX: Duration = Duration::from_secs(10);
-
+/// How long one waits for its turn before the sync is left to whoever has it: on a busy machine it takes a moment to get
+/// a lock that nobody has.
+const IN_LINE_MAX: Duration = Duration::from_secs(1);
 /// How long another process that syncs this vault may take to send what is pending.
 const OTHER_MAX: Duration = Duration::from_secs(30);
 
@@ -26,9 +28,11 @@ pub(crate) fn run(vault: &Vault, arguments: &SyncArguments, output: &mut Output)
     }
     let agent = concat!("vault ", env!("CARGO_PKG_VERSION"));
     vault.connect(Connection::new(login.url).token(login.token).agent(agent))?;
-    let outcome = if arguments.watch { watch(vault, output) } else { once(vault, arguments) };
+    let outcome = if arguments.watch { watch(vault, output).map(|()| Done::Settled) } else { once(vault, arguments) };
     vault.disconnect();
-    outcome?;
+    if outcome? == Done::ByAnother {
+        return leave_it_to_the_other(vault, arguments, output);
+    }
     let documents = vault.list(&ListFilter::default())?.len();
     let json = json!({ "settled": true, "documents": documents });
     output.result(format_args!("everything is sent and received ({documents} documents)"), &json)?;
@@ -65,15 +69,29 @@ fn has_unsent(vault: &Vault) -> Result<bool, Failure> {
     Ok(documents.iter().any(|info| matches!(info.status.state, DocumentState::Saved)))
 }
 
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Done {
+    /// Everything is sent and received.
+    Settled,
+    /// Another process was quicker, and syncs.
+    ByAnother,
+}
+
 /// Until the outbox is empty and everything is delivered.
-fn once(vault: &Vault, arguments: &SyncArguments) -> Result<(), Failure> {
+fn once(vault: &Vault, arguments: &SyncArguments) -> Result<Done, Failure> {
     let end = arguments.timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
-    let mut last_online = None;
+    let (mut last_online, mut in_line_since) = (None, None);
     loop {
         match vault.wait_until_settled(GLANCE) {
-            Ok(()) => return Ok(()),
+            Ok(()) => return Ok(Done::Settled),
             Err(SyncError::Timeout { status }) => {
                 check_link(&status, &mut last_online)?;
+                let in_line = (status.link == Link::InLine).then(Instant::now);
+                in_line_since = in_line_since.filter(|_| in_line.is_some()).or(in_line);
+                if in_line_since.is_some_and(|since| since.elapsed() > IN_LINE_MAX) {
+                    return Ok(Done::ByAnother);
+                }
                 if end.is_some_and(|end| Instant::now() >= end) {
                     return Err(Failure::from(SyncError::Timeout { status }));
                 }
@@ -94,7 +112,7 @@ fn check_link(status: &SyncStatus, last_online: &mut Option<Instant>) -> Result<
         Link::Blocked { code, detail } => {
             return Err(SyncError::Blocked { code: *code, detail: detail.clone() }.into());
         }
-        Link::Waiting { .. } | Link::Connecting | Link::Off => {}
+        Link::Waiting { .. } | Link::Connecting | Link::Off | Link::InLine => {}
     }
     Ok(())
 }
@@ -138,6 +156,7 @@ pub(crate) fn link_word(status: &SyncStatus) -> &'static str {
         Link::Online if status.is_settled() => "online, everything is sent and received",
         Link::Online => "online",
         Link::Waiting { .. } => "offline, trying again",
+        Link::InLine => "synced by another process",
         Link::Blocked { .. } => "blocked",
     }
 }
