@@ -4,20 +4,21 @@
 //! relays must check is not its business.
 
 pub(crate) mod inline; // without threads and sockets
+mod log; // what a space has
+mod session; // what a connection says
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use futures_util::{SinkExt, StreamExt};
 use sha2::Digest as _;
-use sync_wire::log::{EntryIdentity, EntryKind, Receipt, marker_hash};
+use sync_wire::log::EntryKind;
 use sync_wire::*;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
-use tokio_tungstenite::accept_hdr_async;
-use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+
+use self::log::Space;
+use self::session::{Session, serve};
 
 /// What the relay says to a pushed batch instead of taking it.
 pub(crate) enum Answer {
@@ -54,17 +55,6 @@ pub(crate) struct State {
     /// Every delivery claims another chain than it has.
     lies: bool,
 }
-
-pub(crate) struct Space {
-    members: Vec<AccountId>,
-    kind: SpaceKind,
-    entries: Vec<Entry>,
-    chains: Vec<Chain>,
-    snapshots: BTreeMap<DocumentId, (Position, document::Snapshot)>,
-}
-
-const SALT: Salt = Salt([7; 32]);
-const EPOCH: Epoch = Epoch([1; 8]);
 
 impl Shared {
     /// Every token is an account of its own with a personal space, unless two share a first letter.
@@ -145,27 +135,21 @@ impl Relay {
 
     /// A change of a device that no test opens.
     pub(crate) fn append(&self, space: SpaceId, document: DocumentId, change: &document::Change) {
-        self.append_entry(space, entry_of(document, change));
+        self.grow(space, |log| log.append(log::entry_of(document, change)));
     }
 
     /// Deletes a document as another device, or purges it as the relay.
     pub(crate) fn append_marker(&self, space: SpaceId, document: DocumentId, kind: EntryKind, heads: &[ChangeHash]) {
-        let number = self.entries(space).len().to_le_bytes();
-        let batch = BatchId([[number, number].concat().as_slice()].concat().try_into().unwrap());
-        let hash = marker_hash(kind, space, document, batch, heads);
-        let heads = (kind == EntryKind::Tombstone).then(|| heads.to_vec());
-        self.append_entry(space, Entry { kind, document, hash, device: DeviceId([99; 16]), batch, bytes: None, heads });
+        self.grow(space, |log| log.append_marker(space, document, kind, heads));
     }
 
     /// Forgets the bytes of the changes of a document.
     pub(crate) fn clear_bytes(&self, space: SpaceId, document: DocumentId) {
-        let mut state = self.shared.state.lock().unwrap();
-        let entries = &mut state.spaces.get_mut(&space).unwrap().entries;
-        entries.iter_mut().filter(|entry| entry.document == document).for_each(|entry| entry.bytes = None);
+        self.shared.state.lock().unwrap().spaces.get_mut(&space).unwrap().clear_bytes(document);
     }
 
-    fn append_entry(&self, space: SpaceId, entry: Entry) {
-        self.shared.state.lock().unwrap().spaces.get_mut(&space).unwrap().append(entry);
+    fn grow(&self, space: SpaceId, append: impl FnOnce(&mut Space)) {
+        append(self.shared.state.lock().unwrap().spaces.get_mut(&space).unwrap());
         self.shared.grew.send_modify(|grown| *grown += 1);
     }
 
@@ -277,299 +261,4 @@ impl Drop for Relay {
         self.shared.stop.notify_one();
         self.thread.take().map(JoinHandle::join);
     }
-}
-
-fn entry_of(document: DocumentId, change: &document::Change) -> Entry {
-    Entry {
-        kind: EntryKind::Change,
-        document,
-        hash: change.header.hash,
-        device: DeviceId([99; 16]),
-        batch: BatchId(change.header.hash.0[..16].try_into().unwrap()),
-        bytes: Some(change.bytes.clone()),
-        heads: None,
-    }
-}
-
-impl Space {
-    fn new(kind: SpaceKind, members: Vec<AccountId>) -> Self {
-        Self { members, kind, entries: Vec::new(), chains: vec![Chain::START], snapshots: BTreeMap::new() }
-    }
-
-    fn append(&mut self, entry: Entry) {
-        let Entry { kind, document, hash, device, batch, .. } = entry;
-        let digest = EntryIdentity { kind, document, hash, device, batch }.digest(&SALT);
-        self.chains.push(self.chains.last().unwrap().extend(&digest));
-        self.entries.push(entry);
-    }
-
-    fn end(&self) -> LogPosition {
-        LogPosition { epoch: EPOCH, position: Position(self.entries.len() as u64) }
-    }
-
-    /// The change at fault because of which a void excludes this one.
-    fn culprit(&self, hash: &ChangeHash) -> Option<ChangeHash> {
-        let voids = self.entries.iter().filter(|entry| entry.kind == EntryKind::Void);
-        let mut voids = voids.map(|entry| Void::decode(entry.bytes.as_ref().unwrap()).unwrap());
-        let void = voids.find(|void| void.changes().any(|change| change == *hash))?;
-        Some(void.excluded[0])
-    }
-
-    /// The change at fault that something of a push rests on.
-    fn excluded_below(&self, push: &Push) -> Option<ChangeHash> {
-        let Content::Changes(changes) = &push.content else { return None };
-        let deps =
-            changes.iter().filter_map(|bytes| document::Header::parse(bytes).ok()).flat_map(|header| header.deps);
-        deps.into_iter().find_map(|dep| self.culprit(&dep))
-    }
-
-    /// Whether the log has another change with the actor and number of one of these.
-    fn has_another(&self, push: &Push) -> bool {
-        let Content::Changes(changes) = &push.content else { return false };
-        let name = |bytes: &Blob| document::Header::parse(bytes).map(|header| (header.actor, header.seq, header.hash));
-        let new: Vec<_> = changes.iter().filter_map(|bytes| name(bytes).ok()).collect();
-        let old = self.entries.iter().filter(|entry| entry.document == push.document);
-        old.filter_map(|entry| name(entry.bytes.as_ref()?).ok())
-            .any(|old| new.iter().any(|new| (new.0, new.1) == (old.0, old.1) && new.2 != old.2))
-    }
-
-    fn take(&mut self, id: SpaceId, device: DeviceId, push: &Push) {
-        let entry = |kind, hash, bytes: Option<Blob>, heads| Entry {
-            kind,
-            document: push.document,
-            hash,
-            device,
-            batch: push.batch,
-            bytes,
-            heads,
-        };
-        let marker = |kind, heads: &[ChangeHash]| marker_hash(kind, id, push.document, push.batch, heads);
-        let new: Vec<Entry> = match &push.content {
-            Content::Changes(changes) => changes
-                .iter()
-                .map(|bytes| {
-                    entry(EntryKind::Change, document::Header::parse(bytes).unwrap().hash, Some(bytes.clone()), None)
-                })
-                .collect(),
-            Content::Tombstone(heads) => {
-                vec![entry(EntryKind::Tombstone, marker(EntryKind::Tombstone, heads), None, Some(heads.clone()))]
-            }
-            Content::Restore => vec![entry(EntryKind::Restore, marker(EntryKind::Restore, &[]), None, None)],
-        };
-        for entry in new {
-            let known = |old: &Entry| old.document == entry.document && old.hash == entry.hash;
-            if !self.entries.iter().any(known) {
-                self.append(entry);
-            }
-        }
-    }
-}
-
-#[derive(Default)]
-struct Session {
-    account: Option<AccountId>,
-    device: Option<DeviceId>,
-    /// How far each space was delivered.
-    delivered: BTreeMap<SpaceId, u64>,
-    own: Vec<BatchId>,
-    skipping: BTreeMap<DocumentId, u32>,
-}
-
-async fn serve(shared: Arc<Shared>, stream: TcpStream) {
-    let mut session = Session::default();
-    #[expect(clippy::result_large_err, reason = "the type is tungstenite's")]
-    let authorize = |request: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
-        let header = request.headers().get("authorization").map(|value| value.to_str().unwrap().to_owned());
-        let token = header.and_then(|header| header.strip_prefix("Bearer ").map(str::to_owned)).unwrap_or_default();
-        session.account = shared.state.lock().unwrap().accounts.get(&token).copied();
-        if session.account.is_none() {
-            let mut refused = ErrorResponse::new(None);
-            *refused.status_mut() = tokio_tungstenite::tungstenite::http::StatusCode::UNAUTHORIZED;
-            return Err(refused);
-        }
-        response.headers_mut().insert("sec-websocket-protocol", limits::SUBPROTOCOL.parse().unwrap());
-        Ok(response)
-    };
-    let Ok(mut socket) = accept_hdr_async(stream, authorize).await else { return };
-    let mut grew = shared.grew.subscribe();
-    loop {
-        let frames = tokio::select! {
-            message = socket.next() => match message {
-                Some(Ok(Message::Binary(bytes))) => {
-                    let frame = decode_device_frame(&bytes).unwrap().unwrap();
-                    session.on_frame(&shared, frame)
-                }
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => Vec::new(),
-                _ => return,
-            },
-            _ = grew.changed() => session.deliver(&shared.state.lock().unwrap()),
-        };
-        for frame in frames {
-            let bytes = encode_relay_frame(&frame);
-            if socket.send(Message::Binary(bytes.into())).await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-impl Session {
-    fn of(account: AccountId) -> Self {
-        Self { account: Some(account), ..Self::default() }
-    }
-
-    fn on_frame(&mut self, shared: &Shared, frame: DeviceFrame) -> Vec<RelayFrame> {
-        let mut state = shared.state.lock().unwrap();
-        match frame {
-            DeviceFrame::Hello(hello) => self.greet(&state, &hello),
-            DeviceFrame::Confirm(_) | DeviceFrame::Offer(_) => Vec::new(),
-            DeviceFrame::Push(push) => {
-                let answer = self.judge(&mut state, &push);
-                drop(state);
-                shared.grew.send_modify(|grown| *grown += 1);
-                vec![answer]
-            }
-        }
-    }
-
-    fn greet(&mut self, state: &State, hello: &Hello) -> Vec<RelayFrame> {
-        let account = self.account.unwrap();
-        self.device = Some(hello.device);
-        let mut grants = Vec::new();
-        let mut frames = Vec::new();
-        for (id, space) in state.spaces.iter().filter(|(_, space)| space.members.contains(&account)) {
-            let known = hello.cursors.iter().find(|cursor| cursor.space == *id);
-            let resume = match known {
-                Some(cursor) if cursor.bootstrap.is_none() => Resume::Continue,
-                _ => Resume::Bootstrap { at: space.end().position, chain: *space.chains.last().unwrap() },
-            };
-            let from = known.filter(|_| resume == Resume::Continue).map_or(space.end().position, |c| c.at.position);
-            self.delivered.insert(*id, from.0);
-            grants.push(Grant {
-                space: *id,
-                kind: space.kind,
-                role: Role::Owner,
-                name: "a space".into(),
-                salt: SALT,
-                access_version: 1,
-                end: space.end(),
-                resume,
-            });
-            if resume != Resume::Continue {
-                frames.extend(bootstrap(*id, space));
-            }
-        }
-        let welcome = Welcome { version: 1, account, grants, limits_version: state.limits_version };
-        frames.insert(0, RelayFrame::Welcome(welcome));
-        frames.extend(self.deliver(state));
-        frames
-    }
-
-    fn judge(&mut self, state: &mut State, push: &Push) -> RelayFrame {
-        let (space, document, batch) = (push.space, push.document, push.batch);
-        state.pushes.push(push.clone());
-        if self.skipping.get(&document).is_some_and(|lane| *lane >= push.lane) {
-            return RelayFrame::Skipped(Skipped { space, document, batch });
-        }
-        let account = self.account.unwrap();
-        if !state.spaces.get(&space).is_some_and(|space| space.members.contains(&account)) {
-            self.skipping.insert(document, push.lane);
-            let (code, detail) = (FateCode::NO_SUCH_SPACE, "no such space".to_owned());
-            return RelayFrame::Refuse(Refuse { space, document, batch, culprit: None, code, detail });
-        }
-        if let Some(culprit) = state.spaces[&space].excluded_below(push) {
-            self.skipping.insert(document, push.lane);
-            let (code, detail) = (FateCode::WITH, "a repair has excluded what it rests on".to_owned());
-            return RelayFrame::Refuse(Refuse { space, document, batch, culprit: Some(culprit), code, detail });
-        }
-        let answer = match (state.judge)(push) {
-            Answer::Take if state.spaces[&space].has_another(push) => Answer::Refuse(FateCode::EQUIVOCATION),
-            answer => answer,
-        };
-        match answer {
-            Answer::Take => {
-                let log = state.spaces.get_mut(&space).unwrap();
-                log.take(space, self.device.unwrap(), push);
-                self.own.push(batch);
-                let receipt = Receipt { key: 0, mac: [0; 32] };
-                let proof = Some(Proof { chain: *log.chains.last().unwrap(), receipt });
-                RelayFrame::Ack(Ack { space, document, batch, at: Some(log.end()), proof })
-            }
-            Answer::Store => {
-                if !state.stored.iter().any(|(_, stored)| stored.batch == batch) {
-                    state.stored.push((self.device.unwrap(), push.clone()));
-                }
-                self.own.push(batch);
-                RelayFrame::Ack(Ack { space, document, batch, at: None, proof: None })
-            }
-            Answer::Refuse(code) => {
-                self.skipping.insert(document, push.lane);
-                let detail = "as the test wished".to_owned();
-                RelayFrame::Refuse(Refuse { space, document, batch, culprit: None, code, detail })
-            }
-            Answer::Park(code, judged_by) => {
-                self.skipping.insert(document, push.lane);
-                let detail = "as the test wished".to_owned();
-                RelayFrame::Park(Park { space, document, batch, code, judged_by, detail })
-            }
-        }
-    }
-
-    fn deliver(&mut self, state: &State) -> Vec<RelayFrame> {
-        let mut frames = Vec::new();
-        for (id, delivered) in &mut self.delivered {
-            let space = &state.spaces[id];
-            let from = usize::try_from(*delivered).unwrap();
-            if from == space.entries.len() {
-                continue;
-            }
-            let own = &self.own;
-            let entries = space.entries[from..].iter().map(|entry| Entry {
-                bytes: entry.bytes.clone().filter(|_| !own.contains(&entry.batch)),
-                ..entry.clone()
-            });
-            frames.push(RelayFrame::Deliver(Deliver {
-                space: *id,
-                after: LogPosition { epoch: EPOCH, position: Position(*delivered) },
-                entries: entries.collect(),
-                chain: if state.lies { Chain([9; 32]) } else { *space.chains.last().unwrap() },
-                receipt: Receipt { key: 0, mac: [0; 32] },
-            }));
-            *delivered = space.entries.len() as u64;
-        }
-        frames
-    }
-}
-
-/// One frame per part: snapshots come in parts of a thousand bytes.
-fn bootstrap(id: SpaceId, space: &Space) -> Vec<RelayFrame> {
-    let mut by_document: BTreeMap<DocumentId, Vec<PositionedEntry>> = BTreeMap::new();
-    for (at, entry) in space.entries.iter().enumerate() {
-        let positioned = PositionedEntry { position: Position(at as u64 + 1), entry: entry.clone() };
-        by_document.entry(entry.document).or_default().push(positioned);
-    }
-    let mut frames = Vec::new();
-    let frame = |documents, done| RelayFrame::Bootstrap(Bootstrap { space: id, at: space.end(), documents, done });
-    for (document, mut entries) in by_document {
-        if let Some((covers, snapshot)) = space.snapshots.get(&document) {
-            entries.retain(|entry| entry.position > *covers);
-            for (number, part) in snapshot.bytes.chunks(1000).enumerate() {
-                let part = SnapshotPart {
-                    voids: None,
-                    covers: *covers,
-                    heads: snapshot.heads.clone(),
-                    changes: snapshot.changes,
-                    digest: snapshot.digest,
-                    total_bytes: snapshot.bytes.len() as u64,
-                    offset: number as u64 * 1000,
-                    bytes: part.to_vec().into(),
-                };
-                let sent = BootstrapDocument { document, snapshot: Some(part), entries: Vec::new(), complete: false };
-                frames.push(frame(vec![sent], false));
-            }
-        }
-        frames.push(frame(vec![BootstrapDocument { document, snapshot: None, entries, complete: true }], false));
-    }
-    frames.push(frame(Vec::new(), true));
-    if space.entries.is_empty() { Vec::new() } else { frames }
 }

@@ -7,7 +7,6 @@
 mod attempts; // which checks were under way when the relay died
 mod intake; // what waits gets its place, or its fate
 mod loaded; // documents in memory, one user at a time
-mod order; // who is next
 mod queue; // which documents wait, and how much of each space
 mod work; // what is done with one document
 

@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 
 use editor_vault::simulation::{InlineSync, Step};
 use sync_core::client::{Effect, Input};
-
-use super::{
-    Answer, ChangeHash, DocumentId, Push, RelayFrame, Session, Shared, State, decode_device_frame, decode_relay_frame,
+use sync_wire::log::EntryKind;
+use sync_wire::{
+    ChangeHash, DocumentId, Entry, Push, RelayFrame, SpaceId, decode_device_frame, decode_relay_frame,
     encode_device_frame, encode_relay_frame,
 };
+
+use super::{Answer, Session, Shared, Space, State};
 
 /// A relay that nobody serves.
 pub(crate) struct InlineRelay {
@@ -46,22 +48,40 @@ impl InlineRelay {
 
     /// What the log of an account's personal space makes of a document, and the changes that it has of it.
     pub(crate) fn document(&self, token: &str, document: DocumentId) -> (document::Document, Vec<ChangeHash>) {
-        let account = self.shared.account(token);
-        let state = self.state();
-        let log = state.spaces.values().find(|space| space.members.contains(&account)).unwrap();
-        let entries: Vec<_> = log.entries.iter().filter(|entry| entry.document == document).collect();
-        let changes: Vec<_> = entries.iter().filter_map(|entry| entry.bytes.clone()).collect();
+        let entries = self.in_personal(token, |_, log| {
+            let of_it = |entry: &&Entry| entry.document == document && entry.kind == EntryKind::Change;
+            log.entries.iter().filter(of_it).map(|entry| (entry.hash, entry.bytes.clone())).collect::<Vec<_>>()
+        });
+        let changes: Vec<_> = entries.iter().filter_map(|(_, bytes)| bytes.clone()).collect();
         let mut whole = document::Document::new(None);
         whole.apply(&changes).unwrap();
-        (whole, entries.iter().map(|entry| entry.hash).collect())
+        (whole, entries.iter().map(|(hash, _)| *hash).collect())
     }
 
     /// A change of a device that no test opens, in the personal space of an account.
     pub(crate) fn append(&self, token: &str, document: DocumentId, change: &document::Change) {
+        self.in_personal(token, |_, log| log.append(super::log::entry_of(document, change)));
+    }
+
+    /// Deletes or restores a document as another device, in the personal space of an account.
+    pub(crate) fn append_marker(&self, token: &str, document: DocumentId, kind: EntryKind, heads: &[ChangeHash]) {
+        self.in_personal(token, |space, log| log.append_marker(space, document, kind, heads));
+    }
+
+    /// Purges a document, as a relay does.
+    pub(crate) fn purge(&self, token: &str, document: DocumentId) {
+        self.in_personal(token, |space, log| {
+            log.append_marker(space, document, EntryKind::Erased, &[]);
+            log.clear_bytes(document);
+        });
+    }
+
+    fn in_personal<T>(&self, token: &str, work: impl FnOnce(SpaceId, &mut Space) -> T) -> T {
         let account = self.shared.account(token);
         let mut state = self.state();
-        let space = state.spaces.values_mut().find(|space| space.members.contains(&account)).unwrap();
-        space.append(super::entry_of(document, change));
+        let found = state.spaces.iter_mut().find(|(_, space)| space.members.contains(&account));
+        let (id, space) = found.unwrap();
+        work(*id, space)
     }
 
     /// Feeds an input and lets device and relay talk until both are silent. `before` hears every effect.

@@ -4,7 +4,9 @@
 //! A document that is written all the time is checked all the time, and every check costs what the whole document
 //! costs. So a document rests after a check, in proportion to what that took, while more changes gather.
 
-use std::collections::{BTreeMap, HashMap};
+mod order; // by turns of those on whose account they wait
+mod waiting; // documents and their order, without the waking
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,24 +14,15 @@ use sync_wire::{DocumentId, SpaceId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::order::{Order, Place, Whose};
+use order::Whose;
+use waiting::{REST_MAX, Waiting};
 
 /// Documents that wait in memory; beyond them the sweep finds the rest in storage.
 const WAITING_MAX: usize = 65_536;
-/// How many times as long as its check took a document rests.
-const REST_FACTOR: u32 = 16;
-/// Longest rest.
-const REST_MAX: Duration = Duration::from_millis(250);
-/// A document with so many changes to check does not rest.
-const CHANGES_MAX: u64 = 8192;
-/// Rests that are remembered before those that are over are looked for.
-const RESTS_MAX: usize = 4096;
-/// Documents of the slow lane that are remembered.
-const SLOW_MAX: usize = 4096;
 /// A document that was not written for so long is quiet.
 const QUIET: Duration = Duration::from_secs(1);
 
-pub(super) type Key = (SpaceId, DocumentId);
+type Key = (SpaceId, DocumentId);
 
 /// See the file's head.
 #[derive(Debug)]
@@ -73,22 +66,6 @@ pub(super) enum Lane {
     Both,
 }
 
-#[derive(Debug, Default)]
-struct Waiting {
-    order: Order,
-    /// Changes to check, for every document in `order`.
-    changes: HashMap<Key, u64>,
-    /// Taken and not finished, with the time. A document that changes meanwhile waits again.
-    taken: HashMap<Key, Instant>,
-    /// Documents whose last check took long, or whose next one is expected to, and since when that is known.
-    slow: HashMap<Key, Instant>,
-    /// Until when documents are left alone that were just checked.
-    rests: HashMap<Key, Instant>,
-    /// When documents will be quiet that want a snapshot then. Ordered, so that a simulation repeats itself.
-    tails: BTreeMap<Key, Instant>,
-    spaces: HashMap<SpaceId, Space>,
-}
-
 /// What is to be done with a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Task {
@@ -96,14 +73,6 @@ pub(super) enum Task {
     Check,
     /// Make a snapshot: it is quiet and has a long tail.
     Snapshot,
-}
-
-#[derive(Debug, Default)]
-struct Space {
-    /// Changes that wait or are being checked.
-    unchecked: u64,
-    /// Rings whenever a check of the space ends.
-    ended: Arc<Notify>,
 }
 
 /// A document to be worked on; finished when dropped.
@@ -224,7 +193,7 @@ impl Queue {
     /// When to look again, if nothing is due now but something will be.
     fn take_rested(&self, now: Instant, lane: Lane) -> Result<Next, Option<Instant>> {
         let mut waiting = self.shared.lock();
-        let is_stuck = lane == Lane::Slow && waiting.is_stuck(now, &self.shared);
+        let is_stuck = lane == Lane::Slow && waiting.is_stuck(now, self.shared.slow_after, self.shared.workers);
         let (place, first) = waiting.first_rested(now, lane, is_stuck);
         let found = match place {
             Some(place) => waiting.order.take(place).map(|key| (key, Task::Check)),
@@ -298,81 +267,6 @@ impl Drop for Next {
     }
 }
 
-impl Waiting {
-    /// The first document in the queue that may be taken; else when the first of them will have rested.
-    fn first_rested(&self, now: Instant, lane: Lane, is_stuck: bool) -> (Option<Place>, Option<Instant>) {
-        let mut first = None;
-        let is_free = |key: &Key| !self.taken.contains_key(key) && (is_stuck || self.is_of(key, lane));
-        for (place, key) in self.order.iter().filter(|(_, key)| is_free(key)) {
-            let is_long = || self.changes.get(key).is_some_and(|changes| *changes >= CHANGES_MAX);
-            match self.rests.get(key) {
-                Some(until) if *until > now && !is_long() => {
-                    first = Some(first.map_or(*until, |first: Instant| first.min(*until)));
-                }
-                _ => return (Some(place), None),
-            }
-        }
-        (None, first)
-    }
-
-    fn is_of(&self, key: &Key, lane: Lane) -> bool {
-        match lane {
-            Lane::Fast => !self.is_slow(key),
-            Lane::Slow => self.is_slow(key),
-            #[cfg(any(test, feature = "simulation"))]
-            Lane::Both => true,
-        }
-    }
-
-    /// Whether every worker of the fast lane has been on one document for too long, while others wait.
-    fn is_stuck(&self, now: Instant, shared: &Shared) -> bool {
-        let is_long = |began: &&Instant| now.duration_since(**began) > shared.slow_after;
-        !self.order.is_empty() && self.taken.values().filter(is_long).count() >= shared.workers
-    }
-
-    fn mark_slow(&mut self, key: Key) {
-        if self.slow.len() >= SLOW_MAX {
-            self.slow.clear(); // each finds its way back by its next check
-        }
-        self.slow.insert(key, Instant::now());
-    }
-
-    fn is_slow(&self, key: &Key) -> bool {
-        self.slow.contains_key(key)
-    }
-
-    /// A check that began then was quick. It says nothing of what came, and is expected to take long, since.
-    fn unmark_slow(&mut self, key: &Key, began: Instant) {
-        if self.slow.get(key).is_some_and(|since| *since <= began) {
-            self.slow.remove(key);
-        }
-    }
-
-    fn first_quiet(&mut self, now: Instant, lane: Lane) -> Option<Key> {
-        let is_free = |key: &Key| !self.taken.contains_key(key) && self.is_of(key, lane);
-        let key = *self.tails.iter().find(|(key, due)| **due <= now && is_free(key))?.0;
-        self.tails.remove(&key);
-        Some(key)
-    }
-
-    fn rest(&mut self, key: Key, began: Instant) {
-        let now = Instant::now();
-        if self.rests.len() >= RESTS_MAX {
-            self.rests.retain(|_, until| *until > now);
-        }
-        self.rests.insert(key, now + (now.duration_since(began) * REST_FACTOR).min(REST_MAX));
-    }
-
-    fn finish(&mut self, space: SpaceId, changes: u64) {
-        let Some(counted) = self.spaces.get_mut(&space) else { return };
-        counted.unchecked = counted.unchecked.saturating_sub(changes);
-        counted.ended.notify_waiters();
-        if counted.unchecked == 0 && Arc::strong_count(&counted.ended) == 1 {
-            self.spaces.remove(&space);
-        }
-    }
-}
-
 impl Shared {
     fn ring(&self, is_slow: bool) {
         if is_slow { &self.slow_filled } else { &self.filled }.notify_one();
@@ -387,6 +281,7 @@ impl Shared {
 mod tests {
     use futures_util::FutureExt as _;
 
+    use super::waiting::{CHANGES_MAX, REST_FACTOR};
     use super::*;
 
     const SPACE: SpaceId = SpaceId([1; 16]);

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::queue::Key;
+use super::Key;
 
 /// Those who are remembered before whoever is owed nothing is looked for.
 const REMEMBERED: usize = 1024;
