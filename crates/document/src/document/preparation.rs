@@ -137,16 +137,19 @@ impl Preparation {
         Self { next, known, applied, own, wanted, moves, spare: None }
     }
 
-    /// Adds changes of others, as [`Document::apply`] does, and with them what the document sealed meanwhile.
+    /// Adds changes of others, as [`Document::apply`] does, and with them what the document sealed meanwhile. A copy that
+    /// was kept before is dropped: it would lack them.
     ///
     /// # Errors
     /// [`ApplyError`]: it is of no use any more if they have their dependencies. [`Document::apply`] finds out whom to
     /// blame.
     pub fn apply(&mut self, changes: &[Blob]) -> Result<Applied, ApplyError> {
-        let mut all = std::mem::take(&mut self.own);
-        all.extend_from_slice(changes);
-        let new = self.admit(&all)?;
+        let new = self.admit(&[&self.own, changes].concat())?;
+        self.own.clear();
         self.applied.extend_from_slice(changes);
+        if new > 0 {
+            self.spare = None;
+        }
         Ok(Applied { new })
     }
 

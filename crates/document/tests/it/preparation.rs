@@ -2,7 +2,7 @@
 
 use document::{Document, Preparation, Spare};
 use serde_json::json;
-use sync_wire::Blob;
+use sync_wire::{Blob, FateCode};
 
 use crate::replica::Replica;
 
@@ -97,6 +97,18 @@ fn a_preparation_refuses_what_a_document_refuses() {
 }
 
 #[test]
+fn a_preparation_that_lacks_what_changes_rest_on_still_has_what_was_sealed() {
+    let (mut laptop, _, remote) = diverged();
+    let preparation = laptop.document.prepare().unwrap();
+    laptop.edit(|draft| draft.put("/done", true.into()));
+    let mut behind = laptop.document.adopt(preparation).unwrap_err().expect("an edit came between");
+    assert_eq!(behind.apply(&remote[1..]).unwrap_err().code(), FateCode::MISSING);
+    behind.apply(&remote).unwrap();
+    laptop.document.adopt(*behind).unwrap();
+    assert_eq!(laptop.document.value(), json!({"body": "here is some text", "done": true, "name": "found"}));
+}
+
+#[test]
 fn unsealed_edits_go_where_the_copy_found_their_text() {
     let (mut laptop, mut desktop, remote) = diverged();
     let mut preparation = laptop.document.prepare().unwrap();
@@ -175,4 +187,17 @@ fn a_copy_that_was_kept_is_of_no_use_once_the_document_went_another_way() {
     again.apply(&[]).unwrap();
     assert!(laptop.document.adopt_caught_up(again).unwrap_err().is_none(), "an edit would be lost");
     assert!(body(&laptop.document).starts_with("three two "));
+}
+
+#[test]
+fn a_copy_that_was_kept_before_more_came_in_is_not_handed_on() {
+    let (mut laptop, _, remote) = diverged();
+    for (then, is_kept) in [(&remote[..1], true), (&remote[..], false)] {
+        let mut preparation = laptop.document.prepare().unwrap();
+        preparation.apply(&remote[..1]).unwrap();
+        preparation.keep_spare();
+        preparation.apply(then).unwrap();
+        let adopted = laptop.document.adopt_caught_up(preparation).unwrap();
+        assert_eq!(adopted.spare.is_some(), is_kept, "after {} changes", then.len());
+    }
 }
