@@ -2,7 +2,8 @@
 //! and it goes on when what decided has changed. What a deletion, a restoration or missing changes decide is in
 //! `deleting`.
 
-use editor_vault::{DocumentState, FateCode, Vault};
+use editor_vault::{Document, DocumentState, FateCode, Vault};
+use sync_core::client::Input;
 
 use crate::inline::sight::Sight;
 use crate::recovery::{line, put, settings, settle};
@@ -75,4 +76,41 @@ fn every_reason_to_park_is_told_with_its_remedy_and_goes_away_with_what_decided(
 #[test]
 fn a_reason_that_this_release_does_not_know_parks_too() {
     check(FateCode(60), &Then::Limits, "install a newer release");
+}
+
+/// Two edits of a document are parked; then a copy of the vault, which has the first of them alone, brings that.
+#[track_caller]
+fn check_brought(first: fn(&Vault, &Document), second: fn(&Vault, &Document)) {
+    let (sight, relay) = (Sight::new(1), InlineRelay::new(&["alice"]));
+    let vault = sight.open("laptop");
+    let mut ours = line(&vault);
+    let note = vault.create("note", Some("shared"), None).unwrap();
+    settle(&relay, &vault, &mut ours);
+    relay.judge(|_| Answer::Park(FateCode::SCHEMA, 1));
+    first(&vault, &note);
+    sight.copy(vault.file(), "copy");
+    second(&vault, &note);
+    settle(&relay, &vault, &mut ours);
+    assert_eq!(note.status().unwrap().pending_batches, 2);
+
+    relay.judge(|_| Answer::Take);
+    let copy = sight.open("copy");
+    settle(&relay, &copy, &mut line(&copy));
+    // Nobody saves anything meanwhile, which would have the vault look at all that waits.
+    relay.talk(&mut ours, "alice", Input::Timeout, &mut |_| ());
+    let status = note.status().unwrap();
+    assert_eq!((status.state, status.pending_batches), (DocumentState::Synced, 0));
+    settle(&relay, &copy, &mut line(&copy));
+    let theirs = copy.document(copy.home(), note.id()).unwrap();
+    assert_eq!((theirs.value().unwrap(), status.deleted), (note.value().unwrap(), theirs.status().unwrap().deleted));
+}
+
+/// Seed 3952 of the simulation: what was behind it stayed on the device until its next edit or connection.
+#[test]
+fn a_lane_goes_on_when_another_holder_brings_what_closed_it() {
+    check_brought(
+        |_, note| note.edit(|draft| draft.put("/title", "one".into())).unwrap(),
+        |_, note| note.edit(|draft| draft.put("/title", "two".into())).unwrap(),
+    );
+    check_brought(|vault, note| vault.delete(note).unwrap(), |vault, note| vault.restore(note).unwrap());
 }
