@@ -158,8 +158,8 @@ impl Hints {
             return Ok(false);
         }
         for (space, position) in heard.ends {
-            if let Some(told) = self.told.get(&space) {
-                self.tell(space, LogPosition { position, ..*told });
+            if self.told.contains_key(&space) {
+                self.tell(space, position);
             }
         }
         Ok(true)

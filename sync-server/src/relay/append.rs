@@ -129,7 +129,7 @@ async fn commit(app: &App, request: AppendRequest, bell: &Arc<Bell>) -> Result<V
             }
             continue;
         };
-        end = end.max(Some(at.position));
+        end = end.into_iter().chain([*at]).max_by_key(|end| end.position);
         if let (Some(Proof { chain, receipt }), Some(entries)) = (*proof, made.get_mut(index).and_then(Option::take)) {
             runs.push(Run { end: *at, len: *len as u64, entries, chain, receipt });
         }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
-use sync_wire::{Position, SpaceId};
+use sync_wire::{LogPosition, SpaceId};
 
 /// What one follower has not looked at yet. To be waited at by one task only.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ pub struct Bell {
 /// Never larger than the set of spaces that its owner follows.
 #[derive(Debug, Default)]
 struct Rung {
-    ends: BTreeMap<SpaceId, Position>,
+    ends: BTreeMap<SpaceId, LogPosition>,
     settled: BTreeSet<SpaceId>,
     access_changed: bool,
 }
@@ -33,7 +33,7 @@ struct Rung {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Heard {
     /// Spaces that have grown, ascending, with their newest known end.
-    pub ends: Vec<(SpaceId, Position)>,
+    pub ends: Vec<(SpaceId, LogPosition)>,
     /// Spaces whose intake was left by batches that did not get into the log, ascending.
     pub settled: Vec<SpaceId>,
     /// Some grant, token or device may have changed.
@@ -71,10 +71,14 @@ impl Bell {
     }
 
     /// Says that the log of `space` ends at `end` now.
-    pub fn ring(&self, space: SpaceId, end: Position) {
+    pub fn ring(&self, space: SpaceId, end: LogPosition) {
         let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = rung.ends.entry(space).or_default();
-        *known = end.max(*known);
+        let known = rung.ends.entry(space).or_insert(end);
+        // Of two epochs the one that is heard of last is told; who reads finds out which is true.
+        let is_later = known.epoch != end.epoch || known.position < end.position;
+        if is_later {
+            *known = end;
+        }
         self.is_rung.store(true, Ordering::SeqCst);
         drop(rung);
         self.waker.wake();
@@ -122,7 +126,7 @@ impl Hub {
     }
 
     /// Says that the log of `space` ends at `end` now. Call it after the commit, never before.
-    pub fn hint(&self, space: SpaceId, end: Position) {
+    pub fn hint(&self, space: SpaceId, end: LogPosition) {
         let followers = self.followers.read().unwrap_or_else(PoisonError::into_inner);
         for bell in followers.get(&space).into_iter().flatten() {
             bell.ring(space, end);
@@ -131,7 +135,7 @@ impl Hub {
 
     /// As [`Self::hint`], but not to the one follower who knows better: a session hears of its own append from its
     /// outcome, and must not read what it pushed before it knows that.
-    pub fn hint_others(&self, space: SpaceId, end: Position, except: &Arc<Bell>) {
+    pub fn hint_others(&self, space: SpaceId, end: LogPosition, except: &Arc<Bell>) {
         let followers = self.followers.read().unwrap_or_else(PoisonError::into_inner);
         for bell in followers.get(&space).into_iter().flatten().filter(|bell| !Arc::ptr_eq(bell, except)) {
             bell.ring(space, end);
@@ -222,20 +226,37 @@ impl Drop for Listener {
 
 #[cfg(test)]
 mod tests {
+    use sync_wire::{Epoch, Position};
+
     use super::*;
 
     const SPACE: SpaceId = SpaceId([1; 16]);
+
+    fn end(epoch: u8, position: u64) -> LogPosition {
+        LogPosition { epoch: Epoch([epoch; 8]), position: Position(position) }
+    }
 
     #[test]
     fn hints_collapse_into_the_newest_end() {
         let hub = Arc::new(Hub::default());
         let mut listener = hub.listen();
         listener.follow(SPACE);
-        for end in [3, 9, 5] {
-            hub.hint(SPACE, Position(end));
+        for position in [3, 9, 5] {
+            hub.hint(SPACE, end(1, position));
         }
-        assert_eq!(listener.bell().take().ends, [(SPACE, Position(9))]);
+        assert_eq!(listener.bell().take().ends, [(SPACE, end(1, 9))]);
         assert_eq!(listener.bell().take(), Heard::default());
+    }
+
+    #[test]
+    fn a_new_epoch_is_told_wherever_its_log_ends() {
+        let hub = Arc::new(Hub::default());
+        let mut listener = hub.listen();
+        listener.follow(SPACE);
+        for end in [end(1, 9), end(2, 9), end(2, 4)] {
+            hub.hint(SPACE, end);
+        }
+        assert_eq!(listener.bell().take().ends, [(SPACE, end(2, 9))]);
     }
 
     #[test]
@@ -245,7 +266,7 @@ mod tests {
         one.follow(SPACE);
         two.follow(SPACE);
         two.unfollow(SPACE);
-        hub.hint(SPACE, Position(1));
+        hub.hint(SPACE, end(1, 1));
         assert_eq!(one.bell().take().ends.len(), 1);
         assert_eq!(two.bell().take(), Heard::default());
     }
@@ -256,9 +277,9 @@ mod tests {
         let (mut one, mut two) = (hub.listen(), hub.listen());
         one.follow(SPACE);
         two.follow(SPACE);
-        hub.hint_others(SPACE, Position(1), one.bell());
+        hub.hint_others(SPACE, end(1, 1), one.bell());
         assert_eq!(one.bell().take(), Heard::default());
-        assert_eq!(two.bell().take().ends, [(SPACE, Position(1))]);
+        assert_eq!(two.bell().take().ends, [(SPACE, end(1, 1))]);
     }
 
     #[test]
@@ -279,7 +300,7 @@ mod tests {
         let bell = Arc::clone(listener.bell());
         let waiting = tokio::spawn(async move { bell.heard().await });
         tokio::task::yield_now().await;
-        hub.hint(SPACE, Position(4));
-        assert_eq!(waiting.await.unwrap().ends, [(SPACE, Position(4))]);
+        hub.hint(SPACE, end(1, 4));
+        assert_eq!(waiting.await.unwrap().ends, [(SPACE, end(1, 4))]);
     }
 }

@@ -35,7 +35,8 @@ pub async fn take(app: &App, target: &Writable, run: Run, bell: &Arc<Bell>) -> R
     // Memory of its end is of pushes only, and perhaps of another epoch.
     app.tails.forget(space);
     if taken.entries > 0 || taken.epoch == TakenEpoch::New {
-        app.hub.hint_others(space, taken.end.position, bell);
+        app.hub.hint_others(space, taken.end, bell);
+        app.reached.checked(space);
     }
     for (document, entries) in &taken.documents {
         app.checker.changed(space, *document, *entries);

@@ -32,7 +32,7 @@ pub async fn purge(app: &App) -> usize {
             for Purged { space, document, at } in &purged {
                 info!(space.id = %space, document.id = %document, position = %at, "Purged document {document}");
                 app.tails.forget(*space);
-                app.hub.hint(*space, at.position);
+                app.hub.hint(*space, *at);
             }
             purged.len()
         }

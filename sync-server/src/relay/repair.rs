@@ -79,7 +79,7 @@ pub async fn repair(
     drop(checkout);
     // Memory of the log's end is of pushes only.
     app.tails.forget(space);
-    app.hub.hint(space, voided.at.position);
+    app.hub.hint(space, voided.at);
     app.checker.changed(space, document, voided.entries as u64);
     let (excluded, written) = (plan.excluded.len(), plan.dependents.iter().filter(|one| one.by.is_some()).count());
     metrics::repaired(excluded, written, plan.dependents.len() - written);

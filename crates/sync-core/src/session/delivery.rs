@@ -19,7 +19,7 @@ pub(super) struct Subscription {
     grant: Grant,
     /// Sent up to here.
     cursor: LogPosition,
-    known_end: Position,
+    known_end: LogPosition,
     is_reading: bool,
     bootstrap: Option<BootstrapCursor>,
     is_reading_bootstrap: bool,
@@ -44,7 +44,7 @@ impl Subscription {
             within: Within::Start,
         });
         Self {
-            known_end: grant.end.position,
+            known_end: grant.end,
             grant,
             cursor,
             is_reading: false,
@@ -54,16 +54,21 @@ impl Subscription {
         }
     }
 
-    /// The log ends at `end`, or did a moment ago.
-    pub(super) fn hint(&mut self, end: Position) {
-        self.known_end = self.known_end.max(end);
+    /// The log ends at `end`, or did a moment ago. An end of another epoch is kept until a read has told whether it is
+    /// true.
+    pub(super) fn hint(&mut self, end: LogPosition) {
+        if end.epoch == self.known_end.epoch {
+            self.known_end.position = self.known_end.position.max(end.position);
+        } else if end.epoch != self.cursor.epoch {
+            self.known_end = end;
+        }
     }
 
     /// Takes the grant as it is now; returns it if the device must be told.
     pub(super) fn regrant(&mut self, grant: Grant) -> Option<Grant> {
         let unchanged = (self.grant.role, self.grant.kind, &self.grant.name, self.grant.access_version)
             == (grant.role, grant.kind, &grant.name, grant.access_version);
-        self.hint(grant.end.position);
+        self.hint(grant.end);
         self.grant = Grant { resume: Resume::Continue, ..grant };
         (!unchanged).then(|| self.grant.clone())
     }
@@ -78,7 +83,8 @@ impl Subscription {
             self.is_reading_bootstrap = true;
             effects.push(Effect::ReadBootstrap { space, from, bytes_target: DELIVER_BYTES_TARGET });
         }
-        if self.cursor.position < self.known_end && !self.is_reading && take(credit) {
+        let is_behind = self.cursor.epoch != self.known_end.epoch || self.cursor.position < self.known_end.position;
+        if is_behind && !self.is_reading && take(credit) {
             self.is_reading = true;
             effects.push(Effect::ReadLog { space, after: self.cursor, bytes_target: DELIVER_BYTES_TARGET });
         }
@@ -116,10 +122,10 @@ impl Subscription {
             return None;
         }
         self.is_reading = false;
-        self.hint(page.log_end);
+        self.hint(LogPosition { epoch: page.after.epoch, position: page.log_end });
         if page.entries.is_empty() {
             // A hint ran ahead of what can be read; the next hint or poll asks again.
-            self.known_end = self.cursor.position;
+            self.known_end = self.cursor;
             return None;
         }
         let mut entries = page.entries;

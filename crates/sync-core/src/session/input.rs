@@ -43,8 +43,8 @@ pub enum Input {
     Hint {
         /// The space.
         space: SpaceId,
-        /// Its end.
-        end: Position,
+        /// Its end. Of another epoch, it says that the log has gone another way.
+        end: LogPosition,
     },
     /// Batches have left the intake of a followed space otherwise than into its log. May come late, twice, or never.
     Settled {

@@ -144,7 +144,7 @@ fn a_skipped_batch_that_another_holder_brings_comes_with_its_bytes() {
     let outcomes = vec![(batches[0], parked)];
     session.handle(Instant::default(), Input::Appended { space: SPACE, document: document(1), outcomes }, &mut effects);
     session.handle(Instant::default(), push(batches[2]), &mut effects); // too late
-    let end = Position(2);
+    let end = LogPosition { position: Position(2), ..after };
     session.handle(Instant::default(), Input::Hint { space: SPACE, end }, &mut effects);
     effects.clear();
     let entry = |batch| Entry {
@@ -158,7 +158,7 @@ fn a_skipped_batch_that_another_holder_brings_comes_with_its_bytes() {
     };
     let entries = batches[1..].iter().map(|batch| entry(*batch)).collect();
     let (chain, receipt) = (Chain::START, Receipt { key: 0, mac: [0; 32] });
-    let page = LogPage { space: SPACE, after, entries, chain, receipt, log_end: end };
+    let page = LogPage { space: SPACE, after, entries, chain, receipt, log_end: end.position };
     session.handle(Instant::default(), Input::Read(page), &mut effects);
     let Some(Effect::Send(RelayFrame::Deliver(deliver))) = effects.first() else { panic!("{effects:?}") };
     assert!(deliver.entries.iter().all(|entry| entry.bytes.is_some()), "{deliver:?}");

@@ -138,6 +138,10 @@ struct Relay(Session);
 
 impl Relay {
     fn open() -> Self {
+        Self::granting(grant(place(1, 4), Resume::Offer))
+    }
+
+    fn granting(grant: Grant) -> Self {
         let mut relay = Self(Session::new(Instant::default()));
         relay.frame(DeviceFrame::Hello(Hello {
             versions: VersionRange { oldest: 1, newest: 1 },
@@ -145,7 +149,7 @@ impl Relay {
             agent: "test".into(),
             cursors: vec![cursor()],
         }));
-        let grants = vec![grant(place(1, 4), Resume::Offer)];
+        let grants = vec![grant];
         let account = AccountId([5; 16]);
         relay.feed(session::Input::Authorized(Authorized { account, limits_version: 1, grants }));
         relay
@@ -160,6 +164,24 @@ impl Relay {
         self.0.handle(Instant::default(), input, &mut effects);
         effects
     }
+}
+
+/// Another device has given back what the log had lost, and nothing of it was new: the log has not grown.
+#[test]
+fn a_session_that_hears_of_a_new_epoch_looks_whether_that_is_true() {
+    let mut idle = Relay::granting(grant(place(1, 9), Resume::Continue));
+    let hint = |end| session::Input::Hint { space: SPACE, end };
+    assert_eq!(idle.feed(hint(place(1, 9))), [], "it stands there");
+    let reads = |effects: &[session::Effect]| matches!(effects, [session::Effect::ReadLog { after, .. }] if *after == place(1, 9));
+    assert!(reads(&idle.feed(hint(place(2, 9)))));
+    let receipt = log::Receipt { key: 0, mac: [0; 32] };
+    let (after, log_end) = (place(1, 9), Position(9));
+    let page = session::LogPage { space: SPACE, after, entries: Vec::new(), chain: CHAIN, receipt, log_end };
+    assert_eq!(idle.feed(session::Input::Read(page)), [], "it was not true, and is forgotten");
+    assert!(reads(&idle.feed(hint(place(2, 4)))));
+    let effects = idle.feed(session::Input::Failed { detail: "the log has a new epoch".into() });
+    let [session::Effect::Close(goodbye)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(goodbye.code, GoodbyeCode::UNAVAILABLE, "the device comes again, and is told where the log goes on");
 }
 
 fn is_append(effect: &session::Effect) -> bool {

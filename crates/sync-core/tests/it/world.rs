@@ -190,7 +190,7 @@ impl World {
     /// The relay checks what waits, and hints everybody.
     pub(crate) fn check_intake(&mut self) {
         self.check_intake_silently();
-        let (space, end) = (SPACE, self.relay.end());
+        let (space, end) = (SPACE, self.relay.log_end());
         for device in (0..self.devices.len()).filter(|device| self.devices[*device].follows).collect::<Vec<_>>() {
             self.session_input(device, session::Input::Hint { space, end });
             self.session_input(device, session::Input::Settled { space });
@@ -350,7 +350,7 @@ impl World {
                 }
                 self.hint_others(device);
                 // Its own hint comes like any other's, after the answer.
-                let hint = Input::Hint { space, end: self.relay.end() };
+                let hint = Input::Hint { space, end: self.relay.log_end() };
                 inputs.extend([Input::Appended { space, document, outcomes }, hint]);
                 return inputs;
             }
@@ -367,13 +367,13 @@ impl World {
             Effect::ReadBootstrap { from, .. } => Input::BootstrapRead(self.relay.bootstrap(from)),
             Effect::Follow { space } => {
                 self.devices[device].follows = true;
-                Input::Hint { space, end: self.relay.end() }
+                Input::Hint { space, end: self.relay.log_end() }
             }
             Effect::Unfollow { .. } => {
                 self.devices[device].follows = false;
                 return Vec::new();
             }
-            Effect::Poll => Input::Hint { space: SPACE, end: self.relay.end() },
+            Effect::Poll => Input::Hint { space: SPACE, end: self.relay.log_end() },
             Effect::Close(goodbye) => {
                 let it = &mut self.devices[device];
                 it.to_device.push_back(encode_relay_frame(&RelayFrame::Goodbye(goodbye)));
@@ -385,7 +385,7 @@ impl World {
     }
 
     fn hint_others(&mut self, but: usize) {
-        let (end, space) = (self.relay.end(), SPACE);
+        let (end, space) = (self.relay.log_end(), SPACE);
         for device in (0..self.devices.len()).filter(|device| *device != but) {
             if self.devices[device].follows {
                 self.session_input(device, session::Input::Hint { space, end });

@@ -5,7 +5,7 @@
 
 use relay_storage::{BatchContent, CheckVerdict, Outcome, Settled, SettledBatch, WaitingBatch};
 use sync_wire::planted::{self, Bug};
-use sync_wire::{DocumentId, Position, Proof, SpaceId};
+use sync_wire::{DocumentId, LogPosition, Position, Proof, SpaceId};
 use tracing::{debug, warn};
 
 use super::loaded::Checkout;
@@ -122,7 +122,7 @@ async fn open_batches(app: &App, checkout: &mut Checkout, waiting: &[WaitingBatc
 
 /// Fills the tail, then hints, in this order, or a reader finds a gap.
 fn announce(app: &App, (space, document): (SpaceId, DocumentId), waiting: &[WaitingBatch], settled: &Settled) {
-    let (mut end, mut runs, mut changes, mut is_told) = (None, Vec::new(), 0, false);
+    let (mut end, mut runs, mut changes, mut is_told) = (None::<LogPosition>, Vec::new(), 0, false);
     for batch in &settled.batches {
         metrics::settled(&batch.outcome, batch.waited);
         let Outcome::Appended { at, entries, proof } = batch.outcome else {
@@ -130,7 +130,7 @@ fn announce(app: &App, (space, document): (SpaceId, DocumentId), waiting: &[Wait
             report(document, batch);
             continue;
         };
-        end = end.max(Some(at.position));
+        end = end.into_iter().chain([at]).max_by_key(|end| end.position);
         changes += entries as u64;
         let origin = Origin { space, document, device: batch.device };
         let entries_made = waiting.iter().find(|it| it.key == batch.key).and_then(|it| origin.entries(&it.batch));

@@ -73,7 +73,7 @@ pub(super) async fn check_document(app: &App, space: SpaceId, document: Document
                 space.id = %space, document.id = %document, position = %state.end,
                 "Checked document {document} up to {}", state.end
             );
-            app.reached.checked(space, state.end.position);
+            app.reached.checked(space);
             want_snapshot(app, &state, with_snapshot);
             return Ok(());
         }
@@ -108,7 +108,7 @@ pub(super) async fn hold(app: &App, checkout: &mut Checkout, reason: &str) -> Re
     warn!(space.id = %space, document.id = %document, "Document {document} of space {space} is held: {reason}");
     app.storage.hold(space, document, reason).await?;
     // Nobody waits for it any more.
-    app.reached.checked(space, Position::START);
+    app.reached.checked(space);
     Ok(())
 }
 

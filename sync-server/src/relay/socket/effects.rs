@@ -326,7 +326,7 @@ impl Peer {
     fn poll(self: Arc<Self>, spaces: Vec<SpaceId>, bell: Arc<Bell>) -> Operation {
         async move {
             match read::ends(&self.app, &spaces).await {
-                Ok(ends) => ends.into_iter().for_each(|(space, end)| bell.ring(space, end.position)),
+                Ok(ends) => ends.into_iter().for_each(|(space, end)| bell.ring(space, end)),
                 Err(error) => return Some(Failure::from(error).into()),
             }
             None
@@ -340,10 +340,10 @@ impl Peer {
 pub(crate) fn own_hint(input: &Input) -> Option<Input> {
     let Input::Appended { space, outcomes, .. } = input else { return None };
     let place = |(_, outcome): &(BatchId, Outcome)| match outcome {
-        Outcome::Appended { at, .. } => Some(at.position),
+        Outcome::Appended { at, .. } => Some(*at),
         _ => None,
     };
-    let end = outcomes.iter().filter_map(place).max()?;
+    let end = outcomes.iter().filter_map(place).max_by_key(|at| at.position)?;
     Some(Input::Hint { space: *space, end })
 }
 

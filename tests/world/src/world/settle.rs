@@ -142,12 +142,7 @@ impl World {
             let spaces = program.vault.spaces().map_err(anyhow::Error::from)?;
             for (space, end) in self.readable(device.account).into_iter().filter_map(|it| Some((it, *ends.get(&it)?))) {
                 let resume = spaces.iter().find(|known| known.id == space).and_then(|known| known.resume);
-                // A log may begin a new epoch and gain nothing: who stands at its end hears of that with its next
-                // entry, or when he comes again.
-                let is_there = |at: LogPosition| {
-                    at.position == end.position && (at.epoch == end.epoch || self.ledger.relay_restores > 0)
-                };
-                if !resume.is_some_and(is_there) {
+                if resume != Some(end) {
                     let stands = resume.map_or_else(|| "nowhere".to_owned(), |at| format!("at {at}"));
                     let detail = format!("{} stands {stands} in space {space}, which ends at {end}", device.name());
                     return Ok(Err(detail));

@@ -40,6 +40,10 @@ impl Relay {
         Position(self.log.len() as u64)
     }
 
+    pub(super) fn log_end(&self) -> LogPosition {
+        LogPosition { epoch: EPOCH, position: self.end() }
+    }
+
     pub(super) fn chain(&self, at: Position) -> Chain {
         self.log[..at.0 as usize].iter().fold(Chain::START, |chain, entry| chain.extend(&digest(entry)))
     }
@@ -167,7 +171,7 @@ impl Relay {
 
     pub(super) fn grants(&self, cursors: &[Cursor]) -> Vec<Grant> {
         let Some(role) = self.role else { return Vec::new() };
-        let end = LogPosition { epoch: EPOCH, position: self.end() };
+        let end = self.log_end();
         let knows = |cursor: &&Cursor| {
             cursor.at.epoch == EPOCH
                 && cursor.at.position <= self.end()
