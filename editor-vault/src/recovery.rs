@@ -246,7 +246,8 @@ fn settle(
     Ok(())
 }
 
-/// A deletion that names heads which are no more names those in their places: what says the same, if anything does.
+/// A deletion that names heads which are no more names those in their places: what says the same, if anything does. It
+/// is pushed after everything else then, so one that was taken back is left out: it would come after that.
 pub(crate) fn reseal_tombstones(
     tx: &Tx<'_>,
     document: i64,
@@ -254,8 +255,14 @@ pub(crate) fn reseal_tombstones(
     gone: &BTreeMap<ChangeHash, &Change>,
     by: impl Fn(&ChangeHash) -> Option<ChangeHash>,
 ) -> Result<(), StorageError> {
-    for PendingTombstone { row, id: sealed, heads } in tx.pending_tombstones(document)? {
+    for PendingTombstone { row, id: sealed, heads, is_taken_back } in tx.pending_tombstones(document)? {
         if !heads.iter().any(|head| gone.contains_key(head)) {
+            continue;
+        }
+        if is_taken_back {
+            let detail = "it was taken back before anybody had heard of it";
+            let refusal = Refusal { code: FateCode::WITH, culprit: None, detail, unix_seconds: None };
+            tx.replace(row, &refusal, None)?;
             continue;
         }
         let heads = present(heads, gone, &by);

@@ -193,11 +193,11 @@ fn settle(tx: &Tx<'_>, document: i64, entry: &Entry, row: i64, at: LogPosition) 
     Ok(Lanes::opened(opened + tx.unpark(document, FateCode::MISSING)?))
 }
 
+/// What the log says of a document, unless its own user has another word on the way, which comes after it.
 fn mark(tx: &Tx<'_>, space: &SpaceRow, document: i64, entry: &Entry, at: LogPosition) -> Result<Lanes, RemoteError> {
     compare_hash(space, entry, at)?;
     let deleted = entry.kind == EntryKind::Tombstone;
-    tx.set_deleted(document, deleted)?;
-    let opened = if deleted {
+    let mut opened = if deleted {
         // It has happened: nothing is left to be decided.
         tx.discard_deletions(document, FateCode::CONTESTED)?;
         tx.discard_deletions(document, FateCode::BRAKE)?;
@@ -205,11 +205,12 @@ fn mark(tx: &Tx<'_>, space: &SpaceRow, document: i64, entry: &Entry, at: LogPosi
     } else {
         tx.unpark(document, FateCode::DELETED)?
     };
-    let mut opened = opened;
     if let Some(own) = tx.batch(entry.batch)? {
         opened += usize::from(own.state == BatchState::Parked);
         tx.accept(own.row, at)?;
     }
+    let own = tx.own_mark(document)?;
+    tx.set_deleted(document, own.unwrap_or(deleted))?;
     Ok(Lanes::opened(opened))
 }
 

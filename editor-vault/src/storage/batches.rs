@@ -406,7 +406,7 @@ const SELECT_OUTBOX: &str = "
     LEFT JOIN changes c ON c.id = b.change";
 
 /// A parked batch closes its lane for everything saved after it; not so a contested deletion (code 37), because edits
-/// win until a person decides.
+/// win until a person decides; and what waits for a restoration (code 38) does not keep that one (kind 3) waiting.
 const OUTBOX: &str = "
     SELECT b.id, s.space, d.document, b.batch, b.kind, b.hashes, c.bytes, b.state
     FROM batches b JOIN documents d ON d.id = b.document JOIN spaces s ON s.id = d.space
@@ -415,7 +415,7 @@ const OUTBOX: &str = "
       AND s.role IS NOT NULL AND s.epoch IS NOT NULL
       AND NOT EXISTS (SELECT 1 FROM batches p
                       WHERE p.document = b.document AND p.state IN (0, 1, 3) AND p.state = 3
-                        AND p.code IS NOT 37 AND p.id < b.id)
+                        AND p.code IS NOT 37 AND NOT (p.code IS 38 AND b.kind = 3) AND p.id < b.id)
     ORDER BY b.id";
 
 /// Planted: nobody asks whether another batch took the place of one.

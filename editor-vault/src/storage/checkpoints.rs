@@ -8,9 +8,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Row, params};
 use sync_wire::log::{EntryKind, Receipt};
 use sync_wire::planted::{self, Bug};
-use sync_wire::{
-    BatchId, Blob, Chain, ChangeHash, DeviceId, DocumentId, Entry, Epoch, FateCode, LogPosition, Position, SpaceId,
-};
+use sync_wire::{BatchId, Blob, Chain, ChangeHash, DeviceId, DocumentId, Entry, Epoch, LogPosition, Position, SpaceId};
 
 use super::Tx;
 use super::batches::{join, split};
@@ -249,12 +247,6 @@ impl Tx<'_> {
     /// A document of which deletions or restorations were taken back, beginning with one of kind `first`, is deleted if
     /// its own user's last word says so, else if the last word that the log still has does.
     fn mark_again(&self, document: i64, first: i64) -> Result<(), StorageError> {
-        let own = self.one(
-            "SELECT kind + 1 FROM batches WHERE document = ?1 AND state IN (0, 1, 3) AND kind IN (2, 3)
-             AND code IS NOT ?2 ORDER BY id DESC LIMIT 1",
-            params![document, FateCode::CONTESTED.0],
-            |row| row.get(0),
-        )?;
         let logged = self.one(
             "SELECT kind FROM markers WHERE document = ?1 AND kind IN (3, 4) ORDER BY position DESC LIMIT 1",
             [document],
@@ -262,7 +254,8 @@ impl Tx<'_> {
         )?;
         let tombstone = EntryKind::Tombstone as i64;
         // Of what came with a bootstrap no marker is kept; but nobody restores what is not deleted.
-        let deleted = own.or(logged).map_or(first != tombstone, |kind: i64| kind == tombstone);
+        let logged = logged.map_or(first != tombstone, |kind: i64| kind == tombstone);
+        let deleted = self.own_mark(document)?.unwrap_or(logged);
         self.set_deleted(document, deleted)
     }
 

@@ -84,6 +84,17 @@ impl Tx<'_> {
         )
     }
 
+    /// Whether its own user's last word, while the log does not have it, deletes a document or takes that back; none if
+    /// there is none.
+    pub(crate) fn own_mark(&self, document: i64) -> Result<Option<bool>, StorageError> {
+        self.one(
+            "SELECT kind = 2 FROM batches WHERE document = ?1 AND state IN (0, 1, 3) AND kind IN (2, 3)
+             AND code IS NOT ?2 ORDER BY id DESC LIMIT 1",
+            params![document, FateCode::CONTESTED.0],
+            |row| row.get(0),
+        )
+    }
+
     /// Counts deletions of a space within the last hour. `true`: they are too many, with these: more than 20, and more
     /// than a quarter of the documents that there were.
     pub(crate) fn count_deletions(

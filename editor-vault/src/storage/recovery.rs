@@ -45,6 +45,8 @@ pub(crate) struct Blame {
 #[derive(Debug, Clone)]
 pub(crate) struct PendingTombstone {
     pub(crate) row: i64,
+    /// A restoration that has no fate either follows it.
+    pub(crate) is_taken_back: bool,
     pub(crate) id: BatchId,
     pub(crate) heads: Vec<ChangeHash>,
 }
@@ -214,11 +216,13 @@ impl Tx<'_> {
     /// The deletions of a document that have no fate.
     pub(crate) fn pending_tombstones(&self, document: i64) -> Result<Vec<PendingTombstone>, StorageError> {
         self.all(
-            "SELECT id, batch, hashes FROM batches WHERE document = ?1 AND state IN (0, 1, 3) AND kind = 2 ORDER BY id",
+            "SELECT id, batch, hashes, EXISTS (SELECT 1 FROM batches r WHERE r.document = ?1 AND r.state IN (0, 1, 3)
+                                               AND r.kind = 3 AND r.id > b.id)
+             FROM batches b WHERE document = ?1 AND state IN (0, 1, 3) AND kind = 2 ORDER BY id",
             [document],
             |row| {
                 let heads = split(&row.get::<_, Vec<u8>>(2)?);
-                Ok(PendingTombstone { row: row.get(0)?, id: BatchId(row.get(1)?), heads })
+                Ok(PendingTombstone { row: row.get(0)?, id: BatchId(row.get(1)?), heads, is_taken_back: row.get(3)? })
             },
         )
     }

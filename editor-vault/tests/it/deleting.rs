@@ -9,6 +9,9 @@ use sync_wire::log::EntryKind;
 use sync_wire::{Content, Push};
 
 use crate::house::{House, SOON, count};
+use crate::inline::sight::Sight;
+use crate::recovery::{line, settle};
+use crate::relay::inline::{InlineRelay, Line};
 use crate::relay::{Answer, Relay};
 use crate::syncing::{connect, sync, until};
 
@@ -319,4 +322,57 @@ fn a_lane_that_waits_for_missing_changes_goes_on_when_others_bring_them() {
     sync(&other, &relay, "alice");
     until(&vault, || note.status().unwrap().pending_batches == 0);
     vault.disconnect();
+}
+
+/// The log of an account with a note that another device has deleted, of which the vault has yet to hear.
+fn deleted_elsewhere(seed: u64) -> (Sight, InlineRelay, Vault, Line, editor_vault::Document) {
+    let (sight, relay) = (Sight::new(seed), InlineRelay::new(&["alice"]));
+    let vault = sight.open("laptop");
+    let mut line = line(&vault);
+    let note = vault.create("note", Some("shared"), None).unwrap();
+    settle(&relay, &vault, &mut line);
+    let heads = relay.document("alice", note.id()).0.heads();
+    relay.append_marker("alice", note.id(), EntryKind::Tombstone, &heads);
+    (sight, relay, vault, line, note)
+}
+
+#[test]
+fn a_restoration_does_not_wait_for_the_edit_that_waits_for_it() {
+    let (_sight, relay, vault, mut line, note) = deleted_elsewhere(1);
+    let restored = Arc::new(AtomicBool::new(false));
+    let judged = restored.clone();
+    relay.judge(move |push| match push.content {
+        Content::Restore => {
+            judged.store(true, Ordering::SeqCst);
+            Answer::Take
+        }
+        _ if judged.load(Ordering::SeqCst) => Answer::Take,
+        _ => Answer::Park(FateCode::DELETED, 1),
+    });
+    note.edit(|draft| draft.replace_text("/body", "late")).unwrap();
+    settle(&relay, &vault, &mut line);
+    assert!(note.status().unwrap().deleted && !restored.load(Ordering::SeqCst));
+    vault.restore(&note).unwrap();
+    settle(&relay, &vault, &mut line);
+    let status = note.status().unwrap();
+    assert_eq!((status.deleted, status.pending_batches, status.state), (false, 0, DocumentState::Synced));
+    assert_eq!(note.text("/body").unwrap().as_deref(), Some("late"));
+}
+
+#[test]
+fn ones_own_last_word_stands_until_the_log_has_it() {
+    let (_sight, relay, vault, mut line, note) = deleted_elsewhere(2);
+    vault.delete(&note).unwrap();
+    vault.restore(&note).unwrap();
+    relay.judge(|push| match push.content {
+        Content::Restore => Answer::Park(FateCode::SCHEMA, 1),
+        _ => Answer::Take,
+    });
+    settle(&relay, &vault, &mut line);
+    assert!(!note.status().unwrap().deleted, "the restoration is on its way");
+    relay.judge(|_| Answer::Take);
+    relay.state().limits_version = 2;
+    settle(&relay, &vault, &mut self::line(&vault));
+    let status = note.status().unwrap();
+    assert_eq!((status.deleted, status.state), (false, DocumentState::Synced));
 }

@@ -118,6 +118,23 @@ fn an_edit_that_loses_its_name_in_a_spoiled_document_keeps_its_content() {
 }
 
 #[test]
+fn a_deletion_that_was_taken_back_does_not_come_back_with_other_heads() {
+    let (sight, relay, vault, mut line) = begun(32);
+    let note = vault.create("note", Some("kept"), None).unwrap();
+    settle(&relay, &vault, &mut line);
+    relay.judge(refuse_first(FateCode::DANGEROUS));
+    note.edit(|draft| draft.put("/done", true.into())).unwrap();
+    vault.delete(&note).unwrap();
+    vault.restore(&note).unwrap();
+    settle(&relay, &vault, &mut line);
+    let status = note.status().unwrap();
+    assert_eq!((status.deleted, status.pending_batches), (false, 0));
+    let desktop = sight.open("desktop");
+    settle(&relay, &desktop, &mut self::line(&desktop));
+    assert!(!desktop.find("kept").unwrap().status().unwrap().deleted);
+}
+
+#[test]
 fn what_rests_on_a_refused_edit_is_kept_without_it() {
     let (sight, relay, vault, mut line) = begun(1);
     relay.judge(refuse_first(FateCode::DANGEROUS));
