@@ -6,10 +6,8 @@ use std::time::Duration;
 
 use document::{Change, Seed};
 use relay_storage::{
-    AppendRequest, BatchContent, Check, CheckVerdict, IntakeLimits, Limits, Outcome, ParsedBatch, Project,
-    QuarantineQuery, Settled, Shell, WaitingBatch,
+    AppendRequest, BatchContent, Check, CheckVerdict, Outcome, ParsedBatch, QuarantineQuery, Shell, WaitingBatch,
 };
-use rusqlite::Connection;
 use sync_wire::log::EntryKind;
 use sync_wire::{BatchId, DocumentId, FateCode, Position, Role, SpaceId, SpaceKind};
 

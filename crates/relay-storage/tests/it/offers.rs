@@ -1,6 +1,6 @@
 //! What devices give back to a log that lost its end.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use document::Change;
 use relay_storage::{ReceiptKeys, Shell, StorageOptions, Taken, TakenEpoch};
@@ -42,7 +42,7 @@ impl Restored {
         }
         let page = relay.page(ada.space, relay.start(ada.space), usize::MAX);
         let (delivered, end, receipt) = (page.entries, relay.end(ada.space), page.receipt);
-        let relay = put_back(relay, &backup);
+        let relay = relay.put_back(&backup);
         assert_eq!(relay.end(ada.space).position, Position(2), "the backup is older");
         Self { relay, ada, author: later, delivered, end, chains, receipt }
     }
@@ -77,16 +77,6 @@ impl Restored {
     fn end(&self) -> LogPosition {
         self.relay.end(self.ada.space)
     }
-}
-
-/// Puts a backup in the place of a relay's file.
-fn put_back(relay: &Relay, backup: &Path) -> Relay {
-    wait(relay.storage.close());
-    for companion in ["relay.sqlite-wal", "relay.sqlite-shm"] {
-        drop(std::fs::remove_file(relay.path.with_file_name(companion)));
-    }
-    std::fs::copy(backup, &relay.path).unwrap();
-    relay.second()
 }
 
 fn change(author: &mut Author) -> Change {
@@ -261,7 +251,7 @@ fn markers_come_back_like_changes() {
         relay.append(ada.request(DOCUMENT, vec![batch(&[author.edit()])]));
         let page = relay.page(ada.space, before.end, usize::MAX);
         let end = relay.end(ada.space);
-        let relay = put_back(&relay, &backup);
+        let relay = relay.put_back(&backup);
         let voucher = Some(Voucher { before: before.end_chain, chain: page.chain, receipt: page.receipt });
         let (after, upto, epoch) = (before.end.position, end.position, end.epoch);
         let run = Run { after, upto, epoch, entries: page.entries.clone(), voucher };

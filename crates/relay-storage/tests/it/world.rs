@@ -1,7 +1,7 @@
 //! A relay to talk to, and authors who write changes without Automerge.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -80,6 +80,16 @@ impl Relay {
         self.second()
     }
 
+    /// Puts a backup in the place of the file.
+    pub(crate) fn put_back(&self, backup: &Path) -> Self {
+        wait(self.storage.close());
+        for companion in ["relay.sqlite-wal", "relay.sqlite-shm"] {
+            drop(std::fs::remove_file(self.path.with_file_name(companion)));
+        }
+        std::fs::copy(backup, &self.path).unwrap();
+        self.second()
+    }
+
     /// Lets the clock of the relay go on.
     pub(crate) fn pass(&self, hours: i64) {
         self.clock.fetch_add(hours * 3_600_000, Ordering::Relaxed);
@@ -131,7 +141,7 @@ impl Relay {
     }
 }
 
-fn open(path: &std::path::Path, keys: &ReceiptKeys, shell: Shell, limits: Limits, clock: &Arc<AtomicI64>) -> Storage {
+fn open(path: &Path, keys: &ReceiptKeys, shell: Shell, limits: Limits, clock: &Arc<AtomicI64>) -> Storage {
     let clock = Arc::clone(clock);
     let mut options = StorageOptions::new(keys.clone());
     options.shell = shell;

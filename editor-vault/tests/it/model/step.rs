@@ -3,8 +3,8 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// The settings, of which there is always one, and three notes.
-pub(super) const DOCUMENTS: usize = 4;
+/// The settings, of which there is always one, and two notes.
+pub(super) const DOCUMENTS: usize = 3;
 /// The settings.
 pub(super) const SETTINGS: usize = 0;
 
@@ -63,6 +63,22 @@ pub(super) enum Step {
         key: u8,
         changes: u8,
     },
+    /// Another device deletes the document, in the log, and knows all that is there.
+    DeleteElsewhere {
+        document: usize,
+    },
+    /// Another device takes the deletion back, in the log.
+    RestoreElsewhere {
+        document: usize,
+    },
+    /// The relay purges the document, if it is deleted there.
+    Purge {
+        document: usize,
+    },
+    /// What is parked is said in one go, if anything is.
+    Squash {
+        document: usize,
+    },
     /// Closes the vault and opens it again.
     Reopen,
     /// The process ends without warning.
@@ -88,8 +104,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         10 => (document(), key()).prop_map(|(document, key)| Step::Edit { document, key }),
         8 => (document(), key()).prop_map(|(document, key)| Step::Defer { document, key }),
-        5 => document().prop_map(|document| Step::Undo { document }),
-        3 => document().prop_map(|document| Step::Redo { document }),
+        9 => document().prop_map(|document| Step::Undo { document }),
+        5 => document().prop_map(|document| Step::Redo { document }),
         2 => (document(), any::<usize>())
             .prop_map(|(document, version)| Step::RestoreVersion { document, version }),
         3 => (document(), any::<usize>()).prop_map(|(document, version)| Step::ReadVersion { document, version }),
@@ -97,13 +113,17 @@ fn step() -> impl Strategy<Value = Step> {
         2 => document().prop_map(|document| Step::Restore { document }),
         2 => Just(Step::Wait),
         1 => Just(Step::Flush),
-        8 => Just(Step::Sync),
+        10 => Just(Step::Sync),
         2 => Just(Step::Disconnect),
-        4 => (document(), judgement).prop_map(|(document, judgement)| Step::Judge { document, judgement }),
+        6 => (document(), judgement).prop_map(|(document, judgement)| Step::Judge { document, judgement }),
         3 => Just(Step::NewLimits),
         2 => Just(Step::Settle),
         6 => (document(), key(), 1..4_u8)
             .prop_map(|(document, key, changes)| Step::Remote { document, key, changes }),
+        3 => document().prop_map(|document| Step::DeleteElsewhere { document }),
+        4 => document().prop_map(|document| Step::RestoreElsewhere { document }),
+        1 => document().prop_map(|document| Step::Purge { document }),
+        6 => document().prop_map(|document| Step::Squash { document }),
         2 => Just(Step::Reopen),
         2 => Just(Step::Crash),
     ]
@@ -111,5 +131,5 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// What happens to a vault, from its beginning.
 pub(super) fn story() -> impl Strategy<Value = Vec<Step>> {
-    vec(step(), 1..40)
+    vec(step(), 1..60)
 }

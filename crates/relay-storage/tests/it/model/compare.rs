@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use relay_storage::QuarantineQuery;
-use sync_wire::log::EntryIdentity;
-use sync_wire::{Chain, ChangeHash, LogPosition, Position};
+use sync_wire::{ChangeHash, LogPosition, Position};
 
-use super::naive::{self, Kept, Way};
+use super::naive::{Kept, Way};
 use super::step::Place;
 use super::{ALL, Both, answer, document};
 use crate::world::wait;
@@ -14,9 +13,7 @@ use crate::world::wait;
 impl Both {
     pub(super) fn read(&self, is_team: bool, after: usize, bytes: usize) {
         let (space, relay) = (self.space(is_team), self.relay());
-        let ends: Vec<usize> = std::iter::once(0)
-            .chain(space.entries.iter().zip(1..).filter(|(entry, _)| entry.is_batch_end).map(|(_, at)| at))
-            .collect();
+        let ends = space.batch_ends();
         let after = ends[after % ends.len()];
         let from = LogPosition { position: Position(after as u64), ..relay.end(space.id) };
         let page = relay.page(space.id, from, bytes);
@@ -24,21 +21,13 @@ impl Both {
         assert!(upto > after || after == space.entries.len(), "a page makes progress");
         assert!(ends.contains(&upto), "a page ends where a batch does");
         assert_eq!(page.log_end.0, space.end());
-        assert_eq!(page.chain, self.chain(is_team, upto));
+        assert_eq!(page.chain, self.chain_of(is_team, &space.entries[..upto]));
         for (entry, expected) in page.entries.iter().zip(&space.entries[after..]) {
-            let is = (entry.kind, entry.document, entry.hash, entry.device, entry.batch);
-            let ought = (expected.kind, expected.document, expected.hash, expected.device, expected.batch);
-            assert_eq!(is, ought);
-            assert!(expected.change.as_ref().is_none_or(|change| entry.bytes.as_ref() == Some(&change.bytes)));
+            assert_eq!((entry.kind, entry.document, entry.hash, entry.device, entry.batch), expected.identity());
+            let is_gone = space.purged.contains(&entry.document);
+            let bytes = expected.change.as_ref().map(|change| &change.bytes).filter(|_| !is_gone);
+            assert!(expected.change.is_none() || entry.bytes.as_ref() == bytes, "{entry:?}");
         }
-    }
-
-    fn chain(&self, is_team: bool, upto: usize) -> Chain {
-        self.space(is_team).entries[..upto].iter().fold(Chain::START, |chain, entry| {
-            let naive::Entry { kind, document, hash, device, batch, .. } = *entry;
-            let identity = EntryIdentity { kind, document, hash, device, batch };
-            chain.extend(&identity.digest(&self.salts[usize::from(is_team)]))
-        })
     }
 
     /// Everything that can be seen of both.
@@ -47,7 +36,8 @@ impl Both {
         for is_team in [false, true] {
             let space = self.space(is_team);
             self.read(is_team, 0, ALL);
-            assert_eq!(self.relay().end(space.id).position.0, space.end());
+            let end = self.relay().end(space.id);
+            assert_eq!((end.epoch, end.position.0), (space.epoch, space.end()));
             for number in 0..2 {
                 let id = document(Place { is_team, document: number });
                 let state = wait(storage.document(space.id, id)).unwrap();

@@ -2,13 +2,16 @@
 //! protocol says. Nothing is remembered that follows from something else.
 
 mod judge; // a batch comes, and is written or not
-mod settle; // batches leave the intake, and repairs
+mod offer; // entries come back
+mod settle; // batches leave the intake, repairs, and purges
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use document::Change;
 use sync_wire::log::EntryKind;
-use sync_wire::{AccountId, Actor, BatchId, ChangeHash, DeviceId, DocumentId, FateCode, SpaceId, Void};
+use sync_wire::{AccountId, Actor, BatchId, ChangeHash, DeviceId, DocumentId, Epoch, FateCode, SpaceId, Void};
+
+pub(super) use self::offer::Offered;
 
 /// What a relay says to a batch.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +30,8 @@ pub(super) struct Pushing {
     pub(super) account: AccountId,
     pub(super) device: DeviceId,
     pub(super) objection: Option<FateCode>,
-    /// Bytes that the account may still add; of what somebody vouches for nothing is asked.
+    /// Bytes that the account may still add; absent where somebody vouches for it: it was in a log once, so neither room
+    /// nor that its document is held matters.
     pub(super) room: Option<u64>,
 }
 
@@ -53,6 +57,21 @@ pub(super) struct Entry {
     pub(super) is_batch_end: bool,
     pub(super) change: Option<Change>,
     pub(super) void: Option<Void>,
+    /// Of a tombstone.
+    pub(super) heads: Vec<ChangeHash>,
+}
+
+/// What the digest of an entry covers.
+pub(super) type Identity = (EntryKind, DocumentId, ChangeHash, DeviceId, BatchId);
+
+impl Entry {
+    pub(super) fn identity(&self) -> Identity {
+        (self.kind, self.document, self.hash, self.device, self.batch)
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
 }
 
 /// A batch in the intake.
@@ -78,15 +97,18 @@ pub(super) struct Kept {
 
 pub(super) type FateKey = (DocumentId, ChangeHash, DeviceId);
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Space {
     pub(super) id: SpaceId,
+    pub(super) epoch: Epoch,
     pub(super) entries: Vec<Entry>,
     pub(super) waiting: Vec<Waits>,
     pub(super) fates: BTreeMap<FateKey, Kept>,
     /// What became of batches that left the intake otherwise than into the log.
     pub(super) told: BTreeMap<(DocumentId, BatchId, DeviceId), Answer>,
     pub(super) held: BTreeSet<DocumentId>,
+    /// Their content is gone for good.
+    pub(super) purged: BTreeSet<DocumentId>,
     pub(super) checked: BTreeMap<DocumentId, u64>,
     owners: BTreeMap<Actor, Option<(AccountId, DeviceId)>>,
 }
@@ -106,14 +128,16 @@ impl Answer {
 }
 
 impl Space {
-    pub(super) fn empty(id: SpaceId) -> Self {
+    pub(super) fn empty(id: SpaceId, epoch: Epoch) -> Self {
         Self {
             id,
+            epoch,
             entries: Vec::new(),
             waiting: Vec::new(),
             fates: BTreeMap::new(),
             told: BTreeMap::new(),
             held: BTreeSet::new(),
+            purged: BTreeSet::new(),
             checked: BTreeMap::new(),
             owners: BTreeMap::new(),
         }
@@ -189,7 +213,8 @@ impl Space {
     }
 
     pub(super) fn bytes_of(&self, account: AccountId) -> u64 {
-        let own = self.entries.iter().filter(|entry| entry.account == Some(account));
+        let is_there = |entry: &&Entry| !self.purged.contains(&entry.document);
+        let own = self.entries.iter().filter(is_there).filter(|entry| entry.account == Some(account));
         own.filter_map(|entry| entry.change.as_ref()).map(|change| change.bytes.len() as u64).sum()
     }
 

@@ -32,6 +32,11 @@ pub(super) enum Step {
         one: usize,
         other: usize,
     },
+    /// Somebody pushes edits that were parked as one.
+    Squash {
+        who: usize,
+        which: usize,
+    },
     /// The seed of a text.
     Seed {
         who: usize,
@@ -76,6 +81,22 @@ pub(super) enum Step {
     Quota {
         who: usize,
         more: u64,
+    },
+    /// Some of what is deleted loses its content.
+    Purge {
+        most: usize,
+    },
+    /// A backup is made in the place of the one before.
+    Backup,
+    /// It is put back: the relay has what it had then, and devices know more.
+    PutBack,
+    /// Somebody gives back entries of a log that was lost.
+    Offer {
+        who: usize,
+        which: usize,
+        from: usize,
+        upto: usize,
+        proof: Proof,
     },
     /// The relay ends, and starts with nothing in memory.
     Reopen,
@@ -128,6 +149,15 @@ pub(super) enum Checked {
     Unfit,
 }
 
+/// Whether the relay said once that its log had a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Proof {
+    Receipt,
+    /// A receipt of somebody else's making.
+    Forged,
+    None,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Writes {
     Yes,
@@ -164,22 +194,29 @@ fn step() -> impl Strategy<Value = Step> {
     ];
     let checked = prop_oneof![5 => Just(Checked::Passed), 2 => Just(Checked::Failed), 1 => Just(Checked::Unfit)];
     let writes = prop_oneof![2 => Just(Writes::Yes), 1 => Just(Writes::No), 1 => Just(Writes::NotEvenReads)];
+    let proof = prop_oneof![2 => Just(Proof::Receipt), 2 => Just(Proof::Forged), 1 => Just(Proof::None)];
     prop_oneof![
-        20 => (who(), place(), any::<u8>(), vec(1..4_usize, 1..3), fault())
+        24 => (who(), place(), any::<u8>(), vec(1..4_usize, 1..3), fault())
             .prop_map(|(who, place, sees, batches, fault)| Step::Edit { who, place, sees, batches, fault }),
         6 => (who(), any::<usize>()).prop_map(|(who, which)| Step::Again { who, which }),
         2 => (who(), any::<usize>(), any::<usize>()).prop_map(|(who, one, other)| Step::Repack { who, one, other }),
         2 => (who(), place(), 0..3_u8).prop_map(|(who, place, text)| Step::Seed { who, place, text }),
-        3 => (who(), place(), knows).prop_map(|(who, place, knows)| Step::Delete { who, place, knows }),
-        2 => (who(), place()).prop_map(|(who, place)| Step::Restore { who, place }),
-        8 => (0..2_u8, 1..6_usize, vec(checked, 1..4))
+        5 => (who(), place(), knows).prop_map(|(who, place, knows)| Step::Delete { who, place, knows }),
+        5 => (who(), place()).prop_map(|(who, place)| Step::Restore { who, place }),
+        9 => (0..2_u8, 1..6_usize, vec(checked, 1..4))
             .prop_map(|(document, most, verdicts)| Step::Settle { document, most, verdicts }),
         2 => (place(), any::<usize>()).prop_map(|(place, upto)| Step::Check { place, upto }),
-        1 => place().prop_map(|place| Step::Hold { place }),
+        3 => place().prop_map(|place| Step::Hold { place }),
         1 => place().prop_map(|place| Step::Release { place }),
         2 => (place(), any::<usize>()).prop_map(|(place, which)| Step::Void { place, which }),
-        1 => writes.prop_map(|writes| Step::Grant { writes }),
+        2 => writes.prop_map(|writes| Step::Grant { writes }),
         1 => (who(), 0..400_u64).prop_map(|(who, more)| Step::Quota { who, more }),
+        3 => (who(), any::<usize>()).prop_map(|(who, which)| Step::Squash { who, which }),
+        3 => (1..3_usize).prop_map(|most| Step::Purge { most }),
+        2 => Just(Step::Backup),
+        3 => Just(Step::PutBack),
+        12 => (who(), any::<usize>(), any::<usize>(), any::<usize>(), proof)
+            .prop_map(|(who, which, from, upto, proof)| Step::Offer { who, which, from, upto, proof }),
         2 => Just(Step::Reopen),
         3 => (any::<bool>(), any::<usize>(), 1..2000_usize)
             .prop_map(|(is_team, after, bytes)| Step::Read { is_team, after, bytes }),
@@ -188,5 +225,5 @@ fn step() -> impl Strategy<Value = Step> {
 
 /// What happens to a relay, from its beginning.
 pub(super) fn story() -> impl Strategy<Value = Vec<Step>> {
-    vec(step(), 1..40)
+    vec(step(), 1..60)
 }

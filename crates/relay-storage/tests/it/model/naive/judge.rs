@@ -125,7 +125,7 @@ impl Space {
             return Err(Answer::Refused { code: FateCode::WITH, culprit: Some(culprit) });
         }
         self.may_write(who)?;
-        self.may_edit(document, way)?;
+        self.may_edit(who, document, way)?;
         if let Some(change) = &displaced {
             return Err(refused(FateCode::EQUIVOCATION, change));
         }
@@ -155,11 +155,17 @@ impl Space {
         who.objection.map_or(Ok(()), |code| Err(Answer::Parked(code)))
     }
 
-    fn may_edit(&self, document: DocumentId, way: Way) -> Judged<()> {
+    fn is_there(&self, document: DocumentId) -> Judged<()> {
+        if self.purged.contains(&document) { Err(nobodys_fault(FateCode::GONE)) } else { Ok(()) }
+    }
+
+    fn may_edit(&self, who: &Pushing, document: DocumentId, way: Way) -> Judged<()> {
+        self.is_there(document)?;
         if self.is_deleted(document, way) {
             return Err(Answer::Parked(FateCode::DELETED));
         }
-        if self.held.contains(&document) { Err(Answer::Parked(FateCode::HELD)) } else { Ok(()) }
+        let is_vouched = who.room.is_none();
+        if self.held.contains(&document) && !is_vouched { Err(Answer::Parked(FateCode::HELD)) } else { Ok(()) }
     }
 
     /// One change, with those before it in its batch.
@@ -220,6 +226,7 @@ impl Space {
     ) -> Judged<Answer> {
         let hash = marker_hash(EntryKind::Tombstone, self.id, document, batch, heads);
         self.marked_before(who, document, way, batch, hash)?;
+        self.is_there(document)?;
         if heads.is_empty() {
             return Err(nobodys_fault(FateCode::UNDECODABLE));
         }
@@ -241,6 +248,7 @@ impl Space {
     fn restore(&mut self, who: &mut Pushing, document: DocumentId, way: Way, batch: BatchId) -> Judged<Answer> {
         let hash = marker_hash(EntryKind::Restore, self.id, document, batch, &[]);
         self.marked_before(who, document, way, batch, hash)?;
+        self.is_there(document)?;
         if self.of(document).next().is_none() && self.waits(document, way).next().is_none() {
             return Err(nobodys_fault(FateCode::UNDECODABLE));
         }
@@ -289,6 +297,7 @@ impl Space {
             is_batch_end: true,
             change: None,
             void: None,
+            heads: if kind == EntryKind::Tombstone { heads.to_vec() } else { Vec::new() },
         });
         Answer::At { position: self.end(), entries: 1 }
     }
@@ -312,6 +321,7 @@ impl Space {
                 is_batch_end: at + 1 == count,
                 change: Some(change),
                 void: None,
+                heads: Vec::new(),
             });
         }
         Answer::At { position: self.end(), entries: count }

@@ -1,11 +1,11 @@
-//! What was checked leaves the intake, with what rests on it where it failed; and repairs.
+//! What was checked leaves the intake, with what rests on it where it failed; repairs; and purges.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use document::{Change, Seed};
 use relay_storage::{BatchContent, CheckVerdict, ParsedBatch};
-use sync_wire::log::EntryKind;
-use sync_wire::{AccountId, Blob, ChangeHash, Dependent, DeviceId, DocumentId, FateCode, Void};
+use sync_wire::log::{EntryKind, marker_hash};
+use sync_wire::{AccountId, BatchId, Blob, ChangeHash, Dependent, DeviceId, DocumentId, FateCode, Void};
 
 use super::{Answer, Entry, Kept, Pushing, Space, Waits, Way};
 use crate::world::Draft;
@@ -27,7 +27,10 @@ impl Space {
             self.leave(&waits, &answer);
             answers.push(answer.clone());
             if !matches!(answer, Answer::At { .. }) {
-                self.take_dependants(&waits, &answer, &mut answers);
+                // What stands against one batch of a purged document stands against each.
+                if !matches!(answer, Answer::Refused { code: FateCode::GONE, .. }) {
+                    self.take_dependants(&waits, &answer, &mut answers);
+                }
                 break;
             }
         }
@@ -98,8 +101,8 @@ impl Space {
         }
     }
 
-    /// A repair that excludes one change; `None` where the log does not take it. What its maker would write anew is
-    /// made up: for the log it is a change like any other.
+    /// A repair that excludes one change, and what became of it. What its maker would write anew is made up: for the log
+    /// it is a change like any other.
     pub(in crate::model) fn repair(
         &mut self,
         document: DocumentId,
@@ -128,16 +131,73 @@ impl Space {
         let replacements: Vec<Change> =
             dependents.iter().filter_map(|dependent| anew[&dependent.change].clone()).collect();
         let void = Void { excluded: vec![excluded], dependents };
-        let checked = self.checked.get(&document).copied().unwrap_or(0);
-        let is_checked = self.place(document, &excluded).is_none_or(|position| position <= checked);
-        let may = !is_checked && !without.contains_key(&excluded);
-        let entries = may.then(|| self.apply(document, &void, &replacements)).flatten();
+        let entries = self.append_void(document, &void, &replacements);
         (void, replacements, entries)
+    }
+
+    /// How many entries that makes; `None` where the log does not take it.
+    pub(super) fn append_void(&mut self, document: DocumentId, void: &Void, replacements: &[Change]) -> Option<usize> {
+        if self.of(document).any(|(_, entry)| entry.void.as_ref() == Some(void)) {
+            return Some(0);
+        }
+        let (without, checked) = (self.without(document), self.checked.get(&document).copied().unwrap_or(0));
+        let may = |hash: &ChangeHash| {
+            let is_unchecked = self.place(document, hash).is_some_and(|position| position > checked);
+            is_unchecked && !without.contains_key(hash)
+        };
+        let dependents: Vec<ChangeHash> = void.dependents.iter().map(|dependent| dependent.change).collect();
+        let is_whole = self.dependents(document, &void.excluded) == dependents;
+        let may = !self.purged.contains(&document) && void.excluded.iter().all(may) && is_whole;
+        may.then(|| self.apply(document, void, replacements)).flatten()
+    }
+
+    /// What rests on these changes, in the order of the log.
+    fn dependents(&self, document: DocumentId, excluded: &[ChangeHash]) -> Vec<ChangeHash> {
+        let without = self.without(document);
+        let mut dependents: Vec<ChangeHash> = Vec::new();
+        for change in self.log_changes(document).filter(|change| !without.contains_key(&change.hash())) {
+            let is_gone = |hash: &ChangeHash| excluded.contains(hash) || dependents.contains(hash);
+            if !is_gone(&change.hash()) && change.header.deps.iter().any(is_gone) {
+                dependents.push(change.hash());
+            }
+        }
+        dependents
+    }
+
+    /// Documents that are deleted and not purged.
+    pub(in crate::model) fn due_for_purge(&self) -> BTreeSet<DocumentId> {
+        let documents: BTreeSet<DocumentId> = self.entries.iter().map(|entry| entry.document).collect();
+        let is_due = |document: &DocumentId| self.is_deleted(*document, Way::Log) && !self.purged.contains(document);
+        documents.into_iter().filter(is_due).collect()
+    }
+
+    /// The relay drops the content of a document, and says so in the log.
+    pub(in crate::model) fn purge(&mut self, document: DocumentId, batch: BatchId) {
+        let kind = EntryKind::Erased;
+        self.entries.push(Entry {
+            kind,
+            document,
+            hash: marker_hash(kind, self.id, document, batch, &[]),
+            account: None,
+            device: DeviceId([0; 16]),
+            batch,
+            is_batch_end: true,
+            change: None,
+            void: None,
+            heads: Vec::new(),
+        });
+        self.held.remove(&document);
+        self.purged.insert(document);
+        self.checked.insert(document, self.end());
     }
 
     fn apply(&mut self, document: DocumentId, void: &Void, replacements: &[Change]) -> Option<usize> {
         let mut fresh = Vec::new();
-        for change in replacements.iter().filter(|change| self.place(document, &change.hash()).is_none()) {
+        let lacks = |hash: &ChangeHash| self.place(document, hash).is_none();
+        if void.replacements().filter(lacks).any(|hash| replacements.iter().all(|change| change.hash() != hash)) {
+            return None; // neither the log has it, nor whoever brings the void
+        }
+        for change in replacements.iter().filter(|change| lacks(&change.hash())) {
             let replaced = void.dependents.iter().find(|dependent| dependent.by == Some(change.hash()))?.change;
             let original = self.of(document).find(|(_, entry)| entry.hash == replaced)?.1.clone();
             let actor = change.header.actor;
@@ -171,6 +231,7 @@ impl Space {
             is_batch_end: fresh.is_empty(),
             change: None,
             void: Some(void.clone()),
+            heads: Vec::new(),
         });
         let count = fresh.len();
         for (at, (original, owner, change)) in fresh.into_iter().enumerate() {
