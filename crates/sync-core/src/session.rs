@@ -8,9 +8,10 @@ mod effect; // what it wants done
 mod delivery; // one space: its cursor, its bootstrap, what is still to be sent
 mod lanes; // pushes, document by document
 mod intake; // pushes that wait for their check
+mod late; // what became of them, told after the news that it is out of date
 mod offer; // what the log has lost, given back by a device
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sync_wire::limits::{DELIVER_CREDIT, FRAME_BYTES_MAX, HELLO_TIMEOUT, PUSH_CREDIT, PUSH_CREDIT_BYTES, WIRE_VERSION};
@@ -25,6 +26,7 @@ pub use self::effect::Effect;
 pub use self::input::{Authorized, BootstrapCursor, BootstrapPage, Input, LogPage, Outcome, Pushed, Within};
 use self::intake::Intake;
 use self::lanes::{Lanes, content_bytes};
+use self::late::JudgedBy;
 use self::offer::{Offering, unasked};
 use crate::time::Instant;
 
@@ -69,6 +71,8 @@ struct Open {
     regrant: Regrant,
     /// What the device knows that it is judged by.
     limits_version: u64,
+    /// Versions other than those that the device knows, by which something was parked that it was told.
+    late: BTreeSet<JudgedBy>,
     next_poll: Instant,
 }
 
@@ -182,6 +186,7 @@ impl Session {
             credit: DELIVER_CREDIT,
             regrant: Regrant::Idle,
             limits_version: found.limits_version,
+            late: BTreeSet::new(),
             next_poll: now + POLL_INTERVAL,
         });
         effects.push(Effect::Send(RelayFrame::Welcome(Welcome {
@@ -253,7 +258,7 @@ impl Open {
                 }
             }
             Input::Settled { space } => self.on_settled(space, effects),
-            Input::Outcomes { space, outcomes } => self.intake.decided(space, outcomes, effects),
+            Input::Outcomes { space, outcomes } => self.on_outcomes(space, outcomes, effects),
             Input::AccessChanged => self.on_access_changed(effects),
             Input::Regranted { grants, limits_version } => self.on_regranted(grants, limits_version, effects),
             Input::Timeout if now >= self.next_poll => {
@@ -424,8 +429,9 @@ impl Open {
         if std::mem::replace(&mut self.limits_version, limits_version) != limits_version {
             effects.push(Effect::Send(RelayFrame::LimitsChanged(LimitsChanged { limits_version })));
         }
-        if std::mem::replace(&mut self.regrant, Regrant::Idle) == Regrant::Stale {
-            self.on_access_changed(effects);
+        match std::mem::replace(&mut self.regrant, Regrant::Idle) {
+            Regrant::Stale => self.on_access_changed(effects),
+            Regrant::Idle | Regrant::Reading => self.tell_again(effects),
         }
     }
 

@@ -73,6 +73,16 @@ impl Subscription {
         (!unchanged).then(|| self.grant.clone())
     }
 
+    /// The grant as it was told last.
+    pub(super) fn grant(&self) -> Grant {
+        self.grant.clone()
+    }
+
+    /// The version of the grants that was told last.
+    pub(super) const fn access_version(&self) -> u64 {
+        self.grant.access_version
+    }
+
     /// Asks for what may be sent now, taking one credit per read.
     pub(super) fn next_reads(&mut self, credit: &mut u32, effects: &mut Vec<Effect>) {
         let space = self.grant.space;

@@ -5,13 +5,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sync_wire::{BatchId, DeviceId, DocumentId, Entry, SpaceId};
+use sync_wire::{BatchId, DeviceId, DocumentId, Entry, RelayFrame, SpaceId};
 
 use super::lanes::answer;
+use super::late::JudgedBy;
 use super::{Effect, Outcome};
 
 /// Batches that are remembered.
 const STORED_MAX: usize = 65_536;
+
+/// What became of batches of documents.
+pub(super) type Outcomes = Vec<(DocumentId, BatchId, Outcome)>;
 
 /// See the file's head.
 #[derive(Debug)]
@@ -77,19 +81,20 @@ impl Intake {
         }
     }
 
-    /// Tells the device what became of batches that will not be delivered.
-    pub(super) fn decided(
-        &mut self,
-        space: SpaceId,
-        outcomes: Vec<(DocumentId, BatchId, Outcome)>,
-        effects: &mut Vec<Effect>,
-    ) {
-        let Some(stored) = self.spaces.get_mut(&space) else { return };
+    /// Tells the device what became of batches that will not be delivered; gives what those were judged by that are
+    /// parked.
+    pub(super) fn decided(&mut self, space: SpaceId, outcomes: Outcomes, effects: &mut Vec<Effect>) -> Vec<JudgedBy> {
+        let mut parked = Vec::new();
+        let Some(stored) = self.spaces.get_mut(&space) else { return parked };
         stored.is_reading = false;
         for (document, batch, outcome) in outcomes {
             if stored.batches.remove(&(document, batch)) {
                 self.count -= 1;
-                effects.push(Effect::Send(answer(space, document, batch, outcome)));
+                let frame = answer(space, document, batch, outcome);
+                if let RelayFrame::Park(park) = &frame {
+                    parked.extend(JudgedBy::of(park));
+                }
+                effects.push(Effect::Send(frame));
             }
         }
         if stored.batches.is_empty() && !stored.is_due {
@@ -97,6 +102,7 @@ impl Intake {
         } else if stored.is_due && !stored.batches.is_empty() {
             stored.read(space, self.device, effects);
         }
+        parked
     }
 
     /// The device may not read the space any more.

@@ -106,6 +106,52 @@ fn a_lost_hint_is_healed_by_the_poll() {
     assert!(is_accepted(&world, good) && is_refused(&world, bad));
 }
 
+/// Found by the simulated world: a batch stayed parked for a quota that had been raised long before it was told.
+#[test]
+fn what_was_parked_by_a_version_that_the_device_knows_to_be_over_is_pushed_again() {
+    for code in [FateCode::QUOTA, FateCode::GRANT] {
+        let mut world = world(1);
+        world.relay.access_version = 1;
+        world.start(0);
+        let batch = world.save(0, document(1), 1, &[]);
+        world.settle();
+        let set = |world: &mut World, may_write: bool| {
+            match code {
+                FateCode::QUOTA => world.relay.is_full = !may_write,
+                _ => world.relay.role = Some(if may_write { Role::Editor } else { Role::Viewer }),
+            }
+            world.relay.limits_version += 1;
+            world.access_changed(0);
+            world.settle();
+        };
+        set(&mut world, false);
+        world.check_intake_silently();
+        set(&mut world, true);
+        assert_eq!(*fate(&world, batch), Verdict::Stored, "it is not told yet");
+        world.poll(0);
+        world.settle();
+        assert_eq!(pushes(&world), 2, "{:?}", fate(&world, batch));
+        world.check_intake();
+        world.settle();
+        assert!(is_accepted(&world, batch));
+        world.check_converged();
+    }
+}
+
+#[test]
+fn what_was_parked_by_a_version_that_the_device_is_yet_to_hear_of_is_not_pushed_again_for_that() {
+    let mut world = world(1);
+    world.start(0);
+    let batch = world.save(0, document(1), 1, &[]);
+    world.settle();
+    (world.relay.is_full, world.relay.limits_version) = (true, 2);
+    world.check_intake();
+    world.settle();
+    assert!(matches!(fate(&world, batch), Verdict::Parked { code: FateCode::QUOTA, judged_by: 2, .. }));
+    assert_eq!(world.devices[0].frames.iter().filter(|frame| **frame == "LimitsChanged").count(), 1);
+    assert_eq!(pushes(&world), 1);
+}
+
 #[test]
 fn a_check_that_is_over_before_the_answer_is_told_after_it() {
     let mut world = world(1);

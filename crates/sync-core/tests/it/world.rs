@@ -277,8 +277,8 @@ impl World {
                 }
                 Input::GrantsApplied(vault.cursor.into_iter().collect())
             }
-            Effect::ApplyLimits { .. } => {
-                vault.unpark(FateCode::QUOTA);
+            Effect::ApplyLimits { limits_version } => {
+                vault.apply_limits(limits_version);
                 Input::GrantsApplied(vault.cursor.into_iter().collect())
             }
             Effect::CommitDelivery(deliver) => commit_delivery(vault, &deliver),

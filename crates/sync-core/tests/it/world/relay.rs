@@ -160,6 +160,10 @@ impl Relay {
                 None if self.role != Some(Role::Editor) => {
                     Outcome::Parked { code: FateCode::GRANT, judged_by: self.access_version, detail: "viewer".into() }
                 }
+                None if self.is_full => {
+                    let (code, judged_by) = (FateCode::QUOTA, self.limits_version);
+                    Outcome::Parked { code, judged_by, detail: "full".into() }
+                }
                 None => {
                     self.append(device, document, &pushed);
                     continue;

@@ -47,6 +47,12 @@ impl Vault {
         Ok(Lanes::Unchanged)
     }
 
+    /// What was parked under other limits is pending again.
+    pub(super) fn apply_limits(&mut self, limits_version: u64) {
+        let is_over = |verdict: &Verdict| matches!(verdict, Verdict::Parked { code: FateCode::QUOTA, judged_by, .. } if *judged_by != limits_version);
+        self.fates.retain(|_, verdict| !is_over(verdict));
+    }
+
     pub(super) fn unpark(&mut self, wanted: FateCode) -> Lanes {
         let before = self.fates.len();
         self.fates.retain(|_, verdict| !matches!(verdict, Verdict::Parked { code, .. } if *code == wanted));
