@@ -19,20 +19,32 @@ pub(super) enum Command {
     Revoke {
         /// Id from `device list`
         device: DeviceId,
+        /// Whose it is: revokes also one that this relay does not know, because it was put back to a backup from before
+        /// the device's first connection
+        #[arg(long, value_name = "NAME")]
+        account: Option<String>,
     },
 }
 
 pub(super) async fn run(admin: Admin, command: Command) -> Outcome {
     match command {
         Command::List { account } => list(&admin, account.as_deref()).await?,
-        Command::Revoke { device } => {
-            if !admin.storage.revoke_device(device).await? {
-                let detail = format!("no live device {device}; `sync-server device list` shows them");
-                return Err(CommandError::new("device_unknown", detail));
-            }
-        }
+        Command::Revoke { device, account } => revoke(&admin, device, account.as_deref()).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn revoke(admin: &Admin, device: DeviceId, account: Option<&str>) -> Result<(), CommandError> {
+    let is_revoked = match account {
+        Some(name) => admin.storage.revoke_device_of(admin.account(name).await?.id, device).await?,
+        None => admin.storage.revoke_device(device).await?,
+    };
+    if is_revoked {
+        return Ok(());
+    }
+    let detail =
+        format!("no live device {device}; `sync-server device list` shows them, `--account` revokes one unseen");
+    Err(CommandError::new("device_unknown", detail))
 }
 
 async fn list(admin: &Admin, account: Option<&str>) -> Result<(), CommandError> {

@@ -79,6 +79,10 @@ async fn commands_work_while_the_relay_runs() {
 
     succeed(data, &["device", "revoke", &laptop.id.to_string()]);
     assert_eq!(laptop.goodbye().await.code, GoodbyeCode::DEVICE_REVOKED);
+    let unseen = sync_wire::DeviceId([7; 16]).to_string();
+    assert_eq!(fail(data, &["device", "revoke", &unseen]).0, "device_unknown");
+    succeed(data, &["device", "revoke", &unseen, "--account", "alice"]);
+    assert!(succeed(data, &["device", "list"]).contains(&unseen));
     let (mut desktop, _) = Device::online(relay.address, &token).await;
     succeed(data, &["token", "revoke", &token]);
     assert_eq!(desktop.goodbye().await.code, GoodbyeCode::UNAUTHENTICATED);

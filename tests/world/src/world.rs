@@ -124,8 +124,8 @@ pub struct World {
     was_scarce: bool,
     /// Documents that devices edit, with what spoiled them.
     spoiled: Vec<Spoiled>,
-    /// Devices that were revoked.
-    revoked: Vec<DeviceId>,
+    /// Devices that were revoked, with their accounts.
+    revoked: Vec<(usize, DeviceId)>,
     /// How many of the tokens are used that accounts have in store for new logins.
     tokens_used: usize,
     /// In worlds where two versions of the program meet: which machine runs which, and when that changes.

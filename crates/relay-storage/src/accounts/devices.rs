@@ -87,6 +87,16 @@ impl Storage {
     pub async fn revoke_device(&self, device: DeviceId) -> Result<bool, StorageError> {
         self.write(move |writer| writer.revoke_device(device)).await
     }
+
+    /// Ends a device of an account, also one that is unknown here, as to a relay that was put back to a backup from
+    /// before the device's first contact: it is bound to the account, and never let in. `false` if it is revoked
+    /// already, or another account's.
+    ///
+    /// # Errors
+    /// [`AccountError::UnknownAccount`], for a device that is unknown.
+    pub async fn revoke_device_of(&self, account: AccountId, device: DeviceId) -> Result<bool, AccountError> {
+        self.write(move |writer| writer.revoke_device_of(account, device)).await
+    }
 }
 
 impl DeviceRow {
@@ -128,6 +138,14 @@ impl Writer {
             move_limits(&self.connection, &self.context.random)?;
         }
         Ok(revoked)
+    }
+
+    fn revoke_device_of(&self, account: AccountId, device: DeviceId) -> Result<bool, AccountError> {
+        let binding = match device_row(&self.connection, account, device)? {
+            Some(row) => row.binding(),
+            None => self.bind_device(account, device, "")?,
+        };
+        Ok(binding == DeviceBinding::Bound && self.revoke_device(device)?)
     }
 }
 

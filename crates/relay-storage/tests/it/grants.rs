@@ -1,7 +1,7 @@
 //! Spaces, roles, and what they let one append.
 
-use relay_storage::{Outcome, RoleRead};
-use sync_wire::{AccountId, FateCode, Position, Role, SpaceId, SpaceKind};
+use relay_storage::{DeviceBinding, Outcome, RoleRead};
+use sync_wire::{AccountId, DeviceId, FateCode, Position, Role, SpaceId, SpaceKind};
 
 use crate::world::{Author, DOCUMENT, Pusher, Relay, code, on_each_shell, position, wait};
 
@@ -81,6 +81,39 @@ fn what_a_revoked_device_had_yet_to_push_is_brought_by_another_of_its_account() 
         relay.appended(&ada, DOCUMENT, &author.edits(1));
         let theirs = relay.append(bob.push(DOCUMENT, &[&author.edits(1)]));
         assert_eq!(code(&theirs[0]), FateCode::DEVICE, "another account has no part in it");
+    });
+}
+
+/// Found by the simulated world: the heir of a revoked device was parked for ever by a relay that was put back to a
+/// backup from before it had known either, because nobody could revoke the old one again.
+#[test]
+fn a_device_that_the_relay_does_not_know_any_more_is_revoked_before_it_is_given_back() {
+    on_each_shell(|relay| {
+        let (ada, bob, mut author) = (relay.pusher("ada"), relay.pusher("bob"), Author::new("ada"));
+        let lost = DeviceId([7; 16]);
+        let revoke = |of: &Pusher| wait(relay.storage.revoke_device_of(of.account.id, lost)).unwrap();
+        assert!(revoke(&ada));
+        assert!(!revoke(&ada), "twice");
+        assert!(!revoke(&bob), "it is another account's");
+        let bound = |of: &Pusher| wait(relay.storage.bind_device(of.account.id, lost, "vault")).unwrap();
+        assert_eq!((bound(&ada), bound(&bob)), (DeviceBinding::Revoked, DeviceBinding::TakenByAnother));
+        // Names of any device of the account are its other devices' to go on under.
+        relay.appended(&ada, DOCUMENT, &author.edits(2));
+        relay.appended(&ada.on_device("heir"), DOCUMENT, &author.edits(2));
+        let nobody = wait(relay.storage.revoke_device_of(AccountId([4; 16]), DeviceId([8; 16])));
+        assert_eq!(nobody.unwrap_err().code(), "account_unknown");
+    });
+}
+
+#[test]
+fn a_device_that_is_revoked_by_its_account_keeps_what_it_said_of_itself() {
+    on_each_shell(|relay| {
+        let (ada, bob) = (relay.account("ada"), relay.account("bob"));
+        let device = DeviceId([7; 16]);
+        wait(relay.storage.bind_device(ada.id, device, "vault 1")).unwrap();
+        assert!(!wait(relay.storage.revoke_device_of(bob.id, device)).unwrap(), "it is another account's");
+        assert!(wait(relay.storage.revoke_device_of(ada.id, device)).unwrap());
+        assert_eq!(wait(relay.storage.devices(ada.id)).unwrap()[0].agent, "vault 1");
     });
 }
 

@@ -20,22 +20,24 @@ impl World {
         let is_off = device.disk.has_ended() || self.relay.program.is_none() || self.relay.disk.has_ended();
         let Some(program) = device.program.as_ref().filter(|_| !is_off) else { return Ok(()) };
         let id = program.vault.device();
-        if self.revoked.len() >= REVOCATIONS_MAX || self.revoked.contains(&id) {
+        let account = device.account;
+        if self.revoked.len() >= REVOCATIONS_MAX || self.revoked.contains(&(account, id)) {
             return Ok(());
         }
         self.tell(&format!("device {index}"), || format!("is revoked, as {id}"));
-        self.revoked.push(id);
+        self.revoked.push((account, id));
         self.revoke_again()?;
         let wait = self.rng.up_to(Duration::from_secs(2));
         self.plan(wait, Due::LookAtAccess);
         Ok(())
     }
 
-    /// Whoever puts a relay back revokes what was revoked since.
+    /// Whoever puts a relay back revokes what was revoked since, also what it has never seen as it is now.
     pub(super) fn revoke_again(&mut self) -> Result<(), Failure> {
         let Some(program) = &self.relay.program else { return Ok(()) };
-        for id in &self.revoked {
-            at_once(program.storage().revoke_device(*id)).map_err(anyhow::Error::from)?;
+        for (account, id) in &self.revoked {
+            let account = self.templates.accounts[*account].id;
+            at_once(program.storage().revoke_device_of(account, *id)).map_err(anyhow::Error::from)?;
         }
         self.after_relay();
         Ok(())
