@@ -14,7 +14,7 @@ use super::ground::Ground;
 use super::plan::Plan;
 use super::{batch_of, reseal_tombstones};
 use crate::error::StorageError;
-use crate::storage::{BatchState, Member, MemberBatch, Refusal, Tx};
+use crate::storage::{BatchState, Member, MemberBatch, NewBatch, Refusal, Tx};
 
 /// Pending changes that are given up one by one, because their replacements do not fit, before all are.
 const LOST_MAX: usize = 16;
@@ -38,7 +38,8 @@ pub(crate) fn take(
     let named: HashSet<ChangeHash> = void.changes().collect();
     let mut held = tx.living(document)?;
     held.retain(|member| named.contains(&member.change.hash()));
-    if held.is_empty() {
+    let stranded = stranded(tx, document, &named)?;
+    if held.is_empty() && stranded.is_empty() {
         return Ok(Ok(TookVoid::Nothing)); // it was applied before, or what it excludes never came here
     }
     let in_log = tx.members_in_log(document, at.position)?;
@@ -55,9 +56,37 @@ pub(crate) fn take(
     for member in &held {
         tx.exclude(member.row)?;
     }
+    // What is pending on these is written anew without them, so they go first.
+    let work = if stranded.is_empty() { work } else { give_up(tx, document, void, &stranded)? };
     work.settle(tx, &held, at)?;
     tx.unpark(document, FateCode::HELD)?;
     Ok(Ok(TookVoid::Rows))
+}
+
+/// What others wrote on top of excluded changes, and the log has lost since: it was put back to before they came, and
+/// was repaired before anybody could give them back. The rules leave out what rests on a void, so they have no place to
+/// come to.
+fn stranded(tx: &Tx<'_>, document: i64, named: &HashSet<ChangeHash>) -> Result<Vec<Member>, StorageError> {
+    let mut stranded = resting_on(&mut named.clone(), tx.members_without_place(document)?);
+    stranded.retain(|member| member.batch.is_none());
+    Ok(stranded)
+}
+
+/// They cannot be pushed as they are, and under the names that they would get their authors may have said more. So these
+/// write them anew, if they are still there; here they are kept in quarantine, where their content can be taken from.
+fn give_up<'v>(tx: &Tx<'_>, document: i64, void: &'v Void, stranded: &[Member]) -> Result<Work<'v>, StorageError> {
+    let (id, culprit) = (tx.document_id(document)?, void.excluded.first());
+    let short = culprit.map(ChangeHash::short).unwrap_or_default();
+    let detail = format!("the relay has lost it, and excluded change {short}, on which it rests, before it came back");
+    let refusal = Refusal { code: FateCode::WITH, culprit, detail: &detail, unix_seconds: None };
+    for member in stranded {
+        let hash = member.change.hash();
+        let new = NewBatch::Change { row: member.row, hash: &hash };
+        let batch = tx.save_batch(batch_of(id, &hash), document, new)?;
+        tx.exclude(member.row)?;
+        tx.quarantine(batch, &refusal, None)?;
+    }
+    Work::read(tx, document, void)
 }
 
 /// Writes anew what became pending on excluded changes since.

@@ -48,6 +48,14 @@ impl Tx<'_> {
         )
     }
 
+    /// The changes of a document that count and have no place in the log: what is pending, and what the log has lost.
+    pub(crate) fn members_without_place(&self, document: i64) -> Result<Vec<Member>, StorageError> {
+        self.members_where(
+            "c.document = ?1 AND c.id > 0 AND c.excluded = 0 AND c.position IS NULL ORDER BY c.id",
+            params![document],
+        )
+    }
+
     /// Every change of a document whose bytes are here, whatever became of it.
     pub(crate) fn members_all(&self, document: i64) -> Result<Vec<Member>, StorageError> {
         self.members_where("c.document = ?1 ORDER BY c.id", params![document])

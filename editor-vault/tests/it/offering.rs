@@ -109,6 +109,24 @@ impl Hand {
         }
     }
 
+    /// Edits the settings on another device, upon all that is in the log; gives how many changes that are.
+    fn edit_elsewhere(&mut self, values: &[i64]) -> usize {
+        let (mut settings, id) = (document::Document::new(Some("settings")), self.log[0].document);
+        let changes: Vec<Blob> = self.log.iter().filter_map(|entry| entry.bytes.clone()).collect();
+        settings.apply(&changes).unwrap();
+        let before = self.log.len();
+        for value in values {
+            let put = |draft: &mut document::Draft<'_>| draft.put(TAB_SIZE, (*value).into());
+            settings.edit::<_, document::Violation>(Actor([9; 16]), put).unwrap();
+            for change in settings.seal(1_700_000_000).unwrap().unwrap().changes {
+                let (kind, hash, device) = (EntryKind::Change, change.hash(), DeviceId([9; 16]));
+                let (batch, bytes) = (BatchId(hash.0[..16].try_into().unwrap()), Some(change.bytes));
+                self.append(Entry { kind, document: id, hash, device, batch, bytes, heads: None });
+            }
+        }
+        self.log.len() - before
+    }
+
     /// Appends what was pushed, and acknowledges it.
     fn ack(&mut self, push: &Push) {
         let Content::Changes(changes) = &push.content else { panic!("a change") };
@@ -252,6 +270,43 @@ fn a_repair_that_the_relay_has_lost_is_given_back_with_what_it_excludes_and_what
     hand.from(EPOCH, repaired as u64);
     assert!(hand.sync.status().is_settled(), "{:?}", hand.sync.status());
     assert_eq!((hand.pushed(), vault.well_known("settings").unwrap().get(TAB_SIZE).unwrap()), (Vec::new(), shown));
+    assert_eq!(vault.verify().unwrap(), []);
+}
+
+/// Found by the simulated world. The document had no way to be put together, and what it rested on would never come.
+#[test]
+fn what_others_wrote_on_a_change_that_was_excluded_before_it_could_be_given_back_is_kept_in_quarantine() {
+    let sight = Sight::new(8);
+    let vault = sight.open("a");
+    let mut hand = settled(&vault);
+    let end = hand.log.len();
+    let theirs = hand.edit_elsewhere(&[4, 5]);
+    hand.deliver(EPOCH, end);
+    assert_eq!(vault.well_known("settings").unwrap().get(TAB_SIZE).unwrap(), Some(5.into()));
+
+    // A relay of before that repairs what they rest on, and then takes nothing of it back.
+    assert_eq!(hand.connect()[0].at, place(EPOCH, end as u64 + 2));
+    hand.log.truncate(end);
+    hand.chains.truncate(end + 1);
+    hand.void(end - 1);
+    hand.welcome(place(EPOCH, end as u64 + 1), Resume::Offer);
+    let OfferPart::Checkpoints(_) = hand.offered() else { panic!("checkpoints first") };
+    hand.want(end as u64);
+    let mut given = 0;
+    while let OfferPart::Run(run) = hand.offered() {
+        given += run.entries.len();
+        hand.want(run.upto.0);
+    }
+    assert_eq!(given, 2);
+    let other = Epoch([2; 8]);
+    hand.from(other, end as u64);
+    hand.deliver(other, end);
+
+    assert_eq!(vault.well_known("settings").unwrap().get(TAB_SIZE).unwrap(), Some(2.into()));
+    let quarantined: Vec<_> = vault.quarantine().list().unwrap().into_iter().map(|refused| refused.code).collect();
+    assert_eq!(quarantined.len(), 1 + theirs, "the excluded edit, and what rests on it: {quarantined:?}");
+    assert_eq!(hand.pushed(), [], "it is not theirs to say anew");
+    assert!(hand.sync.status().is_settled(), "{:?}", hand.sync.status());
     assert_eq!(vault.verify().unwrap(), []);
 }
 

@@ -58,6 +58,15 @@ pub fn authored(file: &Path, hash: &ChangeHash) -> anyhow::Result<bool> {
     Ok(open(file)?.query_row(sql, [hash.0], |row| row.get::<_, i64>(0))? > 0)
 }
 
+/// The changes that are no part of their documents any more, as their batches say.
+///
+/// # Errors
+/// If it cannot be read.
+pub(super) fn given_up(file: &Path) -> anyhow::Result<BTreeSet<ChangeHash>> {
+    let gone = |batch: &Batch| matches!(batch.standing, Standing::Quarantined | Standing::Replaced);
+    Ok(batches(file)?.into_iter().filter(gone).filter_map(|batch| batch.change).collect())
+}
+
 /// All batches, the oldest first.
 pub(super) fn batches(file: &Path) -> anyhow::Result<Vec<Batch>> {
     let connection = open(file)?;
