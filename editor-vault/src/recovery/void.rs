@@ -72,8 +72,9 @@ fn stranded(tx: &Tx<'_>, document: i64, named: &HashSet<ChangeHash>) -> Result<V
     Ok(stranded)
 }
 
-/// They cannot be pushed as they are, and under the names that they would get their authors may have said more. So these
-/// write them anew, if they are still there; here they are kept in quarantine, where their content can be taken from.
+/// They cannot be pushed as they are, and under the names that they would get their authors may have said more. So
+/// these write them anew, if they are still there; here they are kept in quarantine, where their content can be taken
+/// from.
 fn give_up<'v>(tx: &Tx<'_>, document: i64, void: &'v Void, stranded: &[Member]) -> Result<Work<'v>, StorageError> {
     let (id, culprit) = (tx.document_id(document)?, void.excluded.first());
     let short = culprit.map(ChangeHash::short).unwrap_or_default();

@@ -53,9 +53,9 @@ fn in_order(world: &World) -> Result<Logs, Failure> {
     Ok(logs)
 }
 
-/// What a relay lost that was put back to an earlier copy is in its log again, if anybody has it who may read there. What
-/// rests on a change that was excluded before it came back is not: the rules leave it out. Whoever wrote it has it written
-/// anew, others have it in quarantine, and whether they may is looked at with the fates.
+/// What a relay lost that was put back to an earlier copy is in its log again, if anybody has it who may read there.
+/// What rests on a change that was excluded before it came back is not: the rules leave it out. Whoever wrote it has it
+/// written anew, others have it in quarantine, and whether they may is looked at with the fates.
 fn given_back(world: &World, logs: &Logs) -> Result<(), Failure> {
     for device in &world.devices {
         let (mut kept, readable) = (vault_file::changes(device.disk.file())?, world.readable(device.account));

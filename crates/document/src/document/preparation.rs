@@ -137,8 +137,8 @@ impl Preparation {
         Self { next, known, applied, own, wanted, moves, spare: None }
     }
 
-    /// Adds changes of others, as [`Document::apply`] does, and with them what the document sealed meanwhile. A copy that
-    /// was kept before is dropped: it would lack them.
+    /// Adds changes of others, as [`Document::apply`] does, and with them what the document sealed meanwhile. A copy
+    /// that was kept before is dropped: it would lack them.
     ///
     /// # Errors
     /// [`ApplyError`]: it is of no use any more if they have their dependencies. [`Document::apply`] finds out whom to

@@ -2,8 +2,9 @@
 //!
 //! A parked batch names the version of what decided, and its device pushes it again when it hears of another one
 //! (PROTOCOL §5). Of the intake, the verdict may be what comes last: a batch was parked, the version moved, the device
-//! heard of that, and only then is the verdict read, because its hint was slow or lost. The device cannot tell: versions
-//! have no order. So the session reads what holds now, and says it once more after a verdict that another version gave.
+//! heard of that, and only then is the verdict read, because its hint was slow or lost. The device cannot tell:
+//! versions have no order. So the session reads what holds now, and says it once more after a verdict that another
+//! version gave.
 
 use std::collections::BTreeSet;
 

@@ -172,7 +172,10 @@ fn a_session_that_hears_of_a_new_epoch_looks_whether_that_is_true() {
     let mut idle = Relay::granting(grant(place(1, 9), Resume::Continue));
     let hint = |end| session::Input::Hint { space: SPACE, end };
     assert_eq!(idle.feed(hint(place(1, 9))), [], "it stands there");
-    let reads = |effects: &[session::Effect]| matches!(effects, [session::Effect::ReadLog { after, .. }] if *after == place(1, 9));
+    let reads = |effects: &[session::Effect]| match effects {
+        [session::Effect::ReadLog { after, .. }] => *after == place(1, 9),
+        _ => false,
+    };
     assert!(reads(&idle.feed(hint(place(2, 9)))));
     let receipt = log::Receipt { key: 0, mac: [0; 32] };
     let (after, log_end) = (place(1, 9), Position(9));

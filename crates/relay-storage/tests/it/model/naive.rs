@@ -30,8 +30,8 @@ pub(super) struct Pushing {
     pub(super) account: AccountId,
     pub(super) device: DeviceId,
     pub(super) objection: Option<FateCode>,
-    /// Bytes that the account may still add; absent where somebody vouches for it: it was in a log once, so neither room
-    /// nor that its document is held matters.
+    /// Bytes that the account may still add; absent where somebody vouches for it: it was in a log once, so neither
+    /// room nor that its document is held matters.
     pub(super) room: Option<u64>,
 }
 

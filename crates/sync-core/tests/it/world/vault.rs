@@ -49,7 +49,10 @@ impl Vault {
 
     /// What was parked under other limits is pending again.
     pub(super) fn apply_limits(&mut self, limits_version: u64) {
-        let is_over = |verdict: &Verdict| matches!(verdict, Verdict::Parked { code: FateCode::QUOTA, judged_by, .. } if *judged_by != limits_version);
+        let is_over = |verdict: &Verdict| match verdict {
+            Verdict::Parked { code: FateCode::QUOTA, judged_by, .. } => *judged_by != limits_version,
+            _ => false,
+        };
         self.fates.retain(|_, verdict| !is_over(verdict));
     }
 

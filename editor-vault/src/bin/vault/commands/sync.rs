@@ -15,8 +15,8 @@ use crate::output::Output;
 const GLANCE: Duration = Duration::from_millis(100);
 /// How long a connection that once stood may be away.
 const AWAY_MAX: Duration = Duration::from_secs(10);
-/// How long one waits for its turn before the sync is left to whoever has it: on a busy machine it takes a moment to get
-/// a lock that nobody has.
+/// How long one waits for its turn before the sync is left to whoever has it: on a busy machine it takes a moment to
+/// get a lock that nobody has.
 const IN_LINE_MAX: Duration = Duration::from_secs(1);
 /// How long another process that syncs this vault may take to send what is pending.
 const OTHER_MAX: Duration = Duration::from_secs(30);

@@ -124,8 +124,8 @@ impl Naive {
         (from..self.lane.len()).filter(|at| self.lane[*at].fate.is_open() && self.lane[*at].kind.is_edit()).collect()
     }
 
-    /// Edits are said in one go: what they come to is saved behind what was saved by then. `true`: that is the making of the
-    /// document.
+    /// Edits are said in one go: what they come to is saved behind what was saved by then. `true`: that is the making
+    /// of the document.
     pub(in crate::model) fn squash(&mut self, edits: &[usize]) -> bool {
         let before = self.own_before(edits[0]);
         let after = self.own_before(self.lane.len());

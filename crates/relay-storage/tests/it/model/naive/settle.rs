@@ -101,8 +101,8 @@ impl Space {
         }
     }
 
-    /// A repair that excludes one change, and what became of it. What its maker would write anew is made up: for the log
-    /// it is a change like any other.
+    /// A repair that excludes one change, and what became of it. What its maker would write anew is made up: for the
+    /// log it is a change like any other.
     pub(in crate::model) fn repair(
         &mut self,
         document: DocumentId,
