@@ -12,6 +12,7 @@ use file_systems::Remote;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use sync_wire::planted::{self, Bug};
 
 use crate::error::StorageError;
 
@@ -273,12 +274,14 @@ fn prepare(connection: &Connection, is_new: bool, checkpoints: Checkpoints, jour
     let wanted = journal.mode();
     let mode: String = connection.pragma_update_and_check(None, "journal_mode", wanted, |row| row.get(0))?;
     if mode == "wal" {
-        connection.pragma_update(None, "synchronous", "FULL")?;
+        let synchronous = if planted::is(Bug::FsyncSkipped) { "NORMAL" } else { "FULL" };
+        connection.pragma_update(None, "synchronous", synchronous)?;
     } else {
         if journal == Journal::WriteAhead {
             tracing::warn!(journal_mode = mode, "The file system has no WAL; writing with a rollback journal, slower");
         }
-        connection.execute_batch("PRAGMA synchronous = EXTRA;")?;
+        let synchronous = if planted::is(Bug::DeletionNotFlushed) { "FULL" } else { "EXTRA" };
+        connection.pragma_update(None, "synchronous", synchronous)?;
     }
     connection.execute_batch(
         "PRAGMA fullfsync = 1; PRAGMA checkpoint_fullfsync = 1; PRAGMA foreign_keys = ON;

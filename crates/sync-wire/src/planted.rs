@@ -1,4 +1,4 @@
-//! Bugs that the simulated world plants, one at a time, to see that it would find them.
+//! Bugs that tests plant, one at a time, to see that the simulated world or the crash images would find them.
 //!
 //! Each is one line at the place where such a mistake would be made. Without the feature `planted`, which nothing that
 //! ships enables, [`is`] is `false` at compile time and the lines vanish.
@@ -64,11 +64,15 @@ pub enum Bug {
     SkippedCountsAsOwn,
     /// What a revoked device had yet to push is nobody's.
     NamesEndWithDevice,
+    /// What is acknowledged is written and not flushed.
+    FsyncSkipped,
+    /// Where commits end with the deletion of a journal, that is not flushed.
+    DeletionNotFlushed,
 }
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 31] = [
         Self::AckBeforeCommit,
         Self::CursorMovedByAck,
         Self::HintLostWithoutPoll,
@@ -98,6 +102,8 @@ impl Bug {
         Self::PendingOnVoidLeft,
         Self::SkippedCountsAsOwn,
         Self::NamesEndWithDevice,
+        Self::FsyncSkipped,
+        Self::DeletionNotFlushed,
     ];
 }
 

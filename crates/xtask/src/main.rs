@@ -3,6 +3,7 @@
 mod bench;
 mod cycles;
 mod demo;
+mod disks;
 mod generate;
 mod kill;
 mod simulate;
@@ -35,6 +36,8 @@ enum Chore {
     Cycles(cycles::Args),
     /// Runs simulated worlds: devices, links, a relay and every fault, under one seed each
     Simulate(simulate::Args),
+    /// Rebuilds the files of a vault and a relay as a crash may leave them, opens and checks them
+    Disks(disks::Args),
     /// Checks the rules that no compiler knows: who may use whom, what docs name, licences
     Tidy,
     /// Writes the documents that are made from code
@@ -49,6 +52,7 @@ fn main() -> std::process::ExitCode {
         Chore::Kill(args) => kill::run(&workspace, &args),
         Chore::Cycles(args) => cycles::run(&workspace, &args),
         Chore::Simulate(args) => simulate::run(&workspace, &args),
+        Chore::Disks(args) => disks::run(&workspace, &args),
         Chore::Tidy => tidy::run(&workspace),
         Chore::Generate(args) => generate::run(&workspace, &args),
     });

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use sync_wire::planted::{self, Bug};
 
 use super::place::Place;
 use super::schema::{APPLICATION_ID, CREATE, MAJOR, MIGRATIONS, VERSION, VERSION_UNIT};
@@ -145,11 +146,20 @@ fn connect(file: &Path, access: OpenFlags, checkpoints: Checkpoints) -> rusqlite
     Ok(connection)
 }
 
-/// Looks at a file without being able to change it.
+/// Looks at a file without being able to change it. What a commit left half done is taken back first, which is what
+/// anybody does who opens it.
 fn probe(file: &Path, checkpoints: Checkpoints) -> Result<Connection, OpenError> {
     let refused = |error: rusqlite::Error| refusal(file, &error);
-    let connection = connect(file, OpenFlags::SQLITE_OPEN_READ_ONLY, checkpoints).map_err(refused)?;
-    let application = number(&connection, "application_id").map_err(refused)?;
+    let look = |access| {
+        let connection = connect(file, access, checkpoints)?;
+        let application = number(&connection, "application_id")?;
+        Ok((connection, application))
+    };
+    let looked = match look(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+        Err(error) if is_half_done(&error) => look(OpenFlags::SQLITE_OPEN_READ_WRITE),
+        looked => looked,
+    };
+    let (connection, application) = looked.map_err(refused)?;
     let version = number(&connection, "user_version").map_err(refused)?;
     if application != APPLICATION_ID && (application != 0 || has_tables(&connection).map_err(refused)?) {
         return Err(OpenError::NotAVault { path: file.to_path_buf(), found: application, expected: APPLICATION_ID });
@@ -159,6 +169,11 @@ fn probe(file: &Path, checkpoints: Checkpoints) -> Result<Connection, OpenError>
         return Err(OpenError::TooNew { path: file.to_path_buf(), found, supported: MAJOR });
     }
     Ok(connection)
+}
+
+/// A rollback journal lies beside the file, and who only reads cannot roll back.
+fn is_half_done(error: &rusqlite::Error) -> bool {
+    error.sqlite_error().is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK)
 }
 
 fn has_tables(connection: &Connection) -> rusqlite::Result<bool> {
@@ -189,32 +204,33 @@ fn prepare(connection: &Connection, file: &Path, checkpoints: Checkpoints, journ
     let wanted = if journal == Journal::WriteAhead { "WAL" } else { "DELETE" };
     let mode: String =
         connection.pragma_update_and_check(None, "journal_mode", wanted, |row| row.get(0)).map_err(refused)?;
-    pragmas(connection, checkpoints).map_err(refused)?;
     if !mode.eq_ignore_ascii_case("wal") {
         // Some network file systems cannot share memory. Slower, and as durable.
         if journal == Journal::WriteAhead {
             tracing::warn!(vault.file = %file.display(), journal_mode = %mode, "The file system offers no WAL");
         }
-        let fallback = "PRAGMA journal_mode = DELETE; PRAGMA synchronous = EXTRA;";
-        connection.execute_batch(fallback).map_err(refused)?;
+        connection.execute_batch("PRAGMA journal_mode = DELETE").map_err(refused)?;
     }
-    Ok(())
+    pragmas(connection, checkpoints).map_err(refused)
 }
 
 /// Values of `PRAGMA synchronous`.
 const NORMAL: i64 = 1;
 const FULL: i64 = 2;
+const EXTRA: i64 = 3;
 
 /// Whether the next commits of a connection wait for the disk. `false`: without WAL they always do.
 pub(super) fn set_flush(connection: &Connection, flush: Flush) -> rusqlite::Result<bool> {
-    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-    let now: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0))?;
-    // EXTRA, which stands where there is no WAL, stays.
-    let can_wait = mode.eq_ignore_ascii_case("wal") && now <= FULL;
+    let can_wait = has_write_ahead_log(connection)?;
     if can_wait {
         switch_flush(connection, flush)?;
     }
     Ok(can_wait)
+}
+
+fn has_write_ahead_log(connection: &Connection) -> rusqlite::Result<bool> {
+    let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+    Ok(mode.eq_ignore_ascii_case("wal"))
 }
 
 /// As [`set_flush`], for a connection of which that has said `true`.
@@ -226,11 +242,11 @@ pub(super) fn switch_flush(connection: &Connection, flush: Flush) -> rusqlite::R
     connection.pragma_update(None, "synchronous", wanted)
 }
 
-/// For every connection. WAL with `synchronous = NORMAL` could roll back what was acknowledged, so it is FULL.
+/// For every connection. WAL with `synchronous = NORMAL` could roll back what was acknowledged, so it is FULL; and where
+/// a commit ends with the deletion of a journal, that has to be on the disk as well.
 fn pragmas(connection: &Connection, checkpoints: Checkpoints) -> rusqlite::Result<()> {
     connection.execute_batch(
-        "PRAGMA synchronous = FULL;
-         PRAGMA fullfsync = ON;
+        "PRAGMA fullfsync = ON;
          PRAGMA checkpoint_fullfsync = ON;
          PRAGMA busy_timeout = 5000;
          PRAGMA foreign_keys = ON;
@@ -242,6 +258,8 @@ fn pragmas(connection: &Connection, checkpoints: Checkpoints) -> rusqlite::Resul
          PRAGMA wal_autocheckpoint = 1000;
          PRAGMA journal_size_limit = 67108864;",
     )?;
+    let ends_with_log = has_write_ahead_log(connection)? || planted::is(Bug::DeletionNotFlushed);
+    connection.pragma_update(None, "synchronous", if ends_with_log { FULL } else { EXTRA })?;
     if checkpoints.are_automatic() { Ok(()) } else { connection.execute_batch("PRAGMA wal_autocheckpoint = 0") }
 }
 
@@ -323,6 +341,53 @@ pub(crate) fn set_version(file: &Path, version: u32) -> Result<(), StorageError>
 mod tests {
     use super::*;
     use crate::sources::System;
+
+    /// Its file system is what a test says.
+    #[derive(Debug, Default)]
+    struct On(System, Option<file_systems::Remote>);
+
+    impl Sources for On {
+        fn unix_seconds(&self) -> i64 {
+            self.0.unix_seconds()
+        }
+
+        fn monotonic(&self) -> std::time::Duration {
+            self.0.monotonic()
+        }
+
+        fn fill(&self, bytes: &mut [u8]) {
+            self.0.fill(bytes);
+        }
+
+        fn boot_id(&self) -> Option<String> {
+            None
+        }
+
+        fn state_dir(&self) -> Option<PathBuf> {
+            None
+        }
+
+        fn remote_file_system(&self, _directory: &Path) -> Option<file_systems::Remote> {
+            self.1
+        }
+    }
+
+    /// Also one that takes the place of another after a failure.
+    #[test]
+    fn every_connection_flushes_as_its_journal_needs() {
+        for (remote, mode, wanted) in [(None, "wal", FULL), (Some(file_systems::Remote::NFS), "delete", EXTRA)] {
+            let dir = tempfile::tempdir().unwrap();
+            let vault = open(dir.path(), &On(System::default(), remote), Shell::Threads).unwrap();
+            let file = dir.path().join("vault.sqlite");
+            let connections = [writer(&file, Checkpoints::Automatic), reader(&file, Checkpoints::Automatic)];
+            for connection in connections.map(Result::unwrap) {
+                let found: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0)).unwrap();
+                let synchronous: i64 = connection.pragma_query_value(None, "synchronous", |row| row.get(0)).unwrap();
+                assert_eq!((found.as_str(), synchronous), (mode, wanted));
+            }
+            drop(vault);
+        }
+    }
 
     /// A vault as the first minor made it.
     fn first_minor(file: &Path) {

@@ -173,3 +173,25 @@ fn on_a_network_file_system_there_is_no_write_ahead_log_and_one_program() {
     drop((note, vault));
     assert_eq!(open().unwrap().find("far away").unwrap().get("/name").unwrap(), Some("far away".into()));
 }
+
+/// A process that ends, or a machine without power, in the middle of a commit leaves the journal that takes it back.
+#[test]
+fn what_a_commit_on_a_network_file_system_left_half_done_is_taken_back_when_the_vault_is_opened() {
+    let house = House::new();
+    let file = furnished(&house);
+    let open = |name: &str| VaultOptions::new(house.path(name)).sources(Arc::new(OnNfs::default())).open();
+    drop(open("a").unwrap());
+    let before = std::fs::read(&file).unwrap();
+    let connection = rusqlite::Connection::open(&file).unwrap();
+    // With so small a cache what is not committed yet goes to the file.
+    connection.execute_batch("PRAGMA cache_size = 1; BEGIN IMMEDIATE").unwrap();
+    connection.execute_batch("UPDATE changes SET bytes = randomblob(length(bytes)); DELETE FROM batches").unwrap();
+    std::fs::create_dir(house.path("b")).unwrap();
+    for name in ["vault.sqlite", "vault.sqlite-journal"] {
+        std::fs::copy(file.with_file_name(name), house.path("b").join(name)).unwrap();
+    }
+    assert_ne!(std::fs::read(house.path("b").join("vault.sqlite")).unwrap(), before, "half done");
+    let vault = open("b").unwrap();
+    assert!(vault.find("diary").is_ok());
+    assert_eq!(vault.verify().unwrap(), []);
+}

@@ -5,6 +5,7 @@
 
 pub mod world; // start here: what happens, in order
 pub mod run; // one seed, many seeds
+pub mod many; // what a run over many seeds says
 pub mod worker; // worlds in processes of their own
 pub mod faults; // what goes wrong, and how often
 pub mod workload; // what users do

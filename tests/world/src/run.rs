@@ -35,6 +35,12 @@ impl Place {
         let directory = tempfile::Builder::new().prefix(&prefix).tempdir_in(&parent);
         Ok(Self { directory: directory.with_context(|| format!("no directory in {}", parent.display()))? })
     }
+
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
 }
 
 fn parent() -> PathBuf {

@@ -15,10 +15,9 @@ use serde_json::{Value, json};
 use sync_wire::planted::Bug;
 
 use crate::failure::Failure;
-use crate::run::{self, Place, Ran};
-use crate::world::Watch;
+use crate::run::Ran;
 
-/// The option of `simulate` that makes it a worker.
+/// The option of `simulate` and its likes that makes them workers.
 pub const OPTION: &str = "--worker";
 
 /// A process that runs worlds.
@@ -31,7 +30,7 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts the program `simulate` as a worker, with a bug planted or none.
+    /// Starts a program that has [`OPTION`] as a worker, with a bug planted or none.
     ///
     /// # Errors
     /// If it does not start.
@@ -57,7 +56,7 @@ impl Worker {
         let asked = self.seeds.as_mut().is_some_and(|seeds| writeln!(seeds, "{seed}").is_ok());
         if !asked || self.lines.read_line(&mut line)? == 0 {
             let status = self.child.wait()?;
-            bail!("the process that ran seed {seed} ended ({status}); `--from {seed} --trace` repeats it alone");
+            bail!("the process that ran {seed} ended ({status}); `--from {seed} --trace` repeats it alone");
         }
         ran(&serde_json::from_str(&line)?).with_context(|| format!("a worker said {line:?} of seed {seed}"))
     }
@@ -71,16 +70,15 @@ impl Drop for Worker {
     }
 }
 
-/// What a worker does: the world of each seed that `seeds` names, a line about each, until there are no more.
+/// What a worker does: runs each seed that `seeds` names, says a line about each, until there are no more.
 ///
 /// # Errors
-/// As [`run::seed`], and if a line is no seed.
-pub fn serve(bug: Option<Bug>, seeds: impl BufRead, mut lines: impl Write) -> Result<()> {
-    let place = Place::make()?;
+/// As `run`, and if a line is no seed.
+pub fn serve(mut run: impl FnMut(u64) -> Result<Ran>, seeds: impl BufRead, mut lines: impl Write) -> Result<()> {
     for line in seeds.lines() {
         let line = line?;
         let seed = line.parse().with_context(|| format!("{line:?} is no seed"))?;
-        let told = told(&run::seed(seed, bug, &place, Watch::default())?);
+        let told = told(&run(seed)?);
         if writeln!(lines, "{told}").and_then(|()| lines.flush()).is_err() {
             break; // The parent is gone, and this was for nobody.
         }
@@ -108,6 +106,8 @@ fn ran(told: &Value) -> Option<Ran> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::{self, Place};
+    use crate::world::Watch;
 
     #[test]
     fn what_a_worker_tells_of_a_world_is_what_it_was() {
@@ -123,10 +123,11 @@ mod tests {
     #[test]
     fn a_worker_runs_the_worlds_it_is_asked_for_and_ends_with_its_input() {
         let mut lines = Vec::new();
-        serve(None, &b"7\n3\n"[..], &mut lines).unwrap();
         let place = Place::make().unwrap();
-        let expected = [7, 3].map(|seed| told(&run::seed(seed, None, &place, Watch::default()).unwrap()).to_string());
+        let world = |seed| run::seed(seed, None, &place, Watch::default());
+        serve(world, &b"7\n3\n"[..], &mut lines).unwrap();
+        let expected = [7, 3].map(|seed| told(&world(seed).unwrap()).to_string());
         assert_eq!(String::from_utf8(lines).unwrap().lines().collect::<Vec<_>>(), expected);
-        assert!(serve(None, &b"x\n"[..], Vec::new()).is_err());
+        assert!(serve(world, &b"x\n"[..], Vec::new()).is_err());
     }
 }

@@ -22,7 +22,7 @@ const MAY_USE: [(&str, &[&str]); 8] = [
 /// Crates that only these of ours may use.
 const KEPT_BY: [(&str, &[&str]); 3] = [
     ("automerge", &["document", "benchmarks"]),
-    ("rusqlite", &["relay-storage", "editor-vault", "benchmarks", "simulated-world"]),
+    ("rusqlite", &["relay-storage", "editor-vault", "benchmarks", "simulated-world", "crash-images"]),
     ("axum", &["sync-server", "benchmarks"]),
 ];
 
