@@ -242,8 +242,8 @@ pub(super) fn switch_flush(connection: &Connection, flush: Flush) -> rusqlite::R
     connection.pragma_update(None, "synchronous", wanted)
 }
 
-/// For every connection. WAL with `synchronous = NORMAL` could roll back what was acknowledged, so it is FULL; and where
-/// a commit ends with the deletion of a journal, that has to be on the disk as well.
+/// For every connection. WAL with `synchronous = NORMAL` could roll back what was acknowledged, so it is FULL; and
+/// where a commit ends with the deletion of a journal, that has to be on the disk as well.
 fn pragmas(connection: &Connection, checkpoints: Checkpoints) -> rusqlite::Result<()> {
     connection.execute_batch(
         "PRAGMA fullfsync = ON;

@@ -281,7 +281,7 @@ fn what_others_wrote_on_a_change_that_was_excluded_before_it_could_be_given_back
     let mut hand = settled(&vault);
     let end = hand.log.len();
     let theirs = hand.edit_elsewhere(&[4, 5]);
-    hand.welcome(place(EPOCH, end as u64), Resume::From { at: Position(end as u64), chain: hand.chains[end] });
+    hand.welcome(place(EPOCH, end as u64), Resume::Continue);
     hand.deliver(EPOCH, end);
     assert_eq!(vault.well_known("settings").unwrap().get(TAB_SIZE).unwrap(), Some(5.into()));
 

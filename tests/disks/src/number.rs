@@ -1,6 +1,6 @@
-//! Which image a number means. Two thousand numbers share a story; even ones are of its vault, odd ones of its relay. The
-//! first of them are cut before every flush, with nothing and with everything that was not flushed by then; all others
-//! are cut anywhere, and keep what chance says.
+//! Which image a number means. Two thousand numbers share a story; even ones are of its vault, odd ones of its relay.
+//! The first of them are cut before every flush, with nothing and with everything that was not flushed by then; all
+//! others are cut anywhere, and keep what chance says.
 
 use std::fmt;
 use std::path::Path;
@@ -68,8 +68,8 @@ pub struct Crash {
     pub luck: Luck,
 }
 
-/// Crashes right before each flush, and at the end: without what was not flushed, that is also what is there right after
-/// the flush before.
+/// Crashes right before each flush, and at the end: without what was not flushed, that is also what is there right
+/// after the flush before.
 pub fn crashes_at_flushes(machine: &Machine) -> impl Iterator<Item = Crash> {
     let crash = |cut, luck| Crash { cut, sector_bytes: SECTORS[1], luck };
     let cuts = machine.flushes().chain([machine.ops.len()]);

@@ -170,8 +170,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The states that a crash after so many ops may leave: as after the first of these commits, or after one of those up
-    /// to the last. Number 0 is before the first.
+    /// The states that a crash after so many ops may leave: as after the first of these commits, or after one of those
+    /// up to the last. Number 0 is before the first.
     #[must_use]
     pub fn possible(&self, cut: usize) -> std::ops::RangeInclusive<usize> {
         let returned = self.commits.partition_point(|commit| commit.at <= cut);

@@ -1,8 +1,8 @@
 //! A file system for SQLite that writes down what is asked of it: every write, truncation, flush, new name and deletion
 //! in a watched directory, in order, with its bytes. It does them too, through SQLite's own file system.
 //!
-//! It takes the place of the default, so the product opens its files as it always does. It belongs to the copy of SQLite
-//! that the product uses: `rusqlite` gives the interface of the one that it bundles.
+//! It takes the place of the default, so the product opens its files as it always does. It belongs to the copy of
+//! SQLite that the product uses: `rusqlite` gives the interface of the one that it bundles.
 
 #![expect(unsafe_code, reason = "SQLite's interface to file systems is one of C")]
 
@@ -246,8 +246,8 @@ macro_rules! ask {
     }};
 }
 
-// SAFETY (of all that follow): SQLite calls them with a file that `open` has filled, and with what the same method of the
-// file below expects.
+// SAFETY (of all that follow): SQLite calls them with a file that `open` has filled, and with what the same method of
+// the file below expects.
 
 unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
     unsafe {

@@ -1,5 +1,5 @@
-//! Crash images: many numbers, those that once failed, the same twice, stories worth telling, and planted bugs that must
-//! be found.
+//! Crash images: many numbers, those that once failed, the same twice, stories worth telling, and planted bugs that
+//! must be found.
 
 mod images; // sound programs
 mod determinism; // the same number is the same image

@@ -18,7 +18,7 @@ pub(super) fn check(world: &World, device: &Device, logs: &Logs) -> Result<(), F
     let readable = world.readable(device.account);
     let excluded = excluded(logs)?;
     let mut closed = BTreeSet::new();
-    for batch in &batches {
+    for (batch, number) in batches.iter().zip(1..) {
         let wrong = |detail: String| {
             let name = format!("batch {} of document {} on {}", batch.id, batch.document, device.name());
             Failure::raise("every batch has its fate", format!("{name} {detail}"))
@@ -49,6 +49,7 @@ pub(super) fn check(world: &World, device: &Device, logs: &Logs) -> Result<(), F
             Standing::Replaced if batch.replaced.is_some_and(|by| batches.iter().any(|one| one.id == by)) => {}
             // What it changed is gone with a change that a repair excluded, and it said nothing else.
             Standing::Replaced if is_legitimate_loss(batch, &batches, &excluded) => {}
+            Standing::Replaced if is_taken_back(batch, &batches[number..]) => {}
             Standing::Replaced => return wrong("was replaced by nothing".to_owned()),
             // A contested deletion is settled when its user deletes again, or when the log says that somebody else did.
             Standing::Discarded if batch.change.is_none() => {}
@@ -86,6 +87,12 @@ fn is_legitimate_loss(batch: &Batch, batches: &[Batch], excluded: &BTreeSet<(Doc
         Some(FateCode::WITH) => names(batch.culprit),
         _ => false,
     }
+}
+
+/// A deletion that its user took back before anybody had heard of it need not be named anew.
+fn is_taken_back(batch: &Batch, later: &[Batch]) -> bool {
+    let is_mark = |one: &Batch| one.change.is_none() && one.document == batch.document;
+    is_mark(batch) && later.iter().any(is_mark)
 }
 
 fn has_one_place_each(world: &World, device: &Device, batches: &[Batch]) -> Result<(), Failure> {
