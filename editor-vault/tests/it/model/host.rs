@@ -57,7 +57,7 @@ impl Both {
         &mut self,
         at: usize,
         does: fn(&Document) -> Result<ChangeHash, EditError>,
-        expected: fn(&Naive) -> Option<(Vec<Put>, Note)>,
+        expected: fn(&Naive) -> Option<Told>,
     ) {
         let Some(document) = self.document(at) else { return };
         // It waits for what was deferred, and here nobody else would save that.
@@ -182,3 +182,6 @@ impl Both {
         }
     }
 }
+
+/// What was put, and what is noted of it.
+type Told = (Vec<Put>, Note);

@@ -2,7 +2,7 @@
 //! protocol says. Nothing is remembered that follows from something else.
 
 mod judge; // a batch comes, and is written or not
-mod offer; // entries come back
+pub(super) mod offer; // entries come back
 mod settle; // batches leave the intake, repairs, and purges
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};

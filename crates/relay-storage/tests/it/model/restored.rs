@@ -94,7 +94,7 @@ impl Both {
             let room = Some(quota.saturating_sub(space.bytes_of(account) + elsewhere));
             Pushing { account, device, objection, room }
         };
-        let standing: Option<&dyn Fn(&Space, DeviceId) -> Pushing> = (!is_team).then_some(&standing);
+        let standing: Option<super::naive::offer::Judge<'_, Space>> = (!is_team).then_some(&standing);
         let expected = self.spaces[usize::from(is_team)].take_run(&offered, standing);
 
         let is_new = taken.epoch == TakenEpoch::New;

@@ -82,11 +82,7 @@ impl Space {
     }
 
     /// `standing`: of whoever gives it back, in a space where that is enough for what his own devices wrote.
-    pub(in crate::model) fn take_run(
-        &mut self,
-        offered: &Offered<'_>,
-        standing: Option<&dyn Fn(&Self, DeviceId) -> Pushing>,
-    ) -> Took {
+    pub(in crate::model) fn take_run(&mut self, offered: &Offered<'_>, standing: Option<Judge<'_, Self>>) -> Took {
         let mut tried = self.clone();
         if let Some(entries) = tried.take_unchanged(offered) {
             *self = tried;
@@ -154,3 +150,6 @@ impl Space {
         Some(self.batch(&mut vouched, first.document, Way::Log, &ParsedBatch { id: first.batch, content }))
     }
 }
+
+/// How somebody stands to what is given back.
+pub(in crate::model) type Judge<'j, S> = &'j dyn Fn(&S, DeviceId) -> Pushing;
