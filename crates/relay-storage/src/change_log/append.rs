@@ -352,6 +352,7 @@ impl Lane<'_> {
             space_key: self.space.key,
             account_key: self.account_key,
             device: self.request.device,
+            is_vouched: self.is_vouched,
             room: self.room,
             context: self.context,
         }
@@ -421,6 +422,10 @@ impl Lane<'_> {
 
     pub(super) fn actor_key(&mut self, change: &Change) -> Result<i64, StorageError> {
         let actor = change.header.actor;
+        if self.is_vouched {
+            let first = (self.account_key, self.request.device);
+            self.log.bind_again(self.connection, self.space.key, actor, first)?;
+        }
         if let Some(last) = self.frontier.actors.get(&actor) {
             return Ok(last.actor_key);
         }

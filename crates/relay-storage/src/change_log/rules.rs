@@ -44,6 +44,8 @@ pub(super) struct Rules<'a> {
     pub(super) space_key: i64,
     pub(super) account_key: i64,
     pub(super) device: DeviceId,
+    /// The log had this once, from this very device.
+    pub(super) is_vouched: bool,
     /// Bytes that the account may still add to logs; none for entries that a log had once.
     pub(super) room: Option<u64>,
     pub(super) context: &'a Context,
@@ -230,7 +232,12 @@ impl Rules<'_> {
         }
     }
 
+    /// Whoever has used a name since the log forgot its owner has taken it from him, as anybody may who has read his
+    /// changes: what is vouched for belongs to whom it says.
     fn judge_actor(&mut self, header: &Header) -> Result<(), Stop> {
+        if self.is_vouched {
+            return Ok(());
+        }
         match self.log.owner(self.connection, self.space_key, header.actor)? {
             Some(owner) if !self.may_write_as(&owner)? => {
                 Err(self.parked(FateCode::DEVICE, format!("actor {} belongs to another device", header.actor)))

@@ -309,6 +309,27 @@ impl LogState {
         self.actors.insert((space_key, actor), owner);
         Ok(owner)
     }
+
+    /// Gives an actor back to the owner that it had before the log forgot it.
+    pub(super) fn bind_again(
+        &mut self,
+        connection: &Connection,
+        space_key: i64,
+        actor: Actor,
+        (account_key, device): (i64, DeviceId),
+    ) -> Result<(), StorageError> {
+        let Some(owner) = self.owner(connection, space_key, actor)? else { return Ok(()) };
+        let first = Owner { account_key: Some(account_key), device: Some(device), ..owner };
+        // No owner: it is the actor of a seed.
+        if owner.account_key.is_none() || owner == first {
+            return Ok(());
+        }
+        let mut statement =
+            connection.prepare_cached("UPDATE actors SET account_key = ?2, device = ?3 WHERE actor_key = ?1")?;
+        statement.execute(params![owner.actor_key, account_key, device.0])?;
+        self.actors.insert((space_key, actor), first);
+        Ok(())
+    }
 }
 
 fn read_space(connection: &Connection, id: SpaceId) -> Result<Option<Space>, StorageError> {

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use document::Change;
 use relay_storage::{ReceiptKeys, Shell, StorageOptions, Taken, TakenEpoch};
-use sync_wire::{Chain, Checkpoint, Entry, LogPosition, Position, Role, Run, SpaceKind, Voucher};
+use sync_wire::{Chain, Checkpoint, DocumentId, Entry, FateCode, LogPosition, Position, Role, Run, SpaceKind, Voucher};
 
-use crate::world::{Author, DOCUMENT, Pusher, Relay, batch, on_each_shell, wait};
+use crate::world::{Author, DOCUMENT, Pusher, Relay, batch, code, on_each_shell, wait};
 
 /// A log of six entries in batches of two, of which the backup has the first two; and what a device was delivered.
 struct Restored {
@@ -201,6 +201,37 @@ fn a_reader_may_give_back_what_a_receipt_vouches_for() {
         let taken = restored.take_from(&eve, restored.run());
         assert_eq!((taken.entries, taken.epoch), (4, TakenEpoch::Same));
         assert_eq!(restored.log(), restored.delivered, "and they are ada's");
+    });
+}
+
+/// Found by the simulated world: an attacker pushed into another document what a relay had lost, and so had the name of
+/// its author before it was given back.
+#[test]
+fn a_name_that_another_took_while_the_log_had_forgotten_its_owner_goes_back_to_him() {
+    on_each_shell(|relay| {
+        let ada = relay.pusher("ada");
+        let space = wait(relay.storage.create_space("team", SpaceKind::Team, Some(ada.account.id))).unwrap();
+        let bob = relay.pusher("bob");
+        wait(relay.storage.grant(space, bob.account.id, Role::Editor)).unwrap();
+        let (ada, bob) = (ada.in_space(&relay, space), bob.in_space(&relay, space));
+        let (backup, mut author) = (relay.path.with_file_name("backup.sqlite"), Author::new("bob"));
+        wait(relay.storage.backup(&backup)).unwrap();
+        relay.appended(&bob, DOCUMENT, &author.edits(2));
+        let (page, end) = (relay.page(space, relay.start(space), usize::MAX), relay.end(space));
+        let chain = wait(relay.storage.space(space)).unwrap().unwrap().end_chain;
+        let relay = put_back(relay, &backup);
+        let stolen: Vec<Change> =
+            page.entries.iter().map(|it| Change::parse(it.bytes.clone().unwrap()).unwrap()).collect();
+        let elsewhere = DocumentId([0xd1; 16]);
+        relay.appended(&ada, elsewhere, &stolen);
+        let voucher = Some(Voucher { before: Chain::START, chain, receipt: page.receipt });
+        let run = Run { after: Position(0), upto: end.position, epoch: end.epoch, entries: page.entries, voucher };
+        let taken = wait(relay.storage.take_run(bob.account.id, space, run)).unwrap();
+        assert_eq!((taken.entries, taken.epoch), (2, TakenEpoch::New), "{:?}", taken.left_out);
+        let more = author.edits(1);
+        assert_eq!(code(&relay.append(ada.push(elsewhere, &[&more]))[0]), FateCode::DEVICE);
+        relay.appended(&bob, DOCUMENT, &more);
+        assert_eq!(relay.findings(), Vec::<&str>::new());
     });
 }
 

@@ -1,7 +1,7 @@
 //! A failure in one document delays no other, and its own lane begins anew after it (PROTOCOL §5).
 
 use sync_core::client::Verdict;
-use sync_core::session::{Authorized, Effect, Input, LogPage, Outcome, Session};
+use sync_core::session::{Authorized, Effect, Input, LogPage, Outcome, Pushed, Session};
 use sync_core::time::Instant;
 use sync_wire::log::{EntryKind, Receipt};
 use sync_wire::*;
@@ -124,16 +124,10 @@ fn a_change_that_nobody_can_supply_parks_its_batch_as_missing() {
 /// have said in other words by then.
 #[test]
 fn a_skipped_batch_that_another_holder_brings_comes_with_its_bytes() {
-    let mut session = Session::new(Instant::default());
-    let mut effects = Vec::new();
-    let (device, batches) = (DeviceId([1; 16]), [BatchId([1; 16]), BatchId([2; 16]), BatchId([3; 16])]);
-    let versions = VersionRange { oldest: 1, newest: 1 };
-    let hello = Hello { versions, device, agent: "x".into(), cursors: Vec::new() };
-    session.handle(Instant::default(), Input::Frame(DeviceFrame::Hello(hello)), &mut effects);
+    let batches = [BatchId([1; 16]), BatchId([2; 16]), BatchId([3; 16])];
     let grant = granted(Role::Editor);
     let after = grant.end;
-    let found = Authorized { account: AccountId([2; 16]), limits_version: 1, grants: vec![grant] };
-    session.handle(Instant::default(), Input::Authorized(found), &mut effects);
+    let (mut session, mut effects) = (open(grant), Vec::new());
     let push = |batch| {
         let content = Content::Restore;
         Input::Frame(DeviceFrame::Push(Push { space: SPACE, document: document(1), lane: 0, batch, content }))
@@ -151,7 +145,7 @@ fn a_skipped_batch_that_another_holder_brings_comes_with_its_bytes() {
         kind: EntryKind::Change,
         document: document(1),
         hash: hash(1),
-        device,
+        device: DEVICE,
         batch,
         bytes: Some(vec![1].into()),
         heads: None,
@@ -164,6 +158,45 @@ fn a_skipped_batch_that_another_holder_brings_comes_with_its_bytes() {
     assert!(deliver.entries.iter().all(|entry| entry.bytes.is_some()), "{deliver:?}");
 }
 
+/// What waits in a lane goes on in parts, so that nobody who appends elsewhere waits for all of it.
+#[test]
+fn an_append_has_so_many_bytes_of_a_lane_or_one_batch() {
+    let (mut session, mut effects) = (open(granted(Role::Editor)), Vec::new());
+    let sizes = [1, 32 << 10, 32 << 10, 1, 1 << 16, 200 << 10, 1];
+    for (size, n) in sizes.into_iter().zip(1..) {
+        let content = Content::Changes(vec![vec![0; size].into()]);
+        let push = Push { space: SPACE, document: document(1), lane: 0, batch: BatchId([n; 16]), content };
+        session.handle(Instant::default(), Input::Frame(DeviceFrame::Push(push)), &mut effects);
+    }
+    let mut appended = Vec::new();
+    while let Some(Effect::Append { batches, .. }) = effects.pop() {
+        let number = |pushed: &Pushed| pushed.batch.0[0];
+        appended.push(batches.iter().map(number).collect::<Vec<u8>>());
+        let at = |n: u8| LogPosition { epoch: Epoch([1; 8]), position: Position(n.into()) };
+        let taken = |pushed: &Pushed| (pushed.batch, Outcome::Appended { at: at(number(pushed)), proof: None });
+        let outcomes = batches.iter().map(taken).collect();
+        session.handle(
+            Instant::default(),
+            Input::Appended { space: SPACE, document: document(1), outcomes },
+            &mut effects,
+        );
+    }
+    assert_eq!(appended, [vec![1], vec![2, 3], vec![4], vec![5], vec![6], vec![7]]);
+}
+
+const DEVICE: DeviceId = DeviceId([1; 16]);
+
+/// A device is connected and welcomed.
+fn open(grant: Grant) -> Session {
+    let (mut session, mut effects) = (Session::new(Instant::default()), Vec::new());
+    let versions = VersionRange { oldest: 1, newest: 1 };
+    let hello = Hello { versions, device: DEVICE, agent: "x".into(), cursors: Vec::new() };
+    session.handle(Instant::default(), Input::Frame(DeviceFrame::Hello(hello)), &mut effects);
+    let found = Authorized { account: AccountId([2; 16]), limits_version: 1, grants: vec![grant] };
+    session.handle(Instant::default(), Input::Authorized(found), &mut effects);
+    session
+}
+
 fn granted(role: Role) -> Grant {
     let resume = Resume::Continue;
     let end = LogPosition { epoch: Epoch([1; 8]), position: Position(0) };
@@ -174,14 +207,7 @@ fn granted(role: Role) -> Grant {
 /// Each stalled lane costs the relay a few bytes; a device that leaves very many behind is sent away.
 #[test]
 fn a_connection_has_a_bounded_number_of_stalled_lanes() {
-    let mut session = Session::new(Instant::default());
-    let mut effects = Vec::new();
-    let versions = VersionRange { oldest: 1, newest: 1 };
-    let hello = Hello { versions, device: DeviceId([1; 16]), agent: "x".into(), cursors: Vec::new() };
-    session.handle(Instant::default(), Input::Frame(DeviceFrame::Hello(hello)), &mut effects);
-    let grants = vec![granted(Role::Viewer)];
-    let found = Authorized { account: AccountId([2; 16]), limits_version: 1, grants };
-    session.handle(Instant::default(), Input::Authorized(found), &mut effects);
+    let (mut session, mut effects) = (open(granted(Role::Viewer)), Vec::new());
     for n in 0_u32.. {
         effects.clear();
         let mut id = [3; 16];
