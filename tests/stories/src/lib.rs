@@ -14,8 +14,8 @@ use proptest::prelude::*;
 use proptest::test_runner::{RngSeed, TestCaseError, TestError, TestRunner};
 use sync_wire::planted::{Bug, plant};
 
-/// Shorter stories that are tried in the place of one that shows a difference.
-const SHRINKS_MAX: u32 = 4096;
+/// Simpler stories that are tried in the place of one that shows a difference, before steps are left out.
+const SIMPLER_MAX: u32 = 256;
 
 /// What a story came to, in words.
 pub type Seen = BTreeSet<String>;
@@ -71,18 +71,49 @@ impl<Step: Debug + Clone, S: Strategy<Value = Vec<Step>>> Stories<S> {
             cases,
             failure_persistence: None,
             rng_seed,
-            max_shrink_iters: SHRINKS_MAX,
+            max_shrink_iters: SIMPLER_MAX,
             ..ProptestConfig::default()
         };
         let seen = RefCell::new(Seen::new());
-        TestRunner::new(config).run(&(self.story)(), |steps| {
-            plant(bug);
-            let result = catch_unwind(AssertUnwindSafe(|| (self.run)(&steps)));
-            plant(None);
-            seen.borrow_mut().extend(result.map_err(|panic| TestCaseError::fail(said(&*panic)))?);
+        let told = TestRunner::new(config).run(&(self.story)(), |steps| {
+            seen.borrow_mut().extend(self.happens(&steps, bug).map_err(TestCaseError::fail)?);
             Ok(())
-        })?;
-        Ok(seen.into_inner())
+        });
+        match told {
+            Ok(()) => Ok(seen.into_inner()),
+            Err(TestError::Fail(why, story)) => Err(TestError::Fail(why, self.shorten(story, bug))),
+            Err(other) => Err(other),
+        }
+    }
+
+    /// What a story comes to, or the difference that it shows.
+    fn happens(&self, steps: &Vec<Step>, bug: Option<Bug>) -> Result<Seen, String> {
+        plant(bug);
+        let result = catch_unwind(AssertUnwindSafe(|| (self.run)(steps)));
+        plant(None);
+        result.map_err(|panic| said(&*panic))
+    }
+
+    /// Leaves out what is not needed for a difference, half of the story first and single steps at last, until none can
+    /// go (Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input"). Proptest tries each step once,
+    /// while others are still there that it seems to need.
+    fn shorten(&self, mut story: Vec<Step>, bug: Option<Bug>) -> Vec<Step> {
+        let mut size = story.len() / 2;
+        while size > 0 {
+            let (before, mut at) = (story.len(), 0);
+            while at < story.len() {
+                let mut shorter = story.clone();
+                shorter.drain(at..story.len().min(at + size));
+                match self.happens(&shorter, bug) {
+                    Ok(_) => at += size,
+                    Err(_) => story = shorter,
+                }
+            }
+            if size > 1 || story.len() == before {
+                size /= 2;
+            }
+        }
+        story
     }
 }
 

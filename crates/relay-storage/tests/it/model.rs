@@ -189,6 +189,6 @@ fn stories_find_each_bug_that_is_planted_in_the_log() {
         Bug::DependantsStay,
         Bug::ReceiptBelieved,
     ] {
-        Stories::new(story, |steps| run(steps)).find(bug, 12);
+        Stories::new(story, |steps| run(steps)).find(bug, 6);
     }
 }
