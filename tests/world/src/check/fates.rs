@@ -91,8 +91,9 @@ fn is_legitimate_loss(batch: &Batch, batches: &[Batch], excluded: &BTreeSet<(Doc
 
 /// A deletion that its user took back before anybody had heard of it need not be named anew.
 fn is_taken_back(batch: &Batch, later: &[Batch]) -> bool {
-    let is_mark = |one: &Batch| one.change.is_none() && one.document == batch.document;
-    is_mark(batch) && later.iter().any(is_mark)
+    let is_of_it = |one: &Batch| (one.space, one.document) == (batch.space, batch.document);
+    let is_deletion = batch.change.is_none() && !batch.is_restoration;
+    is_deletion && later.iter().any(|one| is_of_it(one) && one.is_restoration)
 }
 
 fn has_one_place_each(world: &World, device: &Device, batches: &[Batch]) -> Result<(), Failure> {

@@ -28,6 +28,8 @@ pub(super) struct Batch {
     pub(super) document: DocumentId,
     pub(super) standing: Standing,
     pub(super) code: Option<FateCode>,
+    /// Whether it takes a deletion back.
+    pub(super) is_restoration: bool,
     /// Of its change; a deletion or restoration has none.
     pub(super) change: Option<ChangeHash>,
     /// The batch that says what it said.
@@ -71,7 +73,7 @@ pub(super) fn given_up(file: &Path) -> anyhow::Result<BTreeSet<ChangeHash>> {
 pub(super) fn batches(file: &Path) -> anyhow::Result<Vec<Batch>> {
     let connection = open(file)?;
     let mut statement = connection.prepare(
-        "SELECT b.batch, s.space, d.document, b.state, b.code, c.hash, b.position, r.batch, b.culprit
+        "SELECT b.batch, s.space, d.document, b.state, b.code, c.hash, b.position, r.batch, b.culprit, b.kind = 3
          FROM batches b
          JOIN documents d ON d.id = b.document JOIN spaces s ON s.id = d.space LEFT JOIN changes c ON c.id = b.change
          LEFT JOIN batches r ON r.id = b.replaced ORDER BY b.id",
@@ -95,6 +97,7 @@ pub(super) fn batches(file: &Path) -> anyhow::Result<Vec<Batch>> {
             at: row.get::<_, Option<i64>>(6)?.map(|at| Position(at.cast_unsigned())),
             replaced: row.get::<_, Option<_>>(7)?.map(BatchId),
             culprit: row.get::<_, Option<_>>(8)?.map(ChangeHash),
+            is_restoration: row.get(9)?,
         })
     })?;
     Ok(batches.collect::<Result<_, _>>()?)
