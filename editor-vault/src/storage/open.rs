@@ -197,9 +197,12 @@ enum Journal {
 
 fn prepare(connection: &Connection, file: &Path, checkpoints: Checkpoints, journal: Journal) -> Result<(), OpenError> {
     let refused = |error: rusqlite::Error| refusal(file, &error);
-    // Both only count in a new file.
-    connection.pragma_update(None, "page_size", 4096).map_err(refused)?;
-    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(refused)?;
+    let pages: i64 = connection.pragma_query_value(None, "page_count", |row| row.get(0)).map_err(refused)?;
+    // Both only count in a new file, and any other would be written for it.
+    if pages == 0 {
+        connection.pragma_update(None, "page_size", 4096).map_err(refused)?;
+        connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(refused)?;
+    }
     connection.busy_timeout(std::time::Duration::from_secs(5)).map_err(refused)?;
     let wanted = if journal == Journal::WriteAhead { "WAL" } else { "DELETE" };
     let mode: String =

@@ -31,6 +31,21 @@ fn a_newer_vault_is_refused_untouched() {
     assert_eq!(std::fs::read(&file).unwrap(), before);
 }
 
+/// So it can be opened and read where nothing can be written.
+#[test]
+fn a_vault_that_is_opened_and_read_is_not_written() {
+    let house = House::new();
+    let file = with_settings(&house, "a");
+    drop(house.open("a")); // the first opening may have something to do
+    let before = std::fs::read(&file).unwrap();
+    let vault = house.open("a");
+    assert_eq!(vault.well_known("settings").unwrap().get(TAB_SIZE).unwrap(), Some(4.into()));
+    let log = std::fs::metadata(file.with_file_name("vault.sqlite-wal")).map_or(0, |log| log.len());
+    assert_eq!(log, 0, "nothing is on its way into the file");
+    drop(vault);
+    assert_eq!(std::fs::read(&file).unwrap(), before);
+}
+
 #[test]
 fn a_newer_minor_version_is_opened() {
     let house = House::new();
