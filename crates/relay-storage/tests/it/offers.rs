@@ -219,7 +219,7 @@ fn a_name_that_another_took_while_the_log_had_forgotten_its_owner_goes_back_to_h
         relay.appended(&bob, DOCUMENT, &author.edits(2));
         let (page, end) = (relay.page(space, relay.start(space), usize::MAX), relay.end(space));
         let chain = wait(relay.storage.space(space)).unwrap().unwrap().end_chain;
-        let relay = put_back(relay, &backup);
+        let relay = relay.put_back(&backup);
         let stolen: Vec<Change> =
             page.entries.iter().map(|it| Change::parse(it.bytes.clone().unwrap()).unwrap()).collect();
         let elsewhere = DocumentId([0xd1; 16]);

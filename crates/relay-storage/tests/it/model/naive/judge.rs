@@ -164,8 +164,7 @@ impl Space {
         if self.is_deleted(document, way) {
             return Err(Answer::Parked(FateCode::DELETED));
         }
-        let is_vouched = who.room.is_none();
-        if self.held.contains(&document) && !is_vouched { Err(Answer::Parked(FateCode::HELD)) } else { Ok(()) }
+        if self.held.contains(&document) && !who.is_vouched() { Err(Answer::Parked(FateCode::HELD)) } else { Ok(()) }
     }
 
     /// One change, with those before it in its batch.
@@ -176,7 +175,7 @@ impl Space {
         if is_seed(change) {
             return if in_batch.is_some() { Err(nobodys_fault(FateCode::UNDECODABLE)) } else { Ok(()) };
         }
-        let owner = self.owners.get(&header.actor);
+        let owner = self.owners.get(&header.actor).filter(|_| !who.is_vouched());
         if in_batch.is_none() && owner.is_some_and(|owner| *owner != Some((who.account, who.device))) {
             return Err(Answer::Parked(FateCode::DEVICE));
         }
@@ -345,7 +344,11 @@ impl Space {
 
     fn bind(&mut self, who: &Pushing, change: &Change) {
         let owner = (!is_seed(change)).then_some((who.account, who.device));
-        self.owners.entry(change.header.actor).or_insert(owner);
+        let known = self.owners.entry(change.header.actor).or_insert(owner);
+        // Not a seed's, which is nobody's for ever.
+        if who.is_vouched() && known.is_some() {
+            *known = owner;
+        }
     }
 
     /// Keeps what a refused batch held: for ever the change at fault and what rests on it, the others for now.
