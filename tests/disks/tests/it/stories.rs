@@ -85,6 +85,8 @@ fn a_rollback_journal_is_made_and_removed_with_each_commit() {
         let made = count(&machine, "-journal", |op| matches!(op, Op::Name { .. }));
         let removed = count(&machine, "-journal", |op| matches!(op, Op::Unname { .. }));
         assert_eq!((made, count(&machine, "-wal", |_| true)), (removed, 0));
-        assert!(made >= machine.commits.len(), "{made} journals for {} commits", machine.commits.len());
+        let mut moments: Vec<_> = machine.commits.iter().map(|commit| commit.at).collect();
+        moments.dedup(); // A commit that found everything as it wanted it writes nothing, and needs no journal.
+        assert!(made >= moments.len(), "{made} journals for {} commits that wrote", moments.len());
     }
 }
