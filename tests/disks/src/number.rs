@@ -114,7 +114,7 @@ impl<'a> Numbered<'a> {
 
     fn check(&self, place: &Path) -> Result<(), Failure> {
         // Counted without the two machines that numbers take turns with, so that both are looked at.
-        let is_thorough = self.number / 2 % THOROUGH_EVERY == 0;
+        let is_thorough = (self.number / 2).is_multiple_of(THOROUGH_EVERY);
         let look = if is_thorough { Look::Thorough } else { Look::Usual };
         check::check(&self.image(), &self.expected, look, place)
     }
