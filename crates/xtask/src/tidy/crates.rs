@@ -17,7 +17,7 @@ const MAY_USE: [(&str, &[&str]); 8] = [
     ("relay-storage", &["sync-wire", "document", "file-systems"]),
     ("schemas", &["sync-wire", "document"]),
     ("editor-vault", &["sync-wire", "sync-core", "document", "schemas", "file-systems"]),
-    ("sync-server", &["sync-wire", "sync-core", "document", "schemas", "relay-storage"]),
+    ("sync-server", &["sync-wire", "sync-core", "document", "schemas", "relay-storage", "file-systems"]),
 ];
 /// Crates that only these of ours may use.
 const KEPT_BY: [(&str, &[&str]); 3] = [
