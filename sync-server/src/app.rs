@@ -17,6 +17,7 @@ use crate::api::ready::Ready;
 use crate::config::Config;
 use crate::projection::reached::Reached;
 use crate::relay::check::Checker;
+use crate::relay::gate::Gate;
 use crate::relay::hub::Hub;
 use crate::relay::rates::Rates;
 use crate::relay::read::Tails;
@@ -42,6 +43,8 @@ pub struct Parts {
     pub tails: Tails,
     /// Where long work is done.
     pub runtime: Runtime,
+    /// Whether edits are taken.
+    pub gate: Gate,
     /// Applies what was appended.
     pub checker: Checker,
     /// Who wants to hear that projections advanced.
@@ -91,6 +94,7 @@ impl App {
             runtime,
             hub: Arc::default(),
             tails: Tails::new(config.relay.tail_bytes_max, config.relay.tails_bytes_max),
+            gate: Gate::default(),
             checker: Checker::new(&config.check),
             access: AccessCache::new(config.relay.tokens_cached_max),
             sessions: Sessions::new(config.relay.sessions_per_account_max, config.relay.sessions_per_device_max),

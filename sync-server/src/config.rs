@@ -176,6 +176,19 @@ sections! {
             /// Free bytes on the data directory's file system below which `/readyz` says no.
             free_bytes_min: u64 = 67_108_864,
         }
+        /// Care of the disk, and of what is kept on it.
+        care: Care {
+            /// Bytes that have to be free on the disk of the data directory for edits to be taken, as a share of the
+            /// disk in percent. Below that, edits wait on their devices and reads go on: a disk that is full to the
+            /// last byte stops everything else on the machine as well.
+            reserve_percent: u64 = 5,
+            /// At least so many bytes, whatever the share.
+            reserve_bytes_min: u64 = 1_073_741_824,
+            /// At most so many bytes, whatever the share; 0 takes edits as long as they can be written.
+            reserve_bytes_max: u64 = 8_589_934_592,
+            /// Days after which everything that is kept is read and checked again, in the background; 0 is never.
+            scrub_days: u64 = 7,
+        }
         /// What is logged on standard error.
         log: Log {
             /// Filter, in the form of the `tracing` directives (`info`, `sync_server=debug,info`).

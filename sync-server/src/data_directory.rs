@@ -80,22 +80,11 @@ pub fn find(path: &Path) -> Result<PathBuf, DirectoryError> {
 pub fn find_or_make(path: &Path) -> Result<PathBuf, DirectoryError> {
     match find(path) {
         Err(DirectoryError::Missing { .. }) => {
-            make(path).map_err(|source| DirectoryError::Io { path: path.into(), source })?;
+            file_systems::make_directory(path).map_err(|source| DirectoryError::Io { path: path.into(), source })?;
             find(path)
         }
         found => found,
     }
-}
-
-#[cfg(unix)]
-fn make(path: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt as _;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-#[cfg(not(unix))]
-fn make(path: &Path) -> io::Result<()> {
-    std::fs::create_dir_all(path)
 }
 
 /// Makes sure that no other process serves the directory while the result lives: two relays on one database would not
@@ -112,13 +101,4 @@ pub fn lock(directory: &Path) -> Result<File, DirectoryError> {
         Err(TryLockError::WouldBlock) => Err(DirectoryError::Locked { path: directory.into() }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
-}
-
-/// Bytes that the relay may still write there.
-///
-/// # Errors
-/// What the system says.
-pub fn free_bytes(directory: &Path) -> io::Result<u64> {
-    let found = rustix::fs::statvfs(directory)?;
-    Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }

@@ -70,6 +70,9 @@ metrics! {
     RATE_PAUSES = Counter "sync_server_rate_pauses_total" [] "Times that a session read no further because its account had spent its burst";
     HTTP_REQUESTS = Counter "sync_server_http_requests_total" ["method", "route", "status"] "Answered requests; `route` is the pattern, or `none`";
     HTTP_REQUEST_SECONDS = Histogram "sync_server_http_request_seconds" ["route"] "From the head of a request to the head of its answer";
+    FREE_BYTES = Gauge "sync_server_free_bytes" [] "Bytes that are free on the disk of the data directory";
+    TAKES_EDITS = Gauge "sync_server_takes_edits" [] "1, or 0 while edits wait on their devices because the disk is nearly full (`care.reserve_percent`) or storage is damaged";
+    FINDINGS = Gauge "sync_server_findings" [] "What the last look at the storage found wrong: that after an end in the middle, or the scrub of every `care.scrub_days`";
     STORAGE_COMMITS = Counter "sync_server_storage_commits_total" [] "Groups of writes committed; appends per commit say how well they share a flush";
 }
 
@@ -195,6 +198,23 @@ pub fn repaired(excluded: usize, rewritten: usize, lost: usize) {
 /// A session begins to wait for its account's average.
 pub fn paused() {
     counter!(RATE_PAUSES).increment(1);
+}
+
+/// How much room is left on the disk.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; nobody needs the last byte")]
+pub fn room(free: u64) {
+    gauge!(FREE_BYTES).set(free as f64);
+}
+
+/// Whether edits are taken.
+pub fn takes_edits(is_so: bool) {
+    gauge!(TAKES_EDITS).set(f64::from(u8::from(is_so)));
+}
+
+/// So much was found wrong with the storage.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float; findings are bounded")]
+pub fn findings(number: usize) {
+    gauge!(FINDINGS).set(number as f64);
 }
 
 /// A delivery was given to a socket.

@@ -8,6 +8,8 @@ pub mod hub; // who wants to hear of which space
 pub mod check; // applies what was appended, behind the log
 pub mod quarantine; // what was refused, for its author
 pub mod repair; // held documents go on, when their owner says so
+pub mod gate; // whether edits are taken at all
+pub mod care; // room on the disk, and looks at what is kept
 pub mod purge; // what becomes of deleted documents
 pub mod sessions; // who is connected
 pub mod rates; // how fast the devices of an account may speak

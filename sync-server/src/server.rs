@@ -3,22 +3,26 @@
 use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use file_systems::Presence;
 use metrics_exporter_prometheus::PrometheusHandle;
 use relay_storage::{
     OpenError, ReceiptKeys, ReceiptKeysError, Storage, StorageOptions, StorageUrl, StorageUrlError, system_random,
 };
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::app::App;
 use crate::config::Config;
 use crate::data_directory::{self, DirectoryError};
 use crate::projection::reached;
-use crate::relay::{check, purge};
+use crate::relay::runtime::{Priority, in_background};
+use crate::relay::{care, check, purge};
 use crate::{accept, access, api, metrics, router};
 
 /// The keys with which the relay vouches for its logs; beside the database, never in it.
@@ -79,6 +83,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     measured: Option<Measured>,
+    presence: Option<Presence>,
     _lock: File,
 }
 
@@ -118,6 +123,7 @@ impl Server {
     /// [`StartError`]
     pub async fn open(directory: PathBuf, config: Config) -> Result<Self, StartError> {
         let lock = data_directory::lock(&directory)?;
+        let presence = care::enter(&directory);
         let storage = open_storage(&directory, &config).await?;
         let listen = config.server.listen.clone();
         let failed = |source| StartError::Listen { listen: listen.clone(), source };
@@ -134,7 +140,7 @@ impl Server {
             tracing::error!(error.code = error.code(), "What is parked waits for its next reason: {error}");
         }
         check::recover(&app).await;
-        Ok(Self { app, listener, address, measured, _lock: lock })
+        Ok(Self { app, listener, address, measured, presence, _lock: lock })
     }
 
     /// Where `/metrics` is, if anywhere.
@@ -157,12 +163,15 @@ impl Server {
 
     /// Serves until it is stopped, then says goodbye, waits a bounded time for what is under way, and closes.
     pub async fn run(self) {
-        let Self { app, listener, address, measured, _lock } = self;
+        let Self { app, listener, address, measured, presence, _lock } = self;
         info!(listen = %address, data = %app.directory.display(), "Serving {} on {address}", app.directory.display());
         let background = TaskTracker::new();
         background.spawn(access::watch(app.clone()));
         background.spawn(check::run(app.clone()));
         background.spawn(purge::run(app.clone()));
+        background.spawn(care::watch_room(app.clone()));
+        let presence = Arc::new(presence);
+        let cared = look_after(&app, &presence);
         background.spawn(reached::announce(app.clone()));
         let grace = Duration::from_secs(app.config.server.shutdown_seconds);
         let limits = app.config.connections.clone();
@@ -178,6 +187,19 @@ impl Server {
             info!("Stopped in the middle of a check; it is done again at the next start");
         }
         app.storage.close().await;
+        // If somebody still looks at the storage then, this is no end in order.
+        if let Some(cared) = cared {
+            let _ = tokio::time::timeout(grace, cared).await;
+        }
+        if let Some(presence) = Arc::into_inner(presence).flatten() {
+            presence.leave();
+        }
         info!("Stopped");
     }
+}
+
+fn look_after(app: &App, presence: &Arc<Option<Presence>>) -> Option<oneshot::Receiver<()>> {
+    let (app, presence) = (app.clone(), presence.clone());
+    let started = in_background("care", Priority::GivesWay, move || care::run(app, presence));
+    started.inspect_err(|error| warn!("Nobody looks whether the storage is sound: {error}")).ok()
 }

@@ -20,6 +20,8 @@ pub struct Relay {
     address: SocketAddr,
     /// A shell command that limits what the process may use.
     limit: Option<String>,
+    /// Bytes that have to be free on its disk for edits to be taken.
+    reserve_bytes: u64,
     child: Option<Child>,
 }
 
@@ -65,11 +67,22 @@ impl Relay {
         Ok(relay)
     }
 
+    /// As [`Self::start`], on a disk of which so many bytes have to stay free; otherwise it may be filled to the end.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with_reserve(programs: &Programs, data: &Path, reserve_bytes: u64) -> Result<Self> {
+        let mut relay = Self::new(programs, data);
+        relay.reserve_bytes = reserve_bytes;
+        relay.start_again()?;
+        Ok(relay)
+    }
+
     /// A relay that does not run yet.
     fn new(programs: &Programs, data: &Path) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let (program, data, log) = (programs.server(), data.to_owned(), data.with_extension("log"));
-        Self { program, data, log, address, limit: None, child: None }
+        Self { program, data, log, address, limit: None, reserve_bytes: 0, child: None }
     }
 
     /// Starts the relay on the port that it had.
@@ -113,7 +126,10 @@ impl Relay {
             }
         };
         command.arg("serve").arg("--data").arg(&self.data).args(["--listen", &self.address.to_string()]);
-        command.env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let reserve = self.reserve_bytes.to_string();
+        command.env_clear().env("SYNC_SERVER_CARE_RESERVE_BYTES_MAX", &reserve);
+        command.env("SYNC_SERVER_CARE_RESERVE_BYTES_MIN", &reserve);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
         let mut child = command.spawn().context("cannot start sync-server")?;
         let stdout = child.stdout.take().context("standard output was piped two lines above")?;
         self.child = Some(child);
@@ -154,6 +170,12 @@ impl Relay {
     #[must_use]
     pub fn leave_running(mut self) -> Option<u32> {
         self.child.take().map(|child| child.id())
+    }
+
+    /// The id of the process, while it runs.
+    #[must_use]
+    pub fn process(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
     }
 
     /// The address of its HTTP port.

@@ -1,12 +1,12 @@
 //! Care of the file: a checked copy, a list of what is wrong with it, and derived data made again.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use document::Document;
+use file_systems::{Access, Draft};
 use rusqlite::Connection;
 use rusqlite::backup::Backup;
 use sync_wire::SpaceId;
@@ -109,6 +109,14 @@ impl Storage {
         self.look("storage-doctor", |connection| doctor::examine(connection, doctor::QUICK)).await
     }
 
+    /// SQLite's quick check of the pages, for after an end in the middle. Empty means sound.
+    ///
+    /// # Errors
+    /// [`StorageError`] if it cannot be read at all.
+    pub async fn check_pages(&self) -> Result<Vec<Finding>, StorageError> {
+        self.look("storage-pages", doctor::check_pages).await
+    }
+
     /// The thorough look, at everything or at one space: what [`Storage::doctor`] does, and beside it every change
     /// (its hash, its place among those of its actor), every frontier, snapshot and projection against what the log
     /// gives. Reads everything, one document at a time; the relay may go on meanwhile.
@@ -144,21 +152,17 @@ fn backup(from: &Path, to: &Path, checkpoints: Checkpoints, journal: Journal) ->
     if to.try_exists().unwrap_or(true) {
         return Err(BackupError::Exists { path: to.to_owned() });
     }
-    let mut name = to.file_name().unwrap_or_default().to_owned();
-    name.push(".partial");
-    let draft = to.with_file_name(name);
-    let made = copy(from, &draft, checkpoints, journal).and_then(|()| publish(&draft, to));
-    if made.is_err() {
-        // Whatever is left of the draft is of no use to anybody.
-        let _ = fs::remove_file(&draft);
-    }
-    made
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::AlreadyExists => BackupError::Exists { path: to.to_owned() },
+        _ => BackupError::Io { path: to.to_owned(), source },
+    };
+    let draft = Draft::beside(to, "partial", Access::Owner).map_err(failed)?;
+    copy(from, draft.path(), checkpoints, journal)?;
+    draft.create().map_err(failed)
 }
 
 fn copy(from: &Path, draft: &Path, checkpoints: Checkpoints, journal: Journal) -> Result<(), BackupError> {
     let source = open::open_reader(from, checkpoints, journal).map_err(|error| of_open(&error))?;
-    open::create_private(draft)
-        .map_err(|error| BackupError::Io { path: draft.to_owned(), source: io::Error::other(error.to_string()) })?;
     let mut target = Connection::open(draft)?;
     // Pages in large steps: a writer in another process restarts a backup that dawdles.
     Backup::new(&source, &mut target)?.run_to_completion(4096, Duration::from_millis(1), None)?;
@@ -170,15 +174,4 @@ fn copy(from: &Path, draft: &Path, checkpoints: Checkpoints, journal: Journal) -
         None => Ok(()),
         Some(finding) => Err(BackupError::CopyDamaged { detail: finding.detail.clone() }),
     }
-}
-
-fn publish(draft: &Path, to: &Path) -> Result<(), BackupError> {
-    let failed = |source| BackupError::Io { path: to.to_owned(), source };
-    fs::File::open(draft).and_then(|file| file.sync_all()).map_err(failed)?;
-    // Unlike a rename, a link never replaces what another process put there meanwhile.
-    fs::hard_link(draft, to).map_err(|error| match error.kind() {
-        io::ErrorKind::AlreadyExists => BackupError::Exists { path: to.to_owned() },
-        _ => failed(error),
-    })?;
-    fs::remove_file(draft).map_err(failed)
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
+use file_systems::Room;
 use serde::Serialize;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
@@ -81,7 +82,7 @@ async fn try_probe(app: &App) -> Result<(), String> {
 
 /// Writes a small file beside the database and reads it back: a full or read-only disk shows at once.
 fn write_and_read(directory: &Path, free_bytes_min: u64) -> Result<(), String> {
-    let free = crate::data_directory::free_bytes(directory).map_err(|error| format!("free space: {error}"))?;
+    let free = Room::of(directory).map_err(|error| format!("free space: {error}"))?.free;
     if free < free_bytes_min {
         return Err(format!("{free} bytes are free on {}; at least {free_bytes_min} are wanted", directory.display()));
     }

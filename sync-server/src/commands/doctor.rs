@@ -3,8 +3,9 @@
 
 use std::process::ExitCode;
 
+use file_systems::Room;
+
 use super::{Admin, Outcome, say, verify};
-use crate::data_directory;
 
 /// Free bytes below which a warning is due.
 const FREE_BYTES_WANTED: u64 = 1 << 30;
@@ -25,7 +26,7 @@ pub(super) async fn run(admin: Admin) -> Outcome {
 fn surroundings(admin: &Admin) -> Result<Vec<String>, super::CommandError> {
     let directory = &admin.directory;
     let mut findings = Vec::new();
-    let free = data_directory::free_bytes(directory)?;
+    let free = Room::of(directory)?.free;
     if free < FREE_BYTES_WANTED {
         findings.push(format!(
             "disk_nearly_full: {free} bytes are free on {}; at least {FREE_BYTES_WANTED} are wanted; make room",

@@ -46,6 +46,9 @@ pub struct Pushes {
 /// Storage failed: nothing is known to have happened; the device pushes again.
 pub async fn append(app: &App, target: &Writable, pushes: Pushes) -> Result<Vec<(BatchId, Outcome)>, StorageError> {
     let Pushes { document, device, batches, bell } = pushes;
+    if let Some(closed) = app.gate.closed() {
+        return Ok(first_parked(&batches, FateCode::QUOTA, closed.detail()));
+    }
     let is_personal = target.kind() == SpaceKind::Personal;
     if is_personal {
         app.checker.room(target.space()).await;
@@ -259,8 +262,12 @@ fn parse_changes(changes: Vec<Blob>) -> BatchContent {
 /// not refused, because a grant may come back.
 #[must_use]
 pub fn no_such_space(batches: &[Pushed], detail: &str) -> Vec<(BatchId, Outcome)> {
-    let parked = Outcome::Parked { code: FateCode::NO_SUCH_SPACE, judged_by: 0, detail: detail.to_owned() };
-    let mut first = Some(parked);
+    first_parked(batches, FateCode::NO_SUCH_SPACE, detail.to_owned())
+}
+
+/// The first is parked by no version of anything, the rest skipped.
+fn first_parked(batches: &[Pushed], code: FateCode, detail: String) -> Vec<(BatchId, Outcome)> {
+    let mut first = Some(Outcome::Parked { code, judged_by: 0, detail });
     batches.iter().map(|pushed| (pushed.batch, first.take().unwrap_or(Outcome::Skipped))).collect()
 }
 

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::author::{Author, Batch, fresh_id};
 use crate::device::Device;
+use crate::http::get;
 use crate::relay::{Relay, fail, succeed};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -32,6 +33,28 @@ async fn what_is_parked_for_want_of_room_goes_on_over_the_same_connection_when_t
     laptop.push_in_lane(ada.personal, note.id, 1, &more).await;
     laptop.acked(more.id).await;
     assert_ne!(Device::online(relay.address, &ada.token).await.1.limits_version, lowered, "known when connecting");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_relay_that_takes_no_edits_says_so_and_goes_on_being_read() {
+    let relay = Relay::start().await;
+    let ada = relay.account("ada").await;
+    let (mut laptop, _) = Device::online(relay.address, &ada.token).await;
+    let mut note = Author::new("note");
+    let at = laptop.push_all(ada.personal, note.id, &note.put("/name", "first")).await;
+    relay.app.gate.damaged();
+    let more = note.put("/name", "second").remove(0);
+    laptop.push(ada.personal, note.id, &more).await;
+    match laptop.answer(more.id).await {
+        RelayFrame::Park(park) => {
+            assert_eq!((park.code, park.judged_by), (FateCode::QUOTA, 0), "to be asked again: {park:?}");
+            assert!(park.detail.contains("damaged"), "{park:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let path = format!("/api/v1/spaces/{}/documents/{}?after={at}", ada.personal, note.id);
+    let answer = get(relay.address, &ada.token, &path).await;
+    assert_eq!((answer.status, &answer.json()["value"]["name"]), (200, &"first".into()), "what is there is read");
 }
 
 /// It may have been put back to a backup, and devices keep verdicts of what it has lost.

@@ -26,6 +26,13 @@ pub(super) fn examine(connection: &Connection, check: &str) -> Result<Vec<Findin
     Ok(findings.into_list())
 }
 
+/// The pages alone.
+pub(super) fn check_pages(connection: &Connection) -> Result<Vec<Finding>, StorageError> {
+    let mut findings = Findings::default();
+    pages(connection, QUICK, &mut findings)?;
+    Ok(findings.into_list())
+}
+
 /// Whether what waits is counted as it is.
 pub(super) fn intake(connection: &Connection, findings: &mut Findings) -> Result<(), StorageError> {
     examine_intake(connection, |detail| findings.push("intake_counts_wrong", detail))
@@ -44,13 +51,20 @@ pub(super) fn log_and_rows(
 }
 
 pub(super) fn pages(connection: &Connection, check: &str, findings: &mut Findings) -> Result<(), StorageError> {
-    let mut statement = connection.prepare(check)?;
-    let answers = statement.query_map([], |row| row.get::<_, String>(0))?;
-    for answer in answers {
-        let detail = answer?;
-        if detail != "ok" {
-            findings.push("page_damaged", detail);
+    let mut look = || -> Result<(), StorageError> {
+        let mut statement = connection.prepare(check)?;
+        for answer in statement.query_map([], |row| row.get::<_, String>(0))? {
+            let detail = answer?;
+            if detail != "ok" {
+                findings.push("page_damaged", detail);
+            }
         }
+        Ok(())
+    };
+    match look() {
+        // What is so bad that the check itself cannot go on is a finding as well.
+        Err(StorageError::Corrupt { detail }) => findings.push("page_damaged", detail),
+        looked => looked?,
     }
     Ok(())
 }

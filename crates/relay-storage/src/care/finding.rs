@@ -18,6 +18,12 @@ const RESTORE: &str = "keep the file aside and restore a backup: devices send ag
 const REBUILD: &str = "stop the relay and run `sync-server verify --rebuild`: it is derived from the log";
 
 impl Finding {
+    /// Whether the file itself is damaged, and not only what one row or another says.
+    #[must_use]
+    pub fn is_of_pages(&self) -> bool {
+        self.code == "page_damaged"
+    }
+
     /// What to do about it.
     #[must_use]
     pub fn remedy(&self) -> &'static str {
