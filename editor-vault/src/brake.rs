@@ -108,7 +108,7 @@ impl Vault {
             }
             Ok(held)
         });
-        let settled = settled.map_err(EditError::NotSaved)?;
+        let settled = settled.map_err(EditError::not_saved)?;
         for deletion in &settled {
             inner.marked(deletion.space, deletion.document);
         }

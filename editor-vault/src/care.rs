@@ -3,6 +3,8 @@
 mod verify; // every change, and what follows from them
 mod replay; // a document out of its rows alone
 mod rebuild; // derived data, made again
+mod salvage; // what is sound, into a new vault
+mod caretaker; // what looks after the file by itself
 
 use std::path::Path;
 
@@ -11,7 +13,15 @@ use crate::list::ListFilter;
 use crate::status::DocumentState;
 use crate::vault::{Inner, Vault};
 
+pub(crate) use self::caretaker::Caretaker;
 pub use self::rebuild::Rebuilt;
+pub use self::salvage::{SalvageError, Salvaged};
+
+/// The code of damage to the file itself.
+const DAMAGED_PAGES: &str = "corrupt";
+
+/// What to do about it.
+const SAVE_SOUND: &str = "restore a backup, or save what is sound into another directory with `vault salvage DIR`";
 
 /// One thing that the doctor found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +93,7 @@ impl Vault {
     pub fn doctor(&self) -> Result<Vec<Finding>, StorageError> {
         let inner = self.inner();
         let mut findings = inner.damaged_pages(inner.storage.read(|tx| tx.quick_integrity())?);
+        findings.extend(self.noticed().into_iter().filter(|noticed| noticed.code != DAMAGED_PAGES));
         findings.extend(self.remote_file_system().map(|file_system| of_place(file_system, self.path())));
         let all = ListFilter { include_deleted: true, ..ListFilter::default() };
         match self.list(&all) {
@@ -128,7 +139,7 @@ impl Finding {
 impl Inner {
     fn damaged_pages(&self, lines: Vec<String>) -> Vec<Finding> {
         let file = self.storage.file().display();
-        let finding = |line| Finding::error("corrupt", format!("{file}: {line}; restore a backup"));
+        let finding = |line| Finding::error(DAMAGED_PAGES, format!("{file}: {line}; {SAVE_SOUND}"));
         lines.into_iter().map(finding).collect()
     }
 
@@ -136,7 +147,7 @@ impl Inner {
     pub(crate) fn make_restore_point(&self, before: RestorePoint) -> Result<(), StorageError> {
         let directory = self.directory.join("restore-points");
         let io = |error: std::io::Error| StorageError::Io { path: directory.clone(), detail: error.to_string() };
-        std::fs::create_dir_all(&directory).map_err(io)?;
+        file_systems::make_directory(&directory).map_err(io)?;
         let now = self.sources.unix_seconds();
         let prefix = before.prefix();
         let mut file = directory.join(format!("{prefix}{now}.sqlite"));

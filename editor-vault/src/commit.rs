@@ -17,6 +17,7 @@ use crate::loaded::{Lineage, Loaded, State};
 use crate::recovery::follow;
 use crate::sources::random16;
 use crate::storage::{DocumentPlace, NewBatch, NewChange, Placed, Scope, Tx};
+use crate::unsaved::Unsaved;
 use crate::vault::Inner;
 
 /// Everything that one transaction stores.
@@ -32,6 +33,27 @@ struct LocalCommit {
     /// The stored generation that the document was loaded of.
     generation: i64,
     unix_seconds: i64,
+}
+
+/// What is committed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum As<'a> {
+    /// Edits.
+    Edit,
+    /// An edit whose changes say something of themselves.
+    Noted(&'a str),
+    /// What was not saved before.
+    Again(&'a Unsaved),
+}
+
+impl<'a> As<'a> {
+    fn note(self) -> Option<&'a str> {
+        match self {
+            As::Edit => None,
+            As::Noted(note) => Some(note),
+            As::Again(unsaved) => unsaved.note(),
+        }
+    }
 }
 
 /// Where a commit moved its document.
@@ -51,24 +73,24 @@ impl Inner {
         writing: Writing,
         ticket: Ticket,
     ) {
-        self.commit_noted(loaded, state, writing, ticket, None);
+        self.commit_as(loaded, state, writing, ticket, As::Edit);
     }
 
-    /// As [`Self::commit_local`]; the changes get a note.
-    pub(crate) fn commit_noted(
+    /// As [`Self::commit_local`], for an edit that is more than that.
+    pub(crate) fn commit_as(
         self: &Arc<Self>,
         loaded: &Arc<Loaded>,
         state: &mut State,
         writing: Writing,
         ticket: Ticket,
-        note: Option<&str>,
+        what: As<'_>,
     ) {
         let now = self.sources.unix_seconds();
-        let seal = |document: &mut document::Document| match note {
+        let seal = |document: &mut document::Document| match what.note() {
             Some(note) => document.seal_with_note(now, note),
             None => document.seal(now),
         };
-        let sealed = match Loaded::in_memory(state).map(seal) {
+        let mut sealed = match Loaded::in_memory(state).map(seal) {
             Some(Ok(Some(sealed))) => sealed,
             Some(Ok(None)) | None => {
                 loaded.end_unsaved();
@@ -82,6 +104,13 @@ impl Inner {
             }
         };
         loaded.weigh(state);
+        let unsaved = match what {
+            As::Again(unsaved) => {
+                unsaved.is_tried_as(&sealed);
+                unsaved.clone()
+            }
+            As::Edit | As::Noted(_) => Unsaved::of_sealed(loaded, state, &mut sealed, what.note()),
+        };
         let commit = self.local_commit(loaded, state, sealed, writing, now);
         let (lineage, writing, scope) = (commit.lineage.clone(), commit.writing.clone(), commit.scope());
         lineage.in_flight.fetch_add(1, Ordering::AcqRel);
@@ -93,7 +122,7 @@ impl Inner {
                 if outcome.is_ok() && !writing.is_stored() {
                     inner.actors.saved(loaded.space, &writing);
                 }
-                inner.committed(&loaded, &lineage, outcome, &ticket);
+                inner.committed(&loaded, &lineage, outcome, &ticket, unsaved);
             },
         );
     }
@@ -128,7 +157,14 @@ impl Inner {
     }
 
     /// Runs on the writer's thread, after COMMIT.
-    fn committed(&self, loaded: &Loaded, lineage: &Lineage, outcome: Result<Advance, StorageError>, ticket: &Ticket) {
+    fn committed(
+        &self,
+        loaded: &Loaded,
+        lineage: &Lineage,
+        outcome: Result<Advance, StorageError>,
+        ticket: &Ticket,
+        unsaved: Unsaved,
+    ) {
         let outcome = match outcome {
             Ok(advance) => {
                 lineage.advance(advance.from, advance.to);
@@ -138,11 +174,14 @@ impl Inner {
                 }
                 Ok(())
             }
-            Err(error) => {
+            Err(reason) => {
                 // It may yet have become durable: never use this name for another change.
                 lineage.break_off();
                 self.actors.rotate(&*self.sources);
-                Err(EditError::NotSaved(error))
+                if matches!(reason, StorageError::Full { .. }) {
+                    self.caretaker.spend_reserve();
+                }
+                Err(EditError::NotSaved { reason, edit: Some(unsaved) })
             }
         };
         lineage.in_flight.fetch_sub(1, Ordering::AcqRel);

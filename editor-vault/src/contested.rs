@@ -85,7 +85,7 @@ impl Vault {
                     let row = found.ok_or_else(|| tx.unexpected(format!("no document {id}")))?.row;
                     tx.discard_deletions(row, FateCode::CONTESTED)
                 };
-                inner.storage.write::<usize, StorageError>(keep).map_err(EditError::NotSaved)?;
+                inner.storage.write::<usize, StorageError>(keep).map_err(EditError::not_saved)?;
                 inner.marked(space, id);
                 Ok(())
             }

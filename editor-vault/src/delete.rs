@@ -97,7 +97,7 @@ impl Inner {
                 }
             }
         };
-        self.storage.write::<(), StorageError>(save).map_err(EditError::NotSaved)?;
+        self.storage.write::<(), StorageError>(save).map_err(EditError::not_saved)?;
         self.marked(space, id);
         Ok(())
     }

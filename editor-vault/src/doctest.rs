@@ -61,6 +61,15 @@ pub fn fill_disk(vault: &Vault) -> Result<(), crate::StorageError> {
     vault.inner().storage.write(|tx| tx.forbid_growth())
 }
 
+/// Makes the reserve of room now, which a vault makes soon after it was opened.
+///
+/// # Errors
+/// What the system said.
+pub fn keep_reserve(vault: &Vault) -> std::io::Result<()> {
+    let inner = vault.inner();
+    inner.caretaker.keep_reserve(&inner.directory)
+}
+
 /// There is room again.
 ///
 /// # Errors

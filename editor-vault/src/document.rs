@@ -1,6 +1,7 @@
 //! Reading and editing one document.
 
 mod history; // what it was, and who made it so
+mod again; // saving what was not saved
 mod undo; // taking back, as new edits
 
 use std::sync::Arc;
@@ -9,9 +10,10 @@ use serde_json::Value;
 use sync_wire::{DocumentId, SpaceId};
 
 use crate::deferred::Ticket;
+pub(crate) use crate::document::again::edit_again;
 pub use crate::document::history::{Blame, Revision, Version};
 pub(crate) use crate::document::undo::Noted;
-use crate::error::{EditError, ReadError};
+use crate::error::{EditError, ReadError, StorageError};
 use crate::loaded::{Loaded, Look, State, Window};
 use crate::vault::{Inner, Vault};
 use crate::{Draft, Intent, Violation};
@@ -209,7 +211,15 @@ impl Document {
             inner.commit_local(&loaded, &mut state, writing, ticket.clone());
             (result, ticket)
         };
-        ticket.wait()?;
+        match ticket.wait() {
+            // Somebody gave way: there may be room for this one.
+            Err(EditError::NotSaved { reason: StorageError::Full { .. }, edit: Some(edit) })
+                if inner.caretaker.spend_reserve() =>
+            {
+                self.vault.save_again(&edit)?;
+            }
+            outcome => outcome?,
+        }
         Ok(result)
     }
 

@@ -8,6 +8,8 @@ use document::Violation;
 use sync_core::client::Status;
 use sync_wire::{DocumentId, GoodbyeCode, SpaceId};
 
+use crate::unsaved::Unsaved;
+
 /// Why a vault could not be opened. Nothing was changed in what was found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -130,7 +132,9 @@ pub enum StorageError {
         path: PathBuf,
     },
     /// The file is damaged.
-    #[error("{path} is damaged ({detail}); keep the file: run `vault doctor`, and restore a backup if it says so")]
+    #[error(
+        "{path} is damaged ({detail}); keep the file: run `vault doctor`; restore a backup, or save what is sound with `vault salvage DIR`"
+    )]
     Corrupt {
         /// The file.
         path: PathBuf,
@@ -282,8 +286,13 @@ pub enum EditError {
     #[error("{}", sentences(.0))]
     Violations(Vec<schemas::Violation>),
     /// The edit could not be made durable; the document is as it was saved last.
-    #[error("the edit was not saved: {0}")]
-    NotSaved(StorageError),
+    #[error("the edit was not saved: {reason}")]
+    NotSaved {
+        /// Why.
+        reason: StorageError,
+        /// The edit, for [`crate::Vault::save_again`]. None for what is simply asked for again, such as a deletion.
+        edit: Option<Unsaved>,
+    },
     /// The edit cannot be written down; the document is as it was saved last.
     #[error("the edit was not saved, because it cannot be written down: {detail}; make it in smaller parts")]
     NotSealed {
@@ -348,7 +357,7 @@ impl EditError {
         match self {
             Self::Violation(violation) => violation.code(),
             Self::Violations(_) => "violations",
-            Self::NotSaved(error) => error.code(),
+            Self::NotSaved { reason, .. } => reason.code(),
             Self::NotSealed { .. } => "not_sealed",
             Self::Deleted { .. } => "deleted",
             Self::Purged { .. } => "gone",
@@ -358,6 +367,21 @@ impl EditError {
             Self::NothingToRedo { .. } => "nothing_to_redo",
             Self::WellKnown { .. } => "well_known",
             Self::Read(error) => error.code(),
+        }
+    }
+}
+
+impl EditError {
+    /// For what is no edit of a document, and is simply asked for again.
+    pub(crate) fn not_saved(reason: StorageError) -> Self {
+        Self::NotSaved { reason, edit: None }
+    }
+
+    /// The same, of another edit.
+    pub(crate) fn about(&self, edit: Option<Unsaved>) -> Self {
+        match self {
+            Self::NotSaved { reason, .. } => Self::NotSaved { reason: reason.clone(), edit },
+            other => other.clone(),
         }
     }
 }

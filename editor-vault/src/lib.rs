@@ -23,6 +23,7 @@ mod vault; // start here: the vault and what it knows of its documents
 mod document; // reading and editing one document
 mod commit; // what one edit becomes, and its way into the file
 mod deferred; // edits that do not wait for the disk
+mod unsaved; // edits that the disk did not take
 mod loaded; // documents in memory, by bytes
 mod actors; // whose name changes are written under
 mod remote; // what a relay sent, made durable
@@ -60,7 +61,7 @@ pub use sync_wire::{
 };
 
 pub use crate::brake::HeldDeletion;
-pub use crate::care::{Finding, Rebuilt, Severity};
+pub use crate::care::{Finding, Rebuilt, SalvageError, Salvaged, Severity};
 pub use crate::contested::{ContestedDeletion, Decision};
 pub use crate::deferred::Ticket;
 pub use crate::document::{Blame, Document, Revision, Version};
@@ -76,5 +77,6 @@ pub use crate::sources::{Sources, System};
 pub use crate::squash::{SquashError, SquashedLane};
 pub use crate::status::{DocumentState, DocumentStatus};
 pub use crate::sync::Connection;
+pub use crate::unsaved::Unsaved;
 pub use crate::vault::{SpaceInfo, Vault, VaultOptions};
 pub use crate::watch::{Hint, Watch};

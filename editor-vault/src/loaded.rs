@@ -24,6 +24,7 @@ use crate::actors::Writing;
 use crate::deferred::Ticket;
 use crate::error::{EditError, ReadError, StorageError};
 use crate::storage::DocumentRow;
+use crate::unsaved::Unsaved;
 use crate::vault::Inner;
 
 /// Commits that may wait for what came before them to be taken in; of more, the file tells.
@@ -211,7 +212,7 @@ impl Loaded {
         look: Look,
     ) -> Result<&'s mut Document, ReadError> {
         if state.lineage.is_broken() {
-            self.forget(state, &EditError::NotSaved(inner.closed_or_unknown()));
+            self.forget(state, &EditError::not_saved(inner.closed_or_unknown()));
         }
         let stale = self.stale.swap(false, Ordering::AcqRel);
         if state.document.is_some() && (stale || look == Look::File) && !self.catch_up(inner, state)? {
@@ -233,13 +234,14 @@ impl Loaded {
         state.document.as_mut()
     }
 
-    /// Drops what is in memory; unsealed edits are lost and reported.
+    /// Drops what is in memory; unsealed edits are handed back with the error.
     pub(crate) fn forget(&self, state: &mut State, error: &EditError) {
+        let unsealed = Unsaved::of_unsealed(self, state);
         state.document = None;
         state.lineage = Arc::default();
         if let Some(window) = state.window.take() {
             self.end_unsaved();
-            window.ticket.settle(Err(error.clone()));
+            window.ticket.settle(Err(error.about(unsealed)));
         }
         self.weigh(state);
     }

@@ -1,9 +1,10 @@
 //! Credentials, in a file of their own beside the vault, so that a copy of the vault holds none.
 
 use std::fmt;
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::io::ErrorKind;
+use std::path::PathBuf;
 
+use file_systems::Access;
 use serde_json::{Value, json};
 
 use crate::error::ConnectError;
@@ -56,7 +57,8 @@ impl Vault {
         Connection::new(url).token(token).check()?;
         let path = self.credentials_file();
         let text = json!({ "url": url, "token": token }).to_string();
-        replace(&path, text.as_bytes()).map_err(|source| ConnectError::File { path, source })
+        let written = file_systems::replace(&path, text.as_bytes(), "new", Access::Owner);
+        written.map_err(|source| ConnectError::File { path, source })
     }
 
     /// Forgets the stored credentials. What is in the vault stays.
@@ -84,21 +86,4 @@ impl Vault {
     fn credentials_file(&self) -> PathBuf {
         self.path().join("credentials")
     }
-}
-
-/// Replaces a file as a whole, with mode 0600 from the beginning.
-fn replace(path: &Path, content: &[u8]) -> std::io::Result<()> {
-    let draft = path.with_extension("new");
-    match std::fs::remove_file(&draft) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&draft)?;
-    file.write_all(content)?;
-    file.sync_all()?;
-    std::fs::rename(&draft, path)
 }

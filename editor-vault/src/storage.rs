@@ -23,13 +23,14 @@ mod spaces; // spaces, cursors, grants, re-homing
 mod actors; // slots
 mod meta; // what the file knows of itself
 mod care; // backup and checks
+mod salvage; // what is sound in a damaged file
 mod audit; // what rows must satisfy among themselves
 mod explain; // what the file says of one document
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use file_systems::Remote;
+use file_systems::{Previous, Remote};
 use rusqlite::Connection;
 
 pub(crate) use self::actors::{ActorRow, Machine};
@@ -43,8 +44,11 @@ pub(crate) use self::explain::{OpenBatch, SnapshotFacts};
 use self::open::Checkpoints;
 pub(crate) use self::open::{open, set_version};
 use self::place::Place;
+pub(crate) use self::place::open_mark;
 pub(crate) use self::quarantine::QuarantineRow;
 pub(crate) use self::recovery::{Blame, Member, MemberBatch, PendingTombstone};
+pub use self::salvage::Salvaged;
+pub(crate) use self::salvage::Wreck;
 pub(crate) use self::schema::VERSION_UNIT;
 pub(crate) use self::snapshots::{Origin, SnapshotRow};
 pub(crate) use self::spaces::{Resuming, SpaceRow};
@@ -182,6 +186,22 @@ impl Storage {
     pub(crate) fn close(&self) {
         self.writer.close();
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.place.leave();
+    }
+
+    /// How the last program that had the vault open left it.
+    pub(crate) fn previous(&self) -> Previous {
+        self.place.previous()
+    }
+
+    /// Somebody has looked what an end in the middle left behind.
+    pub(crate) fn looked(&self) {
+        self.place.looked();
+    }
+
+    /// From now on every write fails with this.
+    pub(crate) fn refuse_writes(&self, detail: String) {
+        self.writer.refuse(StorageError::Corrupt { path: self.file.to_path_buf(), detail });
     }
 
     fn reader(&self) -> Result<Connection, StorageError> {

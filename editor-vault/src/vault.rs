@@ -10,6 +10,7 @@ use schemas::Registry;
 use sync_wire::{DeviceId, DocumentId, LogPosition, Role, SpaceId, SpaceKind};
 
 use crate::actors::Actors;
+use crate::care::Caretaker;
 use crate::deferred::Sealer;
 use crate::document::Document;
 use crate::error::{EditError, OpenError, ReadError, StorageError};
@@ -52,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) sealer: Sealer,
     pub(crate) sync: Sync,
     pub(crate) filler: Filler,
+    pub(crate) caretaker: Caretaker,
     /// Whether nothing happens but on the threads of callers.
     pub(crate) is_inline: bool,
     home: RwLock<Home>,
@@ -154,6 +156,7 @@ impl VaultOptions {
         let (device, home, seen) = storage.read(|tx| Ok((tx.device()?, tx.home()?, tx.moved_after(i64::MAX)?.1)))?;
         let inner = Arc::new(Inner {
             actors: Actors::new(&self.path, device),
+            caretaker: Caretaker::new(&self.path),
             directory: self.path,
             device: RwLock::new(device),
             storage,
@@ -176,6 +179,9 @@ impl VaultOptions {
             }
         });
         let sealer = if is_inline { None } else { Some(start_sealer(&inner)?) };
+        if !is_inline {
+            inner.start_caretaker();
+        }
         Ok(Vault { shared: Arc::new(Shared { inner, sealer: Mutex::new(sealer) }) })
     }
 }
@@ -336,7 +342,7 @@ impl Vault {
         let tickets = self.inner().seal_all();
         tickets.iter().map(crate::Ticket::wait).fold(Ok(()), Result::and)?;
         // What was on its way already is written before this is answered.
-        self.inner().storage.write(|_| Ok::<_, StorageError>(())).map_err(EditError::NotSaved)
+        self.inner().storage.write(|_| Ok::<_, StorageError>(())).map_err(EditError::not_saved)
     }
 
     pub(crate) fn inner(&self) -> &Arc<Inner> {
@@ -359,6 +365,7 @@ impl Drop for Shared {
         }
         self.inner.sync.stop();
         self.inner.filler.stop();
+        self.inner.caretaker.stop();
         self.inner.sealer.stop();
         let sealer = self.sealer.lock().unwrap_or_else(PoisonError::into_inner).take();
         drop(sealer.map(JoinHandle::join));

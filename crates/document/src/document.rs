@@ -289,6 +289,29 @@ impl Document {
         }
     }
 
+    /// The edits that are not sealed, in order.
+    #[must_use]
+    pub fn unsealed(&self) -> &[Intent] {
+        &self.pending
+    }
+
+    /// Makes edits again that were made at other heads: what they mean here is what they would have meant if they had
+    /// been written at the same time as everything since (positions are clamped, leaves of another kind give way).
+    ///
+    /// # Errors
+    /// If the document cannot be edited.
+    ///
+    /// # Panics
+    /// As [`Document::edit`].
+    pub fn edit_again(&mut self, actor: Actor, edits: &[Intent]) -> Result<(), Violation> {
+        self.begin(actor)?;
+        let earlier = self.pending.clone();
+        let all = earlier.iter().chain(edits).cloned().collect();
+        self.rewind(0, 0);
+        self.replay(all);
+        if self.broken { Err(broken()) } else { Ok(()) }
+    }
+
     fn begin(&mut self, actor: Actor) -> Result<(), Violation> {
         assert!(!Seed::is_seed_actor(&actor), "actor {actor} is reserved for seeds; draw another");
         assert!(

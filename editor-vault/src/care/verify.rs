@@ -22,17 +22,27 @@ impl Vault {
     /// # Errors
     /// [`StorageError`] if the file cannot be read at all.
     pub fn verify(&self) -> Result<Vec<Finding>, StorageError> {
-        let inner = self.inner();
-        let mut findings = inner.damaged_pages(inner.storage.read(|tx| tx.integrity())?);
-        inner.verify_rows(&mut findings)?;
-        for listed in inner.storage.read(|tx| tx.list(None, None, true))? {
-            inner.verify_document(&listed, &mut findings)?;
-        }
-        Ok(findings)
+        Ok(self.inner().verify_unless(&|| false)?.unwrap_or_default())
     }
 }
 
 impl Inner {
+    /// As [`Vault::verify`]. Nothing if it was stopped before the end.
+    pub(super) fn verify_unless(&self, is_stopped: &dyn Fn() -> bool) -> Result<Option<Vec<Finding>>, StorageError> {
+        let mut findings = self.damaged_pages(self.storage.read(|tx| tx.integrity())?);
+        if is_stopped() {
+            return Ok(None);
+        }
+        self.verify_rows(&mut findings)?;
+        for listed in self.storage.read(|tx| tx.list(None, None, true))? {
+            if is_stopped() {
+                return Ok(None);
+            }
+            self.verify_document(&listed, &mut findings)?;
+        }
+        Ok(Some(findings))
+    }
+
     fn verify_rows(&self, findings: &mut Vec<Finding>) -> Result<(), StorageError> {
         self.storage.read_at_once(|tx| {
             tx.each_stored_change(|stored| findings.extend(damage(&stored)))?;

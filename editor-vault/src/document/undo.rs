@@ -9,6 +9,7 @@ use sync_wire::ChangeHash;
 
 use super::{Document, draft};
 use crate::Intent;
+use crate::commit::As;
 use crate::document::Version;
 use crate::error::{EditError, ReadError};
 use crate::loaded::{Look, Window};
@@ -144,7 +145,7 @@ impl Document {
             let Noted { intents, note, result } = plan(loaded.current(inner, &mut state, Look::Memory)?, &own)?;
             draft(inner, &loaded, &mut state, |draft| intents.into_iter().try_for_each(|intent| draft.apply(intent)))?;
             let Some(Window { ticket, writing }) = state.window.take() else { return Ok(result) };
-            inner.commit_noted(&loaded, &mut state, writing, ticket.clone(), Some(&note));
+            inner.commit_as(&loaded, &mut state, writing, ticket.clone(), As::Noted(&note));
             (result, ticket)
         };
         ticket.wait()?;

@@ -1,8 +1,8 @@
 //! A refused edit elsewhere: in a document of its own, or in a file.
 
-use std::io::Write;
 use std::path::Path;
 
+use file_systems::Access;
 use serde_json::{Value, json};
 
 use super::{Quarantine, QuarantineError, Quarantined, Refused};
@@ -53,13 +53,8 @@ impl Quarantine<'_> {
             members.insert("bytes_hexadecimal".into(), json!(bytes));
         }
         let failed = |source| QuarantineError::File { path: file.to_path_buf(), source };
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let mut written = options.open(file).map_err(failed)?;
         let text = format!("{json:#}\n");
-        written.write_all(text.as_bytes()).and_then(|()| written.sync_all()).map_err(failed)
+        file_systems::create(file, text.as_bytes(), "new", Access::Owner).map_err(failed)
     }
 }
 

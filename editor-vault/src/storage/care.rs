@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use file_systems::{Access, Draft};
 use rusqlite::Connection;
 use rusqlite::backup::Backup;
 
@@ -14,20 +15,15 @@ use crate::error::StorageError;
 const PAGES_AT_ONCE: i32 = 1024;
 
 impl Storage {
-    /// Copies what is committed into a new file and checks the copy; a copy that fails is removed.
+    /// Copies what is committed into a new file, and checks the copy before it gets its name.
     pub(crate) fn backup(&self, to: &Path) -> Result<(), StorageError> {
-        let target = to.to_path_buf();
-        let io = |error: std::io::Error| StorageError::Io { path: target.clone(), detail: error.to_string() };
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        drop(options.open(to).map_err(io)?);
-        let copied = self.copy(to).and_then(|()| sync_to_disk(to));
-        if copied.is_err() {
-            drop(std::fs::remove_file(to));
+        let io = |error: std::io::Error| StorageError::Io { path: to.to_path_buf(), detail: error.to_string() };
+        if to.try_exists().map_err(io)? {
+            return Err(io(std::io::ErrorKind::AlreadyExists.into()));
         }
-        copied
+        let draft = Draft::beside(to, "partial", Access::Owner).map_err(io)?;
+        self.copy(draft.path())?;
+        draft.create().map_err(io)
     }
 
     fn copy(&self, to: &Path) -> Result<(), StorageError> {
@@ -50,11 +46,6 @@ impl Storage {
     }
 }
 
-fn sync_to_disk(path: &Path) -> Result<(), StorageError> {
-    let synced = std::fs::File::open(path).and_then(|file| file.sync_all());
-    synced.map_err(|error| StorageError::Io { path: path.to_path_buf(), detail: error.to_string() })
-}
-
 impl Tx<'_> {
     /// What SQLite finds wrong with the file; nothing if it is sound.
     pub(crate) fn integrity(&self) -> Result<Vec<String>, StorageError> {
@@ -67,7 +58,11 @@ impl Tx<'_> {
     }
 
     fn check(&self, pragma: &str) -> Result<Vec<String>, StorageError> {
-        let lines: Vec<String> = self.all(pragma, [], |row| row.get(0))?;
+        let lines: Vec<String> = match self.all(pragma, [], |row| row.get(0)) {
+            // What is so bad that the check itself cannot go on is a finding as well.
+            Err(StorageError::Corrupt { detail, .. }) => vec![detail],
+            lines => lines?,
+        };
         Ok(lines.into_iter().filter(|line| line != "ok").collect())
     }
 }

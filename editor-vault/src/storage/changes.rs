@@ -187,6 +187,12 @@ impl Tx<'_> {
         )
     }
 
+    /// Whether a document has a change, whatever became of it. Walks the document's changes: only for what is rare.
+    pub(crate) fn has_change(&self, document: i64, hash: &ChangeHash) -> Result<bool, StorageError> {
+        let sql = "SELECT 1 FROM changes WHERE document = ?1 AND hash = ?2";
+        Ok(self.one(sql, params![document, hash.0], |_| Ok(()))?.is_some())
+    }
+
     /// The row of a change of a document by its hash. Walks the document's changes: only for what is rare.
     pub(crate) fn change_by_hash(&self, document: i64, hash: &ChangeHash) -> Result<Option<i64>, StorageError> {
         self.one(

@@ -39,11 +39,11 @@ impl Checkpoints {
 
 /// Opens the vault file in `directory`, and makes it if there is none.
 pub(crate) fn open(directory: &Path, sources: &dyn Sources, shell: Shell) -> Result<Storage, OpenError> {
-    check_sqlite()?;
+    check_sqlite(rusqlite::version_number(), rusqlite::version())?;
     make_directory(directory)?;
     let file = directory.join("vault.sqlite");
     make_file(&file)?;
-    let place = Place::take(directory, sources)?;
+    let place = Place::take(directory, sources, shell.is_inline())?;
     let checkpoints = shell.checkpoints();
     // Kept until the next is open: the first connection to a file reads all of the log beside it.
     let is_something = file.metadata().is_ok_and(|metadata| metadata.len() > 0);
@@ -85,11 +85,12 @@ pub(super) fn writer(file: &Path, checkpoints: Checkpoints) -> Result<Connection
     open().map_err(|error| fault(file, &error))
 }
 
-fn check_sqlite() -> Result<(), OpenError> {
-    if rusqlite::version_number() >= SQLITE_REQUIRED_NUMBER {
+/// What is linked, and not what this was compiled with.
+fn check_sqlite(number: i32, name: &str) -> Result<(), OpenError> {
+    if number >= SQLITE_REQUIRED_NUMBER {
         return Ok(());
     }
-    Err(OpenError::OldSqlite { found: rusqlite::version().to_owned(), required: SQLITE_REQUIRED })
+    Err(OpenError::OldSqlite { found: name.to_owned(), required: SQLITE_REQUIRED })
 }
 
 fn make_directory(path: &Path) -> Result<(), OpenError> {
@@ -99,11 +100,7 @@ fn make_directory(path: &Path) -> Result<(), OpenError> {
     if path.exists() {
         return Err(OpenError::NotADirectory { path: path.to_path_buf() });
     }
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(path).map_err(|source| OpenError::CreateDirectory { path: path.to_path_buf(), source })
+    file_systems::make_directory(path).map_err(|source| OpenError::CreateDirectory { path: path.to_path_buf(), source })
 }
 
 /// Makes an empty file that only its owner reads. One that is there is not opened: closing it again would drop the
@@ -376,6 +373,15 @@ mod tests {
     }
 
     /// Also one that takes the place of another after a failure.
+    #[test]
+    fn a_sqlite_with_known_defects_is_refused_by_name() {
+        assert!(check_sqlite(3_051_003, "3.51.3").is_ok());
+        let refused = check_sqlite(3_051_002, "3.51.2").unwrap_err();
+        assert_eq!(refused.code(), "old_sqlite");
+        assert!(refused.to_string().contains("3.51.2") && refused.to_string().contains("3.51.3"), "{refused}");
+        assert!(check_sqlite(rusqlite::version_number(), rusqlite::version()).is_ok(), "ours will do");
+    }
+
     #[test]
     fn every_connection_flushes_as_its_journal_needs() {
         for (remote, mode, wanted) in [(None, "wal", FULL), (Some(file_systems::Remote::NFS), "delete", EXTRA)] {

@@ -19,6 +19,11 @@ impl<'a> Tx<'a> {
         Self { connection, file }
     }
 
+    /// Ends a statement that takes long, from another thread.
+    pub(crate) fn interrupt_handle(&self) -> rusqlite::InterruptHandle {
+        self.connection.get_interrupt_handle()
+    }
+
     pub(super) fn connection(&self) -> &'a Connection {
         self.connection
     }

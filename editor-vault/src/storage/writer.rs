@@ -7,7 +7,7 @@ mod job; // a write, and who waits for it
 use std::fmt;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SendError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -95,6 +95,8 @@ pub(super) struct Writer {
     queue: RwLock<Queue>,
     thread: Mutex<Option<JoinHandle<()>>>,
     file: Arc<Path>,
+    /// What every write fails with, once it is known.
+    refusal: OnceLock<StorageError>,
 }
 
 /// How writes come to the core.
@@ -129,7 +131,7 @@ impl Writer {
         let core = Core::new(file.clone(), connection, shell, (!is_inline).then_some(bell));
         let core = Arc::new(Mutex::new(core));
         let (queue, thread) = if is_inline { (Queue::Inline, None) } else { start_thread(&core, &file, heard)? };
-        Ok(Self { core, queue: RwLock::new(queue), thread: Mutex::new(thread), file })
+        Ok(Self { core, queue: RwLock::new(queue), thread: Mutex::new(thread), file, refusal: OnceLock::new() })
     }
 
     pub(super) fn submit<T, E>(
@@ -143,6 +145,9 @@ impl Writer {
         E: From<StorageError> + Send + 'static,
     {
         let job = job::new(flush, scope, write, done);
+        if let Some(refusal) = self.refusal.get() {
+            return job.done(Err(refusal.clone()));
+        }
         let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner).clone();
         match queue {
             Queue::Thread(queue) => {
@@ -166,6 +171,9 @@ impl Writer {
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
     {
+        if self.refusal.get().is_some() {
+            return self.submit(flush, Scope::Own, write, done);
+        }
         // Held until the core is locked, so that nobody closes it in between.
         let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner);
         let core = if matches!(*queue, Queue::Closed) { None } else { self.core.try_lock().ok() };
@@ -175,6 +183,11 @@ impl Writer {
         let committed = core.commit(&mut group);
         drop(core);
         answer(group, &committed, &self.file);
+    }
+
+    /// From now on every write fails with this.
+    pub(super) fn refuse(&self, refusal: StorageError) {
+        drop(self.refusal.set(refusal));
     }
 
     fn closed(&self) -> StorageError {

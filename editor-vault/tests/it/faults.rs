@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use editor_vault::{EditError, OpenError, Vault};
+use editor_vault::{EditError, OpenError, Unsaved, Vault};
 
 use crate::house::{House, TAB_SIZE, count};
 
@@ -154,20 +154,72 @@ fn a_full_disk_fails_the_edit_and_loses_nothing() {
     editor_vault::doctest::fill_disk(&vault).unwrap();
     let large = incompressible(60_000);
     let failed = note.edit(|draft| draft.replace_text("/body", &large)).unwrap_err();
-    assert!(matches!(failed, EditError::NotSaved(_)), "{failed}");
     assert_eq!(failed.code(), "disk_full", "{failed}");
+    let edit = handed_back(Err(failed));
+    assert_eq!((edit.document(), edit.intents().len()), (note.id(), 1));
     assert_eq!(note.text("/body").unwrap().as_deref(), Some("kept"), "as it was saved last");
     editor_vault::doctest::fill_disk(&vault).unwrap();
     let (_, ticket) = note.edit_deferred(|draft| draft.replace_text("/body", &large)).unwrap();
     assert_eq!(ticket.wait().unwrap_err().code(), "disk_full");
     assert_eq!(note.text("/body").unwrap().as_deref(), Some("kept"));
+    editor_vault::doctest::fill_disk(&vault).unwrap();
+    assert_eq!(vault.save_again(&edit).unwrap_err().code(), "disk_full");
     editor_vault::doctest::free_disk(&vault).unwrap();
-    note.edit(|draft| draft.replace_text("/body", &large)).unwrap();
+    vault.save_again(&edit).unwrap();
     let id = note.id();
     drop((note, vault));
     let vault = house.open("a");
     assert_eq!(vault.document(vault.home(), id).unwrap().text("/body").unwrap(), Some(large));
     assert_eq!(vault.verify().unwrap(), []);
+}
+
+#[test]
+fn what_a_full_disk_did_not_take_is_saved_again_in_its_order_and_once() {
+    let house = House::new();
+    let vault = house.open("a");
+    let note = vault.create("note", Some("n"), None).unwrap();
+    note.edit(|draft| draft.replace_text("/body", "a")).unwrap();
+    editor_vault::doctest::fill_disk(&vault).unwrap();
+    let large = incompressible(60_000);
+    // Two steps that would have been one change, and an edit that came after them.
+    let typed = note.edit_deferred(|draft| {
+        draft.splice("/body", 1, 0, &large)?;
+        draft.splice("/body", 60_001, 0, "end")
+    });
+    let (_, ticket) = typed.unwrap();
+    let first = handed_back(ticket.wait());
+    assert_eq!(first.intents().len(), 2);
+    editor_vault::doctest::fill_disk(&vault).unwrap(); // which is forgotten with the connection that failed
+    let second = handed_back(note.edit(|draft| draft.put("/banner", large.as_str().into())));
+    assert_eq!(note.text("/body").unwrap().as_deref(), Some("a"), "as it was saved last");
+    editor_vault::doctest::free_disk(&vault).unwrap();
+    for edit in [&first, &second, &second, &first] {
+        vault.save_again(edit).unwrap();
+    }
+    assert_eq!(note.text("/body").unwrap(), Some(format!("a{large}end")));
+    assert_eq!(note.get("/banner").unwrap(), Some(large.into()));
+    assert_eq!(vault.verify().unwrap(), []);
+}
+
+#[test]
+fn a_document_that_a_full_disk_did_not_take_is_made_when_its_first_edit_is_saved_again() {
+    let house = House::new();
+    let vault = house.open("a");
+    editor_vault::doctest::fill_disk(&vault).unwrap();
+    let title = incompressible(40_000);
+    let edit = handed_back(vault.create("note", Some(&title), None).map(drop));
+    assert_eq!(vault.document(edit.space(), edit.document()).unwrap_err().code(), "not_found");
+    editor_vault::doctest::free_disk(&vault).unwrap();
+    vault.save_again(&edit).unwrap();
+    let note = vault.document(edit.space(), edit.document()).unwrap();
+    assert_eq!((note.type_name().unwrap().as_deref(), note.get("/name").unwrap()), (Some("note"), Some(title.into())));
+}
+
+fn handed_back(outcome: Result<(), EditError>) -> Unsaved {
+    match outcome {
+        Err(EditError::NotSaved { edit: Some(edit), .. }) => edit,
+        other => panic!("not handed back: {other:?}"),
+    }
 }
 
 fn incompressible(bytes: usize) -> String {

@@ -2,6 +2,7 @@
 
 mod deferred; // edits that do not wait
 mod deleting; // deletions, and what becomes of them
+mod disk; // ends in the middle, damage, what is saved out of it
 mod faults; // what is broken outside
 mod filling; // changes out of snapshots
 mod gathering; // into a large document while it is open

@@ -9,6 +9,7 @@
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rusqlite::ffi;
@@ -26,6 +27,7 @@ pub struct Tape {
 struct Shared {
     directory: PathBuf,
     log: Mutex<Log>,
+    fails_next_flush: AtomicBool,
 }
 
 /// The directories that are watched, and what SQLite takes for randomness meanwhile.
@@ -46,7 +48,8 @@ impl Tape {
     #[must_use]
     pub fn watch(directory: &Path) -> Self {
         install();
-        let tape = Self { shared: Arc::new(Shared { directory: directory.to_owned(), log: Mutex::default() }) };
+        let (directory, log, fails_next_flush) = (directory.to_owned(), Mutex::default(), AtomicBool::new(false));
+        let tape = Self { shared: Arc::new(Shared { directory, log, fails_next_flush }) };
         watched().tapes.push(tape.clone());
         tape
     }
@@ -56,6 +59,11 @@ impl Tape {
     pub fn stop(self) -> Vec<Op> {
         watched().tapes.retain(|tape| !Arc::ptr_eq(&tape.shared, &self.shared));
         std::mem::take(&mut *self.log()).into_ops()
+    }
+
+    /// The next flush fails. What was written before it is there all the same, unless the power is cut.
+    pub fn fail_next_flush(&self) {
+        self.shared.fails_next_flush.store(true, Ordering::SeqCst);
     }
 
     /// How much was heard.
@@ -292,6 +300,9 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: i64) -> c_int 
 
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     unsafe {
+        if heard(file).is_some_and(|heard| heard.tape.shared.fails_next_flush.swap(false, Ordering::SeqCst)) {
+            return ffi::SQLITE_IOERR_FSYNC;
+        }
         let synced = ask!(file, xSync, ffi::SQLITE_IOERR, flags);
         if synced == ffi::SQLITE_OK
             && let Some(heard) = heard(file)

@@ -92,13 +92,13 @@ fn a_file_where_the_vault_should_be_is_named() -> Result<()> {
 }
 
 /// A file system in memory; needs root. Unmounted when dropped.
-struct Mount {
-    at: PathBuf,
+pub(crate) struct Mount {
+    pub(crate) at: PathBuf,
 }
 
 impl Mount {
     /// `None`, said aloud, where mounting is not allowed.
-    fn new(at: &Path, options: &str) -> Result<Option<Self>> {
+    pub(crate) fn new(at: &Path, options: &str) -> Result<Option<Self>> {
         std::fs::create_dir_all(at)?;
         let answer = Answer::of(Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at))?;
         if answer.code == Some(0) {

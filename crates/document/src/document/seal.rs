@@ -22,13 +22,15 @@ use crate::working::Working;
 use crate::{Change, flat, pointer};
 
 /// What [`Document::seal`] made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sealed {
     /// Seeds that the changes need and the document did not have. Each is a batch of its own, pushed before the
     /// changes; none depends on anything.
     pub seeds: Vec<Change>,
     /// Our own changes, in order, each at most `AUTHORED_CHANGE_BYTES_MAX`.
     pub changes: Vec<Change>,
+    /// The edits that they are made of, in order: who could not store the changes can make them again.
+    pub edits: Vec<Intent>,
 }
 
 /// Estimated bytes at which a change is considered full. Estimates are high; this leaves room for dependencies.
@@ -72,7 +74,7 @@ impl Document {
         if self.pending.is_empty() && self.base.is_none() {
             return Ok(None);
         }
-        let sealed = if self.base.is_none() && self.fits_one_change() {
+        let mut sealed = if self.base.is_none() && self.fits_one_change() {
             self.seal_transaction(stamp)?
         } else {
             self.seal_in_groups(stamp)?
@@ -82,7 +84,7 @@ impl Document {
             self.rewind(0, 0);
             return Ok(None);
         }
-        self.pending.clear();
+        sealed.edits = std::mem::take(&mut self.pending);
         self.pending_bytes = 0;
         if let Some(since) = &mut self.sealed_since {
             since.extend(sealed.seeds.iter().chain(&sealed.changes).map(|change| change.bytes.clone()));
@@ -108,7 +110,7 @@ impl Document {
             self.heads = vec![change.header.hash];
             self.max_op = self.max_op.max(change.header.max_op());
         }
-        Ok(Sealed { seeds: Vec::new(), changes })
+        Ok(Sealed { seeds: Vec::new(), changes, edits: Vec::new() })
     }
 
     fn seal_in_groups(&mut self, stamp: &Stamp) -> Result<Sealed, SealError> {
@@ -117,7 +119,7 @@ impl Document {
             working: Working::new(base),
             queue: self.pending.iter().cloned().collect(),
             stamp: stamp.clone(),
-            sealed: Sealed { seeds: Vec::new(), changes: Vec::new() },
+            sealed: Sealed { seeds: Vec::new(), changes: Vec::new(), edits: Vec::new() },
         };
         if let Some(author) = self.author {
             groups.working.auto.set_actor(ActorId::from(author.0));

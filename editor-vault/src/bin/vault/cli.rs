@@ -172,6 +172,11 @@ pub(crate) enum Command {
     Doctor,
     /// Read and check everything: every change, document and snapshot.
     Verify(VerifyArguments),
+    /// Make a new vault out of what is sound in this one, which is damaged and stays as it is.
+    Salvage {
+        /// The directory of the new vault.
+        into: PathBuf,
+    },
     /// Say why a document is in the state it is in.
     Explain {
         /// Name or id of the document; `settings` and `keymap` are names too.

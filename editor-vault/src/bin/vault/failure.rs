@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use editor_vault::{
-    ConnectError, EditError, OpenError, QuarantineError, ReadError, SquashError, StorageError, SyncError,
+    ConnectError, EditError, OpenError, QuarantineError, ReadError, SalvageError, SquashError, StorageError, SyncError,
 };
 
 /// Exit codes, as `vault --help` lists them.
@@ -70,6 +70,12 @@ impl Failure {
             // If standard error is gone there is nobody left to tell.
             let _ = writeln!(stderr, "error[{code}]: {sentence}");
         }
+    }
+}
+
+impl From<SalvageError> for Failure {
+    fn from(error: SalvageError) -> Self {
+        Self::failed(error.code(), error)
     }
 }
 

@@ -35,6 +35,7 @@ fn main() -> ExitCode {
 fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
     match &cli.command {
         Command::Init => care::init(&place::directory(cli)?, output),
+        Command::Salvage { into } => care::salvage(&place::directory(cli)?, into, output),
         Command::Completions { shell } => completions::print(*shell, output),
         command => in_vault(command, &place::open(cli)?, output),
     }
@@ -75,7 +76,9 @@ fn in_vault(command: &Command, vault: &editor_vault::Vault, output: &mut Output)
         Command::Doctor => care::doctor(vault, output),
         Command::Verify(arguments) => care::verify(vault, arguments, output),
         Command::Explain { name } => explain::run(vault, name, output),
-        Command::Init | Command::Completions { .. } => unreachable!("dispatched before a vault is opened"),
+        Command::Init | Command::Salvage { .. } | Command::Completions { .. } => {
+            unreachable!("dispatched before a vault is opened")
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use editor_vault::{Finding, Rebuilt, Severity, Vault};
+use editor_vault::{Finding, Rebuilt, Salvaged, Severity, Vault};
 use serde_json::json;
 
 use crate::cli::VerifyArguments;
@@ -30,6 +30,25 @@ pub(crate) fn backup(vault: &Vault, file: &Path, output: &mut Output) -> Result<
     let bytes = std::fs::metadata(file).map_err(|error| Failure::file("read", file, &error))?.len();
     let json = json!({ "file": file.display().to_string(), "bytes": bytes });
     output.result(format_args!("copied the vault into {} ({bytes} bytes) and checked the copy", file.display()), &json)
+}
+
+/// Saves what is sound in a damaged vault into a new one.
+pub(crate) fn salvage(damaged: &Path, into: &Path, output: &mut Output) -> Result<(), Failure> {
+    let Salvaged { documents, changes, damaged: spoiled, unreadable, renamed, .. } = Vault::salvage(damaged, into)?;
+    let mut lines = vec![format!("saved {changes} changes of {documents} documents into {}", into.display())];
+    if spoiled > 0 {
+        lines.push(format!("{spoiled} changes are not what they were, and were left behind"));
+    }
+    if unreadable > 0 {
+        lines.push(format!("{unreadable} places of the file could not be read"));
+    }
+    if renamed > 0 {
+        lines.push(format!("the ids of {renamed} documents are lost: they have new ones"));
+    }
+    lines.push("log in there and sync: what the relay has comes back, and gets what it lacks".to_owned());
+    let json = json!({ "vault": into.display().to_string(), "documents": documents, "changes": changes,
+        "damaged": spoiled, "unreadable": unreadable, "renamed": renamed });
+    output.result(lines.join("\n"), &json)
 }
 
 /// Lists what a quick look finds. Damage fails; what somebody should look at needs a person.

@@ -1,11 +1,10 @@
 //! `vault export settings [FILE]` and `vault export keymap [FILE]`: the file as its author laid it out; with `--json`,
 //! the values alone.
 
-use std::ffi::OsString;
-use std::fs;
 use std::path::Path;
 
 use editor_vault::Vault;
+use file_systems::Access;
 use schemas::{keymap, layout, settings};
 use serde_json::json;
 
@@ -33,16 +32,8 @@ pub(crate) fn run(vault: &Vault, arguments: &ExportArguments, output: &mut Outpu
     output.result(format_args!("exported {values} values to {}", file.display()), &json)
 }
 
-/// Writes the whole file or leaves the old one: an editor may be watching it.
+/// Writes the whole file or leaves the old one: an editor may be watching it. Two exports may write it at once.
 fn replace(file: &Path, text: &str) -> Result<(), Failure> {
-    let mut name = OsString::from(".");
-    name.push(file.file_name().unwrap_or_default());
-    name.push(format!(".{}", std::process::id()));
-    let beside = file.with_file_name(name);
-    let written = fs::write(&beside, text).and_then(|()| fs::rename(&beside, file));
-    written.map_err(|error| {
-        // It may not be there at all.
-        let _ = fs::remove_file(&beside);
-        Failure::file("write", file, &error)
-    })
+    let written = file_systems::replace(file, text.as_bytes(), &std::process::id().to_string(), Access::AsBefore);
+    written.map_err(|error| Failure::file("write", file, &error))
 }

@@ -6,10 +6,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use editor_vault::Intent;
+use file_systems::Access;
 use serde_json::{Map, Value, json};
 
 use super::bridged_already;
-use super::file::{Digest, Place, Secrecy, digest, replace};
+use super::file::{Digest, Place, digest, replace};
 use super::form::Form;
 use crate::failure::Failure;
 
@@ -36,7 +37,7 @@ impl Memory {
     /// Reads `bridges/DIGEST.json` in the directory of the vault. A memory that cannot be read is none.
     pub(super) fn open(vault: &Path, place: &Place, form: &Form) -> Result<Self, Failure> {
         let directory = vault.join("bridges");
-        make_directory(&directory).map_err(|error| Failure::file("make", &directory, &error))?;
+        file_systems::make_directory(&directory).map_err(|error| Failure::file("make", &directory, &error))?;
         let shown = format!("{}: {form}", place.target().display());
         let name = digest(shown.as_bytes())[..32].to_owned();
         let path = directory.join(format!("{name}.json"));
@@ -68,7 +69,7 @@ impl Memory {
     fn store(&self) -> Result<(), Failure> {
         let json = json!({ "of": self.shown, "last": self.last.as_ref().map(Base::json),
             "next": self.next.as_ref().map(Base::json) });
-        let written = replace(&self.path, json.to_string().as_bytes(), Secrecy::Owner);
+        let written = replace(&self.path, json.to_string().as_bytes(), Access::Owner);
         written.map_err(|error| Failure::file("write", &self.path, &error))
     }
 }
@@ -82,14 +83,6 @@ impl Base {
     fn json(&self) -> Value {
         json!({ "value": self.value, "written": self.written })
     }
-}
-
-fn make_directory(directory: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
 }
 
 fn lock(path: &Path, place: &Place) -> Result<File, Failure> {

@@ -1,10 +1,10 @@
 //! The file on the other side: reading it, and replacing it as a whole so that no editor ever sees half of it.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use file_systems::{Access, Draft};
 use schemas::jsonc;
 
 use crate::failure::Failure;
@@ -16,6 +16,8 @@ pub(super) fn digest(bytes: &[u8]) -> Digest {
     blake3::hash(bytes).to_hex().to_string()
 }
 
+/// Marks drafts. One bridge at a time writes a file, so what a crash leaves behind is replaced.
+const DRAFT: &str = "bridge";
 /// Longest chain of symbolic links that is followed.
 const LINKS_MAX: usize = 32;
 
@@ -76,12 +78,13 @@ impl Place {
     /// Writes `text` if the file still is what was seen of it last; says whether it was.
     pub(super) fn write(&self, text: &str, seen: Option<&Digest>) -> Result<bool, Failure> {
         let fail = |error: &io::Error| Failure::file("write", &self.given, error);
-        let draft = Draft::beside(&self.target, text.as_bytes(), Secrecy::AsBefore).map_err(|error| fail(&error))?;
+        let mut draft = Draft::beside(&self.target, DRAFT, Access::AsBefore).map_err(|error| fail(&error))?;
+        draft.write_all(text.as_bytes()).map_err(|error| fail(&error))?;
         // Looked at once more, as late as can be: what somebody saved meanwhile is imported first.
         if self.read()?.map(|bytes| digest(&bytes)).as_ref() != seen {
             return Ok(false);
         }
-        draft.replace(&self.target).map_err(|error| fail(&error))?;
+        draft.replace().map_err(|error| fail(&error))?;
         Ok(true)
     }
 
@@ -101,74 +104,7 @@ impl Place {
     }
 }
 
-/// Who may read what is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Secrecy {
-    /// Whoever might before; of a new file, as for any.
-    AsBefore,
-    /// The owner only.
-    Owner,
-}
-
 /// Replaces a file as a whole, durably.
-pub(super) fn replace(path: &Path, content: &[u8], secrecy: Secrecy) -> io::Result<()> {
-    Draft::beside(path, content, secrecy)?.replace(path)
+pub(super) fn replace(path: &Path, content: &[u8], access: Access) -> io::Result<()> {
+    file_systems::replace(path, content, DRAFT, access)
 }
-
-/// A finished file under another name, removed unless it takes its place.
-#[derive(Debug)]
-struct Draft {
-    path: PathBuf,
-}
-
-impl Draft {
-    /// The name is always the same, so that what a crash leaves behind is replaced the next time.
-    fn beside(path: &Path, content: &[u8], secrecy: Secrecy) -> io::Result<Self> {
-        let mut name = OsString::from(".");
-        name.push(path.file_name().unwrap_or_default());
-        name.push(".bridge");
-        let draft = Self { path: path.with_file_name(name) };
-        match fs::remove_file(&draft.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut options = File::options();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        if secrecy == Secrecy::Owner {
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        }
-        let mut file = options.open(&draft.path)?;
-        if let (Secrecy::AsBefore, Ok(before)) = (secrecy, fs::metadata(path)) {
-            file.set_permissions(before.permissions())?;
-            keep_owner(&file, &before);
-        }
-        file.write_all(content)?;
-        file.sync_all()?;
-        Ok(draft)
-    }
-
-    fn replace(self, path: &Path) -> io::Result<()> {
-        fs::rename(&self.path, path)?;
-        #[cfg(unix)]
-        File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()?;
-        Ok(())
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        // After a rename it is not there any more.
-        let _ = fs::remove_file(&self.path);
-    }
-}
-
-/// A file of somebody else stays his when root's bridge writes it; nobody else may give files away.
-#[cfg(unix)]
-fn keep_owner(file: &File, before: &fs::Metadata) {
-    use std::os::unix::fs::{MetadataExt, fchown};
-    let _ = fchown(file, Some(before.uid()), Some(before.gid()));
-}
-
-#[cfg(not(unix))]
-fn keep_owner(_file: &File, _before: &fs::Metadata) {}
