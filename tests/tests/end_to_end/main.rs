@@ -1,5 +1,8 @@
 //! The real programs, end to end. Each file is a family of stories; each test is a claim.
 
+mod client; // a device that pushes and writes down every ack
+mod log; // the whole log of a relay, read by a newcomer
+mod program; // this executable, started again
 mod socket; // a WebSocket by hand
 mod world; // a relay and its devices, for one test
 
