@@ -2,6 +2,7 @@
 
 mod client; // a device that pushes and writes down every ack
 mod log; // the whole log of a relay, read by a newcomer
+mod mount; // small file systems
 mod program; // this executable, started again
 mod socket; // a WebSocket by hand
 mod world; // a relay and its devices, for one test
@@ -25,5 +26,6 @@ mod real_data; // files of real people
 mod repairs; // held documents go on, when their owner says so
 mod restored; // relays that were put back to a backup, or replaced
 mod real_traces; // two people who typed at the same time
+mod scarce; // disks that fill, and get room again
 mod teams; // edits that others get only after their check
 mod versions; // newer programs, wires and files
