@@ -4,6 +4,7 @@ mod bench;
 mod cycles;
 mod demo;
 mod disks;
+mod faults;
 mod generate;
 mod kill;
 mod simulate;
@@ -38,6 +39,8 @@ enum Chore {
     Simulate(simulate::Args),
     /// Rebuilds the files of a vault and a relay as a crash may leave them, opens and checks them
     Disks(disks::Args),
+    /// Lets system calls of the vault and the relay fail, and looks for what they had acknowledged
+    Faults(faults::Args),
     /// Checks the rules that no compiler knows: who may use whom, what docs name, licences
     Tidy,
     /// Writes the documents that are made from code
@@ -53,6 +56,7 @@ fn main() -> std::process::ExitCode {
         Chore::Cycles(args) => cycles::run(&workspace, &args),
         Chore::Simulate(args) => simulate::run(&workspace, &args),
         Chore::Disks(args) => disks::run(&workspace, &args),
+        Chore::Faults(args) => faults::run(&workspace, args),
         Chore::Tidy => tidy::run(&workspace),
         Chore::Generate(args) => generate::run(&workspace, &args),
     });

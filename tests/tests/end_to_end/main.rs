@@ -17,6 +17,7 @@ mod demo; // the story that newcomers see
 mod differential; // saved documents, read by Automerge for JavaScript
 mod faults; // a relay that dies, a network that loses
 mod hostile; // garbage at the relay's door
+mod injected; // system calls that fail
 mod kill; // kill -9 at any instant, again and again
 mod offline; // edits without a network, and what becomes of them
 mod parked; // what a relay cannot take now, and how it goes on
