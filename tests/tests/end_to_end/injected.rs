@@ -5,6 +5,7 @@
 //! does.
 
 mod fault; // a call that fails
+mod host; // a program that embeds the vault
 mod ledger; // what was promised
 mod story; // what a vault and a relay do meanwhile
 

@@ -10,6 +10,7 @@ use system_tests::{Answer, Device, Programs, Relay, under};
 use tempfile::TempDir;
 
 use super::fault::{Fault, Watched, only_watched};
+use super::host;
 use super::ledger::{Edit, Ledger, Shown};
 use crate::copies::copy;
 use crate::world::{eventually, odd_directory};
@@ -30,13 +31,14 @@ pub(super) enum Act {
     Sync,
     SetMore,
     WriteMore,
+    Host,
     SyncMore,
     BackUp,
     Export,
     BackUpRelay,
 }
 
-pub(super) const STORY: [Act; 14] = [
+pub(super) const STORY: [Act; 15] = [
     Act::Account,
     Act::Serve,
     Act::Init,
@@ -47,6 +49,7 @@ pub(super) const STORY: [Act; 14] = [
     Act::Sync,
     Act::SetMore,
     Act::WriteMore,
+    Act::Host,
     Act::SyncMore,
     Act::BackUp,
     Act::Export,
@@ -221,6 +224,7 @@ impl House {
             Act::Write => self.write(&format!("first{attempt}"), strace),
             // Enough for several pages of the file.
             Act::WriteMore => self.write(&format!("second{attempt}{}", " and more".repeat(3_000)), strace),
+            Act::Host => self.host(strace),
             Act::LogIn => {
                 let (url, token) = (self.relay.url(), self.token.clone());
                 self.vault(&["login", "--relay", &url, "--token", &token], strace)
@@ -268,6 +272,19 @@ impl House {
             self.ledger.saved.push(Edit::Line(self.note.clone(), line.to_owned()));
         }
         Ok(outcome)
+    }
+
+    /// Many edits by one process; it says itself which of them were saved.
+    fn host(&mut self, strace: &[OsString]) -> Result<Refused> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args([host::PROGRAM, "--exact", "--nocapture", "--test-threads=1"]);
+        command.env("HOME", self.directory.path().join("device").join("home"));
+        command.env(host::VAULT, self.device.vault()).env(host::KEYS, format!("host{}.", self.attempt));
+        let outcome = ended(&command, strace)?;
+        let said = outcome.iter().flat_map(|said| said.lines());
+        let saved = said.filter_map(|line| line.split_once("ledger saved ")).map(|(_, key)| key.to_owned());
+        self.ledger.saved.extend(saved.map(Edit::Setting));
+        Ok(outcome.map(drop))
     }
 
     fn check_backup(&self, backup: &str) -> Result<()> {
