@@ -7,6 +7,7 @@ mod disks;
 mod faults;
 mod generate;
 mod kill;
+mod processes;
 mod simulate;
 mod test;
 mod tidy;
@@ -41,6 +42,8 @@ enum Chore {
     Disks(disks::Args),
     /// Lets system calls of the vault and the relay fail, and looks for what they had acknowledged
     Faults(faults::Args),
+    /// Has eight processes work on one vault and kills them, and looks whether anything is lost or doubled
+    Processes(processes::Args),
     /// Checks the rules that no compiler knows: who may use whom, what docs name, licences
     Tidy,
     /// Writes the documents that are made from code
@@ -57,6 +60,7 @@ fn main() -> std::process::ExitCode {
         Chore::Simulate(args) => simulate::run(&workspace, &args),
         Chore::Disks(args) => disks::run(&workspace, &args),
         Chore::Faults(args) => faults::run(&workspace, args),
+        Chore::Processes(args) => processes::run(&workspace, args),
         Chore::Tidy => tidy::run(&workspace),
         Chore::Generate(args) => generate::run(&workspace, &args),
     });

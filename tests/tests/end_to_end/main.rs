@@ -22,6 +22,7 @@ mod kill; // kill -9 at any instant, again and again
 mod offline; // edits without a network, and what becomes of them
 mod parked; // what a relay cannot take now, and how it goes on
 mod places; // disks and directories that a vault cannot use
+mod processes; // many programs on one vault
 mod reading; // the merged state over HTTP
 mod real_data; // files of real people
 mod repairs; // held documents go on, when their owner says so
