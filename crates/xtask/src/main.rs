@@ -9,6 +9,7 @@ mod generate;
 mod kill;
 mod processes;
 mod simulate;
+mod soak;
 mod test;
 mod tidy;
 mod workspace;
@@ -44,6 +45,8 @@ enum Chore {
     Faults(faults::Args),
     /// Has eight processes work on one vault and kills them, and looks whether anything is lost or doubled
     Processes(processes::Args),
+    /// Keeps a relay under load while it is killed, restarted and out of room, and says what a client sees of it
+    Soak(soak::Args),
     /// Checks the rules that no compiler knows: who may use whom, what docs name, licences
     Tidy,
     /// Writes the documents that are made from code
@@ -61,6 +64,7 @@ fn main() -> std::process::ExitCode {
         Chore::Disks(args) => disks::run(&workspace, &args),
         Chore::Faults(args) => faults::run(&workspace, args),
         Chore::Processes(args) => processes::run(&workspace, args),
+        Chore::Soak(args) => soak::run(&workspace, &args),
         Chore::Tidy => tidy::run(&workspace),
         Chore::Generate(args) => generate::run(&workspace, &args),
     });

@@ -29,5 +29,6 @@ mod repairs; // held documents go on, when their owner says so
 mod restored; // relays that were put back to a backup, or replaced
 mod real_traces; // two people who typed at the same time
 mod scarce; // disks that fill, and get room again
+mod soak; // a relay for a long time
 mod teams; // edits that others get only after their check
 mod versions; // newer programs, wires and files
