@@ -1,5 +1,6 @@
-//! A program that embeds the vault and goes on when an edit is refused: it tries the next one. It is this very executable,
-//! started again; it says `ledger saved KEY` of each edit that is on disk, and `ledger refused CODE` of each that is not.
+//! A program that embeds the vault and goes on when an edit is refused: it tries the next one. It is this very
+//! executable, started again; it says `ledger saved KEY` of each edit that is on disk, and `ledger refused CODE` of
+//! each that is not.
 
 use std::path::Path;
 

@@ -28,6 +28,8 @@ const PROBE_EVERY: Duration = Duration::from_millis(100);
 /// Vaults that only edit, and how often each does.
 const OTHERS: u64 = 4;
 const EDIT_EVERY: Duration = Duration::from_millis(200);
+/// A vault begins another note after so many: a document grows with its history, and the relay with its documents.
+const EDITS_OF_A_NOTE: u32 = 300;
 /// Within which everything is settled when all is over.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -43,12 +45,11 @@ fn program_that_edits_and_reads_back() -> Result<()> {
     };
     let prober = open("prober".to_owned())?;
     let others = (0..OTHERS).map(|number| open(format!("other{number}"))).collect::<Result<Vec<_>>>()?;
-    let note = prober.create("note", Some("probe"), None)?;
     prober.wait_until_settled(PATIENCE)?;
     let probes = Probes::default();
     std::thread::scope(|scope| {
-        let writes = scope.spawn(|| probes.write(&note, end));
-        let reads = scope.spawn(|| probes.read(&note, &url, &token));
+        let writes = scope.spawn(|| probes.write(&prober, end));
+        let reads = scope.spawn(|| probes.read(&url, &token));
         let edits = others.iter().zip(0..).map(|(vault, number)| scope.spawn(move || edit(vault, number, end)));
         let edits: Vec<_> = edits.collect();
         [writes, reads].into_iter().chain(edits).try_for_each(|work| work.join().expect("no thread panics"))
@@ -66,17 +67,25 @@ fn program_that_edits_and_reads_back() -> Result<()> {
     Ok(())
 }
 
-/// Edits a note until it is time.
+/// Edits until it is time.
 fn edit(vault: &Vault, number: u64, end: Instant) -> Result<()> {
-    let note = vault.create("note", Some(&format!("other {number}")), None)?;
-    for edit in 0_u64.. {
+    let mut note = None;
+    for edit in 0_u32.. {
         if Instant::now() >= end {
             break;
         }
-        replace(&note, &edit.to_string())?;
+        replace(current(vault, &mut note, edit, &format!("other {number}"))?, &edit.to_string())?;
         std::thread::sleep(EDIT_EVERY);
     }
     Ok(())
+}
+
+/// The note that an edit belongs to.
+fn current<'a>(vault: &Vault, note: &'a mut Option<Document>, edit: u32, name: &str) -> Result<&'a Document> {
+    if edit.is_multiple_of(EDITS_OF_A_NOTE) || note.is_none() {
+        *note = Some(vault.create("note", Some(name), None)?);
+    }
+    note.as_ref().context("it was made above")
 }
 
 /// Documents stay as large as they are, and only their history grows.
@@ -91,23 +100,30 @@ fn replace(note: &Document, text: &str) -> Result<()> {
 /// What was written and not yet read back.
 #[derive(Default)]
 struct Probes {
-    /// A number, and when it was written.
-    open: Mutex<VecDeque<(u64, u64)>>,
+    open: Mutex<VecDeque<Probe>>,
     /// The newest number that is on disk.
     saved: AtomicU64,
     is_done: AtomicBool,
 }
 
+/// A number, the note that it was written in, and when.
+struct Probe {
+    number: u64,
+    note: Document,
+    begin: u64,
+}
+
 impl Probes {
-    fn write(&self, note: &Document, end: Instant) -> Result<()> {
-        let began = Instant::now();
+    fn write(&self, vault: &Vault, end: Instant) -> Result<()> {
+        let (began, mut note) = (Instant::now(), None);
         for number in 1_u32.. {
             if Instant::now() >= end {
                 break;
             }
-            let text = number.to_string();
-            self.open.lock().expect("nobody panics with it").push_back((number.into(), unix_milliseconds()));
-            replace(note, &text)?;
+            let note = current(vault, &mut note, number, "probe")?;
+            let probe = Probe { number: number.into(), note: note.clone(), begin: unix_milliseconds() };
+            self.open.lock().expect("nobody panics with it").push_back(probe);
+            replace(note, &number.to_string())?;
             self.saved.store(number.into(), Ordering::Release);
             // On the beat, also if an edit took longer: what waits is not fewer probes.
             std::thread::sleep((PROBE_EVERY * number).saturating_sub(began.elapsed()));
@@ -117,30 +133,30 @@ impl Probes {
     }
 
     /// Says of each what it took, once the vault knows that it is in the log, and the relay shows it.
-    fn read(&self, note: &Document, url: &str, token: &str) -> Result<()> {
-        let agent =
-            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(1)));
-        let agent: ureq::Agent = agent.build().into();
-        let place = format!("{url}/api/v1/spaces/{}/documents/{}", note.vault().home(), note.id());
-        let (mut last, mut acknowledged) = (Instant::now(), 0);
+    fn read(&self, url: &str, token: &str) -> Result<()> {
+        let agent = ureq::Agent::config_builder().http_status_as_error(false);
+        let agent: ureq::Agent = agent.timeout_global(Some(Duration::from_secs(1))).build().into();
+        let mut last = Instant::now();
         loop {
-            let is_done = self.is_done.load(Ordering::Acquire);
-            let saved = self.saved.load(Ordering::Acquire);
-            if note.status()?.pending_batches == 0 {
-                acknowledged = saved;
+            let (is_done, saved) = (self.is_done.load(Ordering::Acquire), self.saved.load(Ordering::Acquire));
+            let oldest = self.open.lock().expect("nobody panics with it").front().map(|probe| probe.note.clone());
+            if let Some(note) = oldest
+                && note.status()?.pending_batches == 0
+            {
+                let place = format!("{url}/api/v1/spaces/{}/documents/{}", note.vault().home(), note.id());
+                // Whatever goes wrong, one asks again.
+                let shown = shown(&agent, &place, token).unwrap_or(0).min(saved);
+                let mut open = self.open.lock().expect("nobody panics with it");
+                let is_shown = |probe: &mut Probe| probe.note.id() == note.id() && probe.number <= shown;
+                while let Some(Probe { begin, .. }) = open.pop_front_if(is_shown) {
+                    println!("ledger probe {begin} {}", unix_milliseconds() - begin);
+                    last = Instant::now();
+                }
             }
-            // Whatever goes wrong, one asks again.
-            let shown = shown(&agent, &place, token).unwrap_or(0).min(acknowledged);
-            let mut open = self.open.lock().expect("nobody panics with it");
-            while let Some((_, begin)) = open.pop_front_if(|(number, _)| *number <= shown) {
-                println!("ledger probe {begin} {}", unix_milliseconds() - begin);
-                last = Instant::now();
-            }
-            if is_done && open.is_empty() {
+            if is_done && self.open.lock().expect("nobody panics with it").is_empty() {
                 return Ok(());
             }
-            ensure!(!is_done || last.elapsed() < PATIENCE, "the relay never showed {:?}", open.front());
-            drop(open);
+            ensure!(!is_done || last.elapsed() < PATIENCE, "the relay never showed the last probes");
             std::thread::sleep(Duration::from_millis(10));
         }
     }
