@@ -150,7 +150,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Openapi => openapi(),
     };
     outcome.unwrap_or_else(|error| {
-        eprintln!("error[{}]: {}", error.code, error.detail);
+        remark(format_args!("error[{}]: {}", error.code, error.detail));
         ExitCode::FAILURE
     })
 }
@@ -228,6 +228,11 @@ fn say(line: impl std::fmt::Display) -> Result<(), CommandError> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}")?;
     Ok(out.flush()?)
+}
+
+/// Writes a line to standard error. If that cannot be written there is nobody left to tell.
+fn remark(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// A time as people and machines read it.

@@ -28,6 +28,8 @@ pub fn begin(config: &Log) -> Result<(), LogError> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A line that cannot be written, as on a full disk, would be lamented with `eprintln`, which then panics.
+        .log_internal_errors(false)
         .with_ansi(std::io::stderr().is_terminal());
     let begun = if config.format == "json" { builder.json().try_init() } else { builder.try_init() };
     begun.map_err(|error| failed(error.to_string()))

@@ -18,7 +18,7 @@ pub mod demo; // a story that runs all of it
 pub use chance::Chance;
 pub use device::{Answer, Device, Online};
 pub use gate::Gate;
-pub use programs::Programs;
+pub use programs::{Programs, under};
 pub use relay::{Account, Relay, Response};
 pub use trace::{Patch, Run, Trace};
 pub use wire::{Fault, Traffic, Wire};

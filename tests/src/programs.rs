@@ -1,7 +1,9 @@
 //! Where the two programs are: beside the executable that runs this, or one directory above (test executables are in
 //! `deps/`).
 
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
@@ -51,4 +53,14 @@ impl Programs {
     pub fn server(&self) -> PathBuf {
         self.directory.join(format!("sync-server{}", std::env::consts::EXE_SUFFIX))
     }
+}
+
+/// The command, started by another program whose command line begins with `prefix`; itself if that is empty.
+#[must_use]
+pub fn under(prefix: &[OsString], command: &Command) -> Command {
+    let line = prefix.iter().map(OsString::as_os_str).chain([command.get_program()]).chain(command.get_args());
+    let mut line = line.collect::<Vec<_>>().into_iter();
+    let mut started = Command::new(line.next().expect("a command has a program"));
+    started.args(line).env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    started
 }

@@ -1,15 +1,16 @@
 //! A relay: a `sync-server` process on a loopback port, with a data directory, that can be killed and started again.
 
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use crate::{Answer, Programs};
+use crate::{Answer, Programs, under};
 
 /// A running relay; killed when dropped.
 #[derive(Debug)]
@@ -18,8 +19,8 @@ pub struct Relay {
     data: PathBuf,
     log: PathBuf,
     address: SocketAddr,
-    /// A shell command that limits what the process may use.
-    limit: Option<String>,
+    /// What begins the command line, if the program is started by another one.
+    under: Vec<OsString>,
     /// Bytes that have to be free on its disk for edits to be taken.
     reserve_bytes: u64,
     child: Option<Child>,
@@ -51,7 +52,7 @@ impl Relay {
     /// # Errors
     /// If the relay does not say within 10 seconds that it listens; contains what it logged.
     pub fn start(programs: &Programs, data: &Path) -> Result<Self> {
-        let mut relay = Self::new(programs, data);
+        let mut relay = Self::at(programs, data);
         relay.start_again()?;
         Ok(relay)
     }
@@ -61,8 +62,8 @@ impl Relay {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_limited(programs: &Programs, data: &Path, limit: &str) -> Result<Self> {
-        let mut relay = Self::new(programs, data);
-        relay.limit = Some(limit.to_owned());
+        let mut relay = Self::at(programs, data);
+        relay.start_under(["sh", "-c", &format!("{limit} && exec \"$@\""), "sh"].map(OsString::from).to_vec());
         relay.start_again()?;
         Ok(relay)
     }
@@ -72,17 +73,23 @@ impl Relay {
     /// # Errors
     /// As [`Self::start`].
     pub fn start_with_reserve(programs: &Programs, data: &Path, reserve_bytes: u64) -> Result<Self> {
-        let mut relay = Self::new(programs, data);
+        let mut relay = Self::at(programs, data);
         relay.reserve_bytes = reserve_bytes;
         relay.start_again()?;
         Ok(relay)
     }
 
     /// A relay that does not run yet.
-    fn new(programs: &Programs, data: &Path) -> Self {
+    #[must_use]
+    pub fn at(programs: &Programs, data: &Path) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let (program, data, log) = (programs.server(), data.to_owned(), data.with_extension("log"));
-        Self { program, data, log, address, limit: None, reserve_bytes: 0, child: None }
+        Self { program, data, log, address, under: Vec::new(), reserve_bytes: 0, child: None }
+    }
+
+    /// From now on it is started by another program, whose command line this begins; by itself again if it is empty.
+    pub fn start_under(&mut self, under: Vec<OsString>) {
+        self.under = under;
     }
 
     /// Starts the relay on the port that it had.
@@ -117,15 +124,9 @@ impl Relay {
             bail!("the relay runs already");
         }
         let log = std::fs::File::options().create(true).append(true).open(&self.log)?;
-        let mut command = match &self.limit {
-            None => Command::new(&self.program),
-            Some(limit) => {
-                let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("{limit} && exec \"$@\""), "sh"]).arg(&self.program);
-                shell
-            }
-        };
+        let mut command = Command::new(&self.program);
         command.arg("serve").arg("--data").arg(&self.data).args(["--listen", &self.address.to_string()]);
+        let mut command = under(&self.under, &command);
         let reserve = self.reserve_bytes.to_string();
         command.env_clear().env("SYNC_SERVER_CARE_RESERVE_BYTES_MAX", &reserve);
         command.env("SYNC_SERVER_CARE_RESERVE_BYTES_MIN", &reserve);
@@ -150,20 +151,35 @@ impl Relay {
     /// # Errors
     /// If it has not within 10 seconds, or did not exit with 0.
     pub fn stop(&mut self) -> Result<()> {
+        let status = self.end()?;
+        if !status.success() {
+            bail!("the relay stopped with {status}; it logged:\n{}", self.logged());
+        }
+        Ok(())
+    }
+
+    /// Asks the relay to stop if it still runs, and says how it ended.
+    ///
+    /// # Errors
+    /// If it has not within 10 seconds.
+    pub fn end(&mut self) -> Result<ExitStatus> {
         let mut child = self.child.take().context("the relay does not run")?;
         Answer::of(Command::new("kill").args(["-TERM", &child.id().to_string()]))?;
         let began = Instant::now();
         while began.elapsed() < Duration::from_secs(10) {
             if let Some(status) = child.try_wait()? {
-                if status.success() {
-                    return Ok(());
-                }
-                bail!("the relay stopped with {status}; it logged:\n{}", self.logged());
+                return Ok(status);
             }
             std::thread::sleep(Duration::from_millis(10));
         }
         let _ = child.kill();
         bail!("the relay did not stop within 10 seconds; it logged:\n{}", self.logged());
+    }
+
+    /// The id of its process, while it runs.
+    #[must_use]
+    pub fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
     }
 
     /// Lets the process run on when this value is dropped, and returns its id.
@@ -207,13 +223,19 @@ impl Relay {
     /// # Errors
     /// If it does not exit with 0; contains what it said.
     pub fn admin(&self, args: &[&str]) -> Result<String> {
-        let mut command = Command::new(&self.program);
-        command.args(args).arg("--data").arg(&self.data).env_clear().stdin(Stdio::null());
-        let answer = Answer::of(&mut command)?;
+        let answer = Answer::of(&mut self.admin_command(args))?;
         if answer.code != Some(0) {
             bail!("`sync-server {}` failed: {answer:?}", args.join(" "));
         }
         Ok(answer.out.trim().to_owned())
+    }
+
+    /// An administration command, not yet started.
+    #[must_use]
+    pub fn admin_command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(&self.program);
+        command.args(args).arg("--data").arg(&self.data).env_clear().stdin(Stdio::null());
+        command
     }
 
     /// Makes an account and a token for it.

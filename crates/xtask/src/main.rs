@@ -4,9 +4,12 @@ mod bench;
 mod cycles;
 mod demo;
 mod disks;
+mod faults;
 mod generate;
 mod kill;
+mod processes;
 mod simulate;
+mod soak;
 mod test;
 mod tidy;
 mod workspace;
@@ -38,6 +41,12 @@ enum Chore {
     Simulate(simulate::Args),
     /// Rebuilds the files of a vault and a relay as a crash may leave them, opens and checks them
     Disks(disks::Args),
+    /// Lets system calls of the vault and the relay fail, and looks for what they had acknowledged
+    Faults(faults::Args),
+    /// Has eight processes work on one vault and kills them, and looks whether anything is lost or doubled
+    Processes(processes::Args),
+    /// Keeps a relay under load while it is killed, restarted and out of room, and says what a client sees of it
+    Soak(soak::Args),
     /// Checks the rules that no compiler knows: who may use whom, what docs name, licences
     Tidy,
     /// Writes the documents that are made from code
@@ -53,6 +62,9 @@ fn main() -> std::process::ExitCode {
         Chore::Cycles(args) => cycles::run(&workspace, &args),
         Chore::Simulate(args) => simulate::run(&workspace, &args),
         Chore::Disks(args) => disks::run(&workspace, &args),
+        Chore::Faults(args) => faults::run(&workspace, args),
+        Chore::Processes(args) => processes::run(&workspace, args),
+        Chore::Soak(args) => soak::run(&workspace, &args),
         Chore::Tidy => tidy::run(&workspace),
         Chore::Generate(args) => generate::run(&workspace, &args),
     });

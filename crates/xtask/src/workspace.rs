@@ -1,6 +1,6 @@
 //! Where the project is, and how to run cargo in it.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -67,12 +67,22 @@ pub(crate) type Setting = (&'static str, Option<u64>);
 impl Workspace {
     /// Runs a family of end-to-end tests with other settings than in every run.
     pub(crate) fn run_family(&self, family: &str, settings: &[Setting]) -> Result<()> {
+        self.run_family_with(family, settings, None::<(&str, &str)>)
+    }
+
+    /// The same, with a setting that is no number.
+    pub(crate) fn run_family_with(
+        &self,
+        family: &str,
+        settings: &[Setting],
+        more: Option<(&str, impl AsRef<OsStr>)>,
+    ) -> Result<()> {
         self.build_binaries()?;
         let test = ["test", "--quiet", "--profile", PROFILE, "--package", "system-tests", "--test", "end_to_end", "--"];
         let mut command = self.cargo(&test);
         command.arg(format!("{family}::")).arg("--nocapture");
         let set = settings.iter().filter_map(|(name, value)| Some((name, (*value)?.to_string())));
-        command.envs(set);
+        command.envs(set).envs(more);
         succeed(&mut command)
     }
 }

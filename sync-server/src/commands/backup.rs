@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use super::{Admin, Outcome};
+use super::{Admin, Outcome, remark};
 
 /// Arguments of `backup`.
 #[derive(Debug, clap::Args)]
@@ -14,6 +14,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(admin: Admin, args: Args) -> Outcome {
     admin.storage.backup(&args.file).await?;
-    eprintln!("wrote {}; keep receipt.keys of the data directory with it, in another place", args.file.display());
+    let shown = args.file.display();
+    remark(format_args!("wrote {shown}; keep receipt.keys of the data directory with it, in another place"));
     Ok(ExitCode::SUCCESS)
 }

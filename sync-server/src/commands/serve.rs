@@ -34,12 +34,14 @@ pub(super) fn run(place: &Place, args: Args) -> Outcome {
     let runtime = runtime.enable_all().build()?;
     let outcome = runtime.block_on(async {
         let server = Server::open(directory, config).await?;
+        // Before it says that it listens: whoever reads that may tell it to stop at once.
+        let mut signals = Signals::listen();
         say(format_args!("listening on http://{}", server.address()))?;
         let stop = server.app().stop.clone();
         tokio::spawn(async move {
-            first_signal().await;
+            signals.next().await;
             stop.cancel();
-            first_signal().await;
+            signals.next().await;
             warn!("Told to stop twice: stopping at once");
             std::process::exit(1);
         });
@@ -51,29 +53,47 @@ pub(super) fn run(place: &Place, args: Args) -> Outcome {
     outcome
 }
 
+/// What tells a process to stop.
 #[cfg(unix)]
-async fn first_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            let name = tokio::select! {
-                _ = terminate.recv() => "SIGTERM",
-                _ = interrupt.recv() => "SIGINT",
-            };
-            info!("Stopping, because of {name}");
+struct Signals(Option<[(tokio::signal::unix::Signal, &'static str); 2]>);
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+            (Ok(terminate), Ok(interrupt)) => Self(Some([(terminate, "SIGTERM"), (interrupt, "SIGINT")])),
+            (Err(error), _) | (_, Err(error)) => {
+                warn!("Cannot listen for signals: {error}");
+                Self(None)
+            }
         }
-        (Err(error), _) | (_, Err(error)) => {
-            warn!("Cannot listen for signals: {error}");
-            std::future::pending::<()>().await;
-        }
+    }
+
+    async fn next(&mut self) {
+        let Some([(terminate, term), (interrupt, int)]) = &mut self.0 else { return std::future::pending().await };
+        let name = tokio::select! {
+            _ = terminate.recv() => term,
+            _ = interrupt.recv() => int,
+        };
+        info!("Stopping, because of {name}");
     }
 }
 
 #[cfg(not(unix))]
-async fn first_signal() {
-    if let Err(error) = tokio::signal::ctrl_c().await {
-        warn!("Cannot listen for signals: {error}");
-        std::future::pending::<()>().await;
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> Self {
+        Self
     }
-    info!("Stopping");
+
+    async fn next(&mut self) {
+        if let Err(error) = tokio::signal::ctrl_c().await {
+            warn!("Cannot listen for signals: {error}");
+            std::future::pending::<()>().await;
+        }
+        info!("Stopping");
+    }
 }

@@ -1,5 +1,6 @@
 //! A relay that dies, a network that loses: nothing acknowledged is lost, nothing is done twice.
 
+use std::ffi::OsString;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -132,4 +133,29 @@ fn a_relay_that_stops_in_good_order_is_found_again() -> Result<()> {
     world.relay.start_again()?;
     laptop.sync()?;
     desktop.eventually(&["get", "settings", "editor.tabSize"], "5")
+}
+
+#[test]
+fn a_relay_goes_on_when_its_log_cannot_be_written() -> Result<()> {
+    let mut world = World::new()?;
+    let (_, laptop, desktop) = world.two_devices()?;
+    world.relay.stop()?;
+    let full = ["sh", "-c", "exec \"$@\" 2>/dev/full", "sh"];
+    world.relay.start_under(full.map(OsString::from).to_vec());
+    world.relay.start_again()?;
+    laptop.ok(&["set", "settings", "editor.tabSize", "5"])?;
+    laptop.sync()?;
+    desktop.sync()?;
+    assert_eq!(desktop.ok(&["get", "settings", "editor.tabSize"])?, "5");
+    world.relay.stop()
+}
+
+#[test]
+fn a_relay_that_is_told_to_stop_as_soon_as_it_listens_stops_in_good_order() -> Result<()> {
+    let mut world = World::new()?;
+    for _ in 0..20 {
+        world.relay.stop()?;
+        world.relay.start_again()?;
+    }
+    world.relay.stop()
 }

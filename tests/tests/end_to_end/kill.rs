@@ -3,8 +3,7 @@
 //!
 //! `KILL_VAULT`, `KILL_RELAY` and `KILL_SEED` ask for more, as `cargo xtask kill` does.
 
-mod client; // a device that pushes and writes down every ack
-mod command; // the `vault` command, killed
+pub(crate) mod command; // the `vault` command, killed
 mod relay; // the relay under load, killed
 mod vault; // a program that embeds the vault, killed
 mod writer; // that program

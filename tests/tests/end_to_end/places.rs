@@ -1,6 +1,6 @@
 //! Disks and directories that a vault cannot use: a coded error with a remedy, and nothing lost.
 
-use std::io::{Seek, SeekFrom, Write};
+use std::io::{Seek, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use system_tests::{Answer, Device, Programs};
 use tempfile::TempDir;
 
+use crate::mount::Mount;
 use crate::world::odd_directory;
 
 struct Place {
@@ -91,40 +92,6 @@ fn a_file_where_the_vault_should_be_is_named() -> Result<()> {
     Ok(())
 }
 
-/// A file system in memory; needs root. Unmounted when dropped.
-pub(crate) struct Mount {
-    pub(crate) at: PathBuf,
-}
-
-impl Mount {
-    /// `None`, said aloud, where mounting is not allowed.
-    pub(crate) fn new(at: &Path, options: &str) -> Result<Option<Self>> {
-        std::fs::create_dir_all(at)?;
-        let answer = Answer::of(Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at))?;
-        if answer.code == Some(0) {
-            return Ok(Some(Self { at: at.to_owned() }));
-        }
-        // Not `eprintln!`: the test harness would swallow it.
-        writeln!(std::io::stderr(), "NOT RUN: a test that mounts a file system ({})", answer.err.trim())?;
-        Ok(None)
-    }
-
-    fn change(&self, options: &str) -> Result<()> {
-        let answer = Answer::of(Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(&self.at))?;
-        if answer.code != Some(0) {
-            bail!("cannot remount: {answer:?}");
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        // The temporary directory cannot be removed otherwise; there is nobody to tell.
-        let _ = Command::new("umount").arg("--lazy").arg(&self.at).status();
-    }
-}
-
 /// Saves larger and larger settings until one is refused; returns how many were saved, and the refusal.
 fn fill(device: &Device, mut command: impl FnMut(&[&str]) -> Command) -> Result<(u32, String)> {
     for count in 0..400 {
@@ -154,7 +121,7 @@ fn a_full_disk_refuses_the_edit_and_keeps_what_was_saved() -> Result<()> {
     let directory = odd_directory()?;
     let Some(mount) = Mount::new(&directory.path().join("small disk"), "size=1m")? else { return Ok(()) };
     let device = Device::new(&Programs::beside_this_executable()?, directory.path(), "device")?;
-    let device = device.with_vault(&mount.at.join("vault"));
+    let device = device.with_vault(&mount.path().join("vault"));
     device.ok(&["init"])?;
     let (saved, refusal) = fill(&device, |args| device.command(args))?;
     assert!(refusal.contains("full") || refusal.contains("space"), "rule and remedy: {refusal}");
@@ -185,13 +152,13 @@ fn a_read_only_directory_is_named_with_a_remedy() -> Result<()> {
     let directory = odd_directory()?;
     let Some(mount) = Mount::new(&directory.path().join("read only"), "size=8m")? else { return Ok(()) };
     let device = Device::new(&Programs::beside_this_executable()?, directory.path(), "device")?;
-    let device = device.with_vault(&mount.at.join("vault"));
+    let device = device.with_vault(&mount.path().join("vault"));
     device.ok(&["init"])?;
     device.ok(&["set", "settings", "editor.tabSize", "4"])?;
     mount.change("ro")?;
     let error = device.fails(1, &["set", "settings", "editor.tabSize", "2"])?;
     assert!(error.contains("write") && error.contains("read only"), "rule and value: {error}");
-    let fresh = device.clone().with_vault(&mount.at.join("another")).fails(1, &["init"])?;
+    let fresh = device.clone().with_vault(&mount.path().join("another")).fails(1, &["init"])?;
     assert!(fresh.contains("another"), "{fresh}");
     mount.change("rw")?;
     assert_eq!(device.ok(&["get", "settings", "editor.tabSize"])?, "4");

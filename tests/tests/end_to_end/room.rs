@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use editor_vault::Vault;
 use system_tests::{Device, Programs, Relay};
 
-use crate::places::Mount;
+use crate::mount::Mount;
 use crate::world::{eventually, odd_directory};
 
 const MIB: u64 = 1 << 20;
@@ -28,14 +28,14 @@ fn a_relay_whose_disk_is_nearly_full_takes_no_edits_is_read_and_goes_on_when_the
     let directory = odd_directory()?;
     let Some(disk) = Mount::new(&directory.path().join("small disk"), "size=64m")? else { return Ok(()) };
     let programs = Programs::beside_this_executable()?;
-    let relay = Relay::start_with_reserve(&programs, &disk.at.join("relay"), 24 * MIB)?;
+    let relay = Relay::start_with_reserve(&programs, &disk.path().join("relay"), 24 * MIB)?;
     let ada = relay.account("ada")?;
     let device = Device::new(&programs, directory.path(), "laptop")?;
     device.ok(&["init"])?;
     device.login(&relay.url(), &ada.token)?;
     device.ok(&["set", "settings", "before", "true"])?;
     device.ok(&["sync"])?;
-    let filling = disk.at.join("filling");
+    let filling = disk.path().join("filling");
     take_room(&filling, 46 * MIB)?;
     eventually("the relay has noticed", || Ok(relay.logged().contains("no edits are taken")))?;
     device.ok(&["set", "settings", "meanwhile", "true"])?;
@@ -58,13 +58,10 @@ fn a_relay_whose_disk_is_nearly_full_takes_no_edits_is_read_and_goes_on_when_the
 fn an_edit_on_a_full_disk_is_saved_from_the_reserve_and_the_user_is_told() -> Result<()> {
     let directory = odd_directory()?;
     let Some(disk) = Mount::new(&directory.path().join("small disk"), "size=160m")? else { return Ok(()) };
-    let vault = Vault::open(disk.at.join("vault"))?;
+    let vault = Vault::open(disk.path().join("vault"))?;
     let note = vault.create("note", Some("long"), None)?;
     editor_vault::doctest::keep_reserve(&vault)?;
-    // Whatever is free is taken, to the last block.
-    let mut file = File::create(disk.at.join("filling"))?;
-    while file.write_all(&[0x5a; 4096]).is_ok() {}
-    drop(file); // or its room would not come back with its name
+    let filler = disk.fill()?;
     let (mut saved, mut number) = (String::new(), 0_u32);
     while vault.noticed().is_empty() {
         number += 1;
@@ -85,7 +82,7 @@ fn an_edit_on_a_full_disk_is_saved_from_the_reserve_and_the_user_is_told() -> Re
     };
     assert_eq!(failed.code(), "disk_full", "{failed}");
     let editor_vault::EditError::NotSaved { edit: Some(edit), .. } = failed else { panic!("handed back") };
-    std::fs::remove_file(disk.at.join("filling"))?;
+    drop(filler);
     vault.save_again(&edit)?;
     assert!(note.get(&format!("/{number}"))?.is_some());
     assert_eq!(vault.verify()?, []);

@@ -86,6 +86,8 @@ fn in_vault(command: &Command, vault: &editor_vault::Vault, output: &mut Output)
 fn start_logs() {
     if std::env::var_os("VAULT_LOG").is_some() {
         let filter = tracing_subscriber::EnvFilter::from_env("VAULT_LOG");
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+        // A line that cannot be written would be lamented with `eprintln`, which then panics.
+        builder.log_internal_errors(false).init();
     }
 }

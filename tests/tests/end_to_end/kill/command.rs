@@ -9,7 +9,7 @@ use system_tests::{Chance, Device};
 
 /// What `vault set` acknowledged by exiting with 0.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     next: u64,
     acknowledged: Vec<u64>,
     /// How long a command takes that is left alone.
@@ -18,7 +18,7 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// Runs commands until one was killed before it had ended.
-    pub(super) fn kill_one(&mut self, device: &Device, chance: &mut Chance) -> Result<()> {
+    pub(crate) fn kill_one(&mut self, device: &Device, chance: &mut Chance) -> Result<()> {
         loop {
             let number = self.next;
             self.next += 1;
@@ -40,7 +40,7 @@ impl Ledger {
     }
 
     /// Everything acknowledged is there, and nothing that nobody wrote.
-    pub(super) fn check(&self, device: &Device) -> Result<()> {
+    pub(crate) fn check(&self, device: &Device) -> Result<()> {
         let settings = device.json(&["export", "settings"])?;
         for number in &self.acknowledged {
             let found = &settings[format!("command.{number}")];
@@ -54,7 +54,7 @@ impl Ledger {
         Ok(())
     }
 
-    pub(super) fn acknowledged(&self) -> u64 {
+    pub(crate) fn acknowledged(&self) -> u64 {
         self.acknowledged.len() as u64
     }
 }

@@ -1,17 +1,13 @@
 //! The vault: a program that embeds it is killed while it opens, verifies and writes.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use system_tests::{Chance, Device, Programs};
 use tempfile::TempDir;
 
 use super::{Tally, command, kills, report, writer};
+use crate::program::Program;
 use crate::world::odd_directory;
 
 /// Kills for one vault; then the next one begins, so that a run of thousands stays as fast as its beginning.
@@ -41,14 +37,14 @@ fn one_vault(chance: &mut Chance, tally: &mut Tally, end: u64) -> Result<()> {
         if tally.kills.is_multiple_of(COMMAND_EVERY) {
             commands.kill_one(&device, chance)?;
         } else {
-            let mut program = Program::start(&directory, device.vault())?;
-            program.wait_for_an_instant(chance);
+            let mut program = writing(&directory, device.vault())?;
+            wait_for_an_instant(&mut program, chance);
             ledger.add(&program.kill()?)?;
         }
         tally.kills += 1;
     }
-    let mut program = Program::start(&directory, device.vault())?;
-    program.wait_until_it_wrote();
+    let mut program = writing(&directory, device.vault())?;
+    program.wait_for_lines(3 + writer::WAYS.len() as u64);
     ledger.add(&program.kill()?)?;
     commands.check(&device)?;
     device.ok(&["verify"])?;
@@ -87,82 +83,18 @@ impl Ledger {
     }
 }
 
+/// Some time since the start of a program, or since one of its words.
+fn wait_for_an_instant(program: &mut Program, chance: &mut Chance) {
+    if chance.below(3) == 0 {
+        return std::thread::sleep(chance.micros_below(60_000));
+    }
+    program.wait_for_lines(chance.below(80));
+    std::thread::sleep(chance.micros_below(3_000));
+}
+
 /// The program that writes, in a process of its own.
-struct Program {
-    child: Child,
-    lines: Arc<AtomicU64>,
-    reader: Option<std::thread::JoinHandle<Vec<String>>>,
-}
-
-impl Program {
-    fn start(directory: &TempDir, vault: &Path) -> Result<Self> {
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args([writer::NAME, "--exact", "--nocapture", "--test-threads=1"]);
-        command.env(writer::VAULT, vault).env("HOME", directory.path().join("home")).env_remove("XDG_STATE_HOME");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
-        let mut child = command.spawn()?;
-        let stdout = child.stdout.take().context("standard output is a pipe")?;
-        let lines = Arc::new(AtomicU64::new(0));
-        let counted = lines.clone();
-        let reader = std::thread::spawn(move || whole_lines(stdout, &counted));
-        Ok(Self { child, lines, reader: Some(reader) })
-    }
-
-    /// Some time since its start, or since one of its words.
-    fn wait_for_an_instant(&mut self, chance: &mut Chance) {
-        if chance.below(3) == 0 {
-            return std::thread::sleep(chance.micros_below(60_000));
-        }
-        self.wait_for_lines(chance.below(80));
-        std::thread::sleep(chance.micros_below(3_000));
-    }
-
-    fn wait_until_it_wrote(&mut self) {
-        self.wait_for_lines(3 + writer::WAYS.len() as u64);
-    }
-
-    /// Until it has said so much, or ended by itself: then what it said tells why.
-    fn wait_for_lines(&mut self, count: u64) {
-        let began = Instant::now();
-        while self.lines.load(Ordering::Relaxed) < count && began.elapsed() < Duration::from_secs(20) {
-            if self.child.try_wait().is_ok_and(|status| status.is_some()) {
-                return;
-            }
-            std::thread::sleep(Duration::from_micros(200));
-        }
-    }
-
-    /// `kill -9`; returns what it said before.
-    fn kill(mut self) -> Result<Vec<String>> {
-        let ended = self.child.try_wait()?;
-        self.child.kill()?;
-        self.child.wait()?;
-        let lines = self.reader.take().context("read once")?.join().expect("the reader does not panic");
-        ensure!(ended.is_none(), "the program ended by itself ({ended:?}): {lines:#?}");
-        Ok(lines)
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        // A test that fails leaves nothing running.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// Lines with their ends: half a line is not said.
-fn whole_lines(stdout: ChildStdout, counted: &AtomicU64) -> Vec<String> {
-    let mut stdout = BufReader::new(stdout);
-    let mut lines = Vec::new();
-    loop {
-        let mut line = String::new();
-        match stdout.read_line(&mut line) {
-            Ok(_) if line.ends_with('\n') => lines.push(line.trim_end().to_owned()),
-            _ => return lines,
-        }
-        counted.fetch_add(1, Ordering::Relaxed);
-    }
+fn writing(directory: &TempDir, vault: &Path) -> Result<Program> {
+    Program::start(writer::NAME, directory.path(), &[(writer::VAULT, vault.as_os_str())])
 }
 
 #[test]

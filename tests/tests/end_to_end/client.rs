@@ -24,32 +24,32 @@ const DOCUMENTS: u8 = 3;
 
 /// A batch that the relay said to be durable.
 #[derive(Debug, Clone)]
-pub(super) struct Acknowledged {
-    pub(super) batch: BatchId,
-    pub(super) document: DocumentId,
-    pub(super) changes: Vec<Blob>,
+pub(crate) struct Acknowledged {
+    pub(crate) batch: BatchId,
+    pub(crate) document: DocumentId,
+    pub(crate) changes: Vec<Blob>,
     /// The place of its last change.
-    pub(super) at: LogPosition,
+    pub(crate) at: LogPosition,
 }
 
 /// Everything that was acknowledged, by whomever.
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
-    pub(super) acknowledged: Mutex<Vec<Acknowledged>>,
-    pub(super) count: AtomicU64,
+pub(crate) struct Ledger {
+    pub(crate) acknowledged: Mutex<Vec<Acknowledged>>,
+    pub(crate) count: AtomicU64,
 }
 
 /// A connection whose greetings are done.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     socket: TcpStream,
     reader: std::io::BufReader<TcpStream>,
     /// The personal space.
-    pub(super) grant: Grant,
+    pub(crate) grant: Grant,
 }
 
 impl Connection {
     /// Greets the relay with these cursors.
-    pub(super) fn open(relay: SocketAddr, token: &str, device: DeviceId, cursors: Vec<Cursor>) -> Result<Self> {
+    pub(crate) fn open(relay: SocketAddr, token: &str, device: DeviceId, cursors: Vec<Cursor>) -> Result<Self> {
         let (head, mut socket) = upgrade(relay, token)?;
         ensure!(head.starts_with("HTTP/1.1 101"), "the upgrade was answered {head}");
         let versions = VersionRange { oldest: WIRE_VERSION, newest: WIRE_VERSION };
@@ -61,12 +61,12 @@ impl Connection {
         Ok(Self { socket, reader, grant })
     }
 
-    pub(super) fn send(&mut self, frame: &DeviceFrame) -> Result<()> {
+    pub(crate) fn send(&mut self, frame: &DeviceFrame) -> Result<()> {
         Ok(self.socket.write_all(&binary(&encode_device_frame(frame)))?)
     }
 
     /// The next frame; an error when the connection has ended.
-    pub(super) fn receive(&mut self) -> Result<RelayFrame> {
+    pub(crate) fn receive(&mut self) -> Result<RelayFrame> {
         receive(&mut self.reader)?.context("the relay closed")
     }
 }
@@ -81,7 +81,7 @@ fn receive(reader: &mut impl std::io::Read) -> Result<Option<RelayFrame>> {
 }
 
 /// A device with documents of its own.
-pub(super) struct Client {
+pub(crate) struct Client {
     device: DeviceId,
     token: String,
     authors: Vec<Author>,
@@ -97,7 +97,7 @@ struct Author {
 
 /// How a life of the relay ended for a client.
 #[derive(Debug)]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     /// The connection broke, as it must when the relay is killed.
     Broken,
     /// The relay answered what it must not.
@@ -106,7 +106,7 @@ pub(super) enum Ended {
 
 impl Client {
     /// Client `number` of relay `place`; the account's token.
-    pub(super) fn new(place: u64, number: u8, token: &str) -> Self {
+    pub(crate) fn new(place: u64, number: u8, token: &str) -> Self {
         let id = |document: u8| {
             let mut id = [number; 16];
             id[..8].copy_from_slice(&place.to_be_bytes());
@@ -124,7 +124,7 @@ impl Client {
     }
 
     /// Pushes until the relay dies.
-    pub(super) fn push_until_the_end(&mut self, relay: SocketAddr, ledger: &Ledger) -> Ended {
+    pub(crate) fn push_until_the_end(&mut self, relay: SocketAddr, ledger: &Ledger) -> Ended {
         let Ok(mut connection) = Connection::open(relay, &self.token, self.device, Vec::new()) else {
             return Ended::Broken;
         };
