@@ -1,7 +1,7 @@
 //! A relay: a `sync-server` process on a loopback port, with a data directory, that can be killed and started again.
 
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -18,8 +18,8 @@ pub struct Relay {
     data: PathBuf,
     log: PathBuf,
     address: SocketAddr,
-    /// A shell command that limits what the process may use.
-    limit: Option<String>,
+    /// The command that starts the program, and its arguments before the program's path.
+    starter: Vec<String>,
     child: Option<Child>,
 }
 
@@ -60,7 +60,19 @@ impl Relay {
     /// As [`Self::start`].
     pub fn start_limited(programs: &Programs, data: &Path, limit: &str) -> Result<Self> {
         let mut relay = Self::new(programs, data);
-        relay.limit = Some(limit.to_owned());
+        relay.starter = ["sh", "-c", &format!("{limit} && exec \"$@\""), "sh"].map(str::to_owned).to_vec();
+        relay.start_again()?;
+        Ok(relay)
+    }
+
+    /// As [`Self::start`], by a command that takes the program and its arguments, on a port of `address`.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_by(programs: &Programs, data: &Path, starter: &[&str], address: IpAddr) -> Result<Self> {
+        let mut relay = Self::new(programs, data);
+        relay.starter = starter.iter().map(|&word| word.to_owned()).collect();
+        relay.address.set_ip(address);
         relay.start_again()?;
         Ok(relay)
     }
@@ -69,7 +81,7 @@ impl Relay {
     fn new(programs: &Programs, data: &Path) -> Self {
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let (program, data, log) = (programs.server(), data.to_owned(), data.with_extension("log"));
-        Self { program, data, log, address, limit: None, child: None }
+        Self { program, data, log, address, starter: Vec::new(), child: None }
     }
 
     /// Starts the relay on the port that it had.
@@ -104,12 +116,12 @@ impl Relay {
             bail!("the relay runs already");
         }
         let log = std::fs::File::options().create(true).append(true).open(&self.log)?;
-        let mut command = match &self.limit {
-            None => Command::new(&self.program),
-            Some(limit) => {
-                let mut shell = Command::new("sh");
-                shell.args(["-c", &format!("{limit} && exec \"$@\""), "sh"]).arg(&self.program);
-                shell
+        let mut command = match &self.starter[..] {
+            [] => Command::new(&self.program),
+            [starter, before @ ..] => {
+                let mut command = Command::new(starter);
+                command.args(before).arg(&self.program);
+                command
             }
         };
         command.arg("serve").arg("--data").arg(&self.data).args(["--listen", &self.address.to_string()]);
@@ -154,6 +166,12 @@ impl Relay {
     #[must_use]
     pub fn leave_running(mut self) -> Option<u32> {
         self.child.take().map(|child| child.id())
+    }
+
+    /// The process, while it runs.
+    #[must_use]
+    pub fn process(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
     }
 
     /// The address of its HTTP port.

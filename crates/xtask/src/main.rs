@@ -6,6 +6,7 @@ mod demo;
 mod disks;
 mod generate;
 mod kill;
+mod partitions;
 mod simulate;
 mod test;
 mod tidy;
@@ -34,6 +35,8 @@ enum Chore {
     Kill(kill::Args),
     /// Puts relays and vaults back to older copies and clones vaults, and looks whether anything is lost or doubled
     Cycles(cycles::Args),
+    /// Takes the network between vaults and a relay apart, and measures how soon everybody knows everything again
+    Partitions(partitions::Args),
     /// Runs simulated worlds: devices, links, a relay and every fault, under one seed each
     Simulate(simulate::Args),
     /// Rebuilds the files of a vault and a relay as a crash may leave them, opens and checks them
@@ -51,6 +54,7 @@ fn main() -> std::process::ExitCode {
         Chore::Bench(args) => bench::run(&workspace, &args),
         Chore::Kill(args) => kill::run(&workspace, &args),
         Chore::Cycles(args) => cycles::run(&workspace, &args),
+        Chore::Partitions(args) => partitions::run(&workspace, &args),
         Chore::Simulate(args) => simulate::run(&workspace, &args),
         Chore::Disks(args) => disks::run(&workspace, &args),
         Chore::Tidy => tidy::run(&workspace),
