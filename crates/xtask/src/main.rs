@@ -5,6 +5,7 @@ mod cycles;
 mod demo;
 mod disks;
 mod generate;
+mod hostile;
 mod kill;
 mod partitions;
 mod simulate;
@@ -37,6 +38,8 @@ enum Chore {
     Cycles(cycles::Args),
     /// Takes the network between vaults and a relay apart, and measures how soon everybody knows everything again
     Partitions(partitions::Args),
+    /// Sends frames with something wrong in them to a live relay, and has thousands of devices come back at once
+    Hostile(hostile::Args),
     /// Runs simulated worlds: devices, links, a relay and every fault, under one seed each
     Simulate(simulate::Args),
     /// Rebuilds the files of a vault and a relay as a crash may leave them, opens and checks them
@@ -55,6 +58,7 @@ fn main() -> std::process::ExitCode {
         Chore::Kill(args) => kill::run(&workspace, &args),
         Chore::Cycles(args) => cycles::run(&workspace, &args),
         Chore::Partitions(args) => partitions::run(&workspace, &args),
+        Chore::Hostile(args) => hostile::run(&workspace, &args),
         Chore::Simulate(args) => simulate::run(&workspace, &args),
         Chore::Disks(args) => disks::run(&workspace, &args),
         Chore::Tidy => tidy::run(&workspace),
