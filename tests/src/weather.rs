@@ -46,8 +46,8 @@ pub enum Partition {
     UpClosed,
     /// The device is told that the relay will send no more; what the device sends passes.
     DownClosed,
-    /// As [`Self::Stalled`], and what was sent on connections of before is lost for ever. Nobody is told: a router on the
-    /// way has started again. New connections are good afterwards.
+    /// As [`Self::Stalled`], and what was sent on connections of before is lost for ever. Nobody is told: a router on
+    /// the way has started again. New connections are good afterwards.
     Forgotten,
 }
 

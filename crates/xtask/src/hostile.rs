@@ -14,7 +14,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 200_000)]
     frames: u64,
     /// How many devices come back at once after a relay was killed
-    #[arg(long, value_name = "N", default_value_t = 5000)]
+    #[arg(long, value_name = "N", default_value_t = 9000)]
     devices: u64,
     /// Where chance comes from [default: a new seed, which is printed]
     #[arg(long, value_name = "S")]

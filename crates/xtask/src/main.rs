@@ -4,6 +4,7 @@ mod bench;
 mod cycles;
 mod demo;
 mod disks;
+mod fuzz;
 mod generate;
 mod hostile;
 mod kill;
@@ -40,6 +41,8 @@ enum Chore {
     Partitions(partitions::Args),
     /// Sends frames with something wrong in them to a live relay, and has thousands of devices come back at once
     Hostile(hostile::Args),
+    /// Throws bytes at what takes bytes of anybody, for as long as one likes
+    Fuzz(fuzz::Args),
     /// Runs simulated worlds: devices, links, a relay and every fault, under one seed each
     Simulate(simulate::Args),
     /// Rebuilds the files of a vault and a relay as a crash may leave them, opens and checks them
@@ -59,6 +62,7 @@ fn main() -> std::process::ExitCode {
         Chore::Cycles(args) => cycles::run(&workspace, &args),
         Chore::Partitions(args) => partitions::run(&workspace, &args),
         Chore::Hostile(args) => hostile::run(&workspace, &args),
+        Chore::Fuzz(args) => fuzz::run(&workspace, &args),
         Chore::Simulate(args) => simulate::run(&workspace, &args),
         Chore::Disks(args) => disks::run(&workspace, &args),
         Chore::Tidy => tidy::run(&workspace),

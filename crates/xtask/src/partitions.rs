@@ -1,4 +1,5 @@
-//! `cargo xtask partitions`: the network between live vaults and a real relay fails in every way, as often as one likes.
+//! `cargo xtask partitions`: the network between live vaults and a real relay fails in every way, as often as one
+//! likes.
 //!
 //! The partitions are end-to-end tests, which go through 40 in every run; this asks them for more and for longer ones.
 

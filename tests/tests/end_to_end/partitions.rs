@@ -1,6 +1,6 @@
-//! Networks that are slow and fail in every way there is, again and again, between live vaults and a real relay. Nothing
-//! that anybody wrote is lost or doubled, and when the network is back everybody hears of everything without being
-//! asked to do anything.
+//! Networks that are slow and fail in every way there is, again and again, between live vaults and a real relay.
+//! Nothing that anybody wrote is lost or doubled, and when the network is back everybody hears of everything without
+//! being asked to do anything.
 //!
 //! `PARTITIONS`, `PARTITIONS_NAMESPACES`, `PARTITIONS_LONGEST_SECONDS` and `PARTITIONS_SEED` ask for more, as
 //! `cargo xtask partitions` does.
@@ -88,6 +88,7 @@ struct Run {
 }
 
 /// What came out of one partition.
+#[derive(Debug, Clone, Copy)]
 struct Healed {
     resumed: Duration,
     edits: u64,

@@ -23,7 +23,7 @@ const STAGES: [fn(&Visit<'_>) -> Result<TcpStream>; 7] = [
         send(&mut socket, &hello(visit.device(), vec![beginning(&visit.grant)]))?;
         Ok(socket)
     },
-    |visit| Ok(visit.greeted()?),
+    |visit| visit.greeted(),
     |visit| {
         let mut socket = visit.greeted()?;
         let (space, document, batch) = (visit.grant.space, DocumentId(id(0xd1, 0)), BatchId(id(0xb1, visit.number)));

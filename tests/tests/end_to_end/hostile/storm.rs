@@ -27,7 +27,7 @@ use super::{has_files_for, wanted};
 use crate::world::World;
 
 /// In an ordinary test run.
-const DEVICES: u64 = 1_000;
+const DEVICES: u64 = 5_000;
 const ACCOUNTS: u64 = 10;
 /// For one attempt, as a vault has it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);

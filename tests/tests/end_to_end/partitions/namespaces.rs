@@ -1,5 +1,5 @@
-//! The kernel's own networks: a relay and a laptop in a namespace each, and a cable between them. Here the kernel decides
-//! what an interface that is down, or a network that swallows everything, means for connections.
+//! The kernel's own networks: a relay and a laptop in a namespace each, and a cable between them. Here the kernel
+//! decides what an interface that is down, or a network that swallows everything, means for connections.
 //!
 //! Needs root and `ip`; elsewhere it says that it did not run.
 
