@@ -10,6 +10,7 @@ mod programs; // where the two programs are
 mod relay; // a `sync-server` process and its administration
 mod wire; // a network that can lose what we want it to lose
 mod gate; // a network on which pushes arrive when we say so
+mod weather; // a network that is slow, and fails in every way there is
 mod trace; // recorded editing sessions
 mod chance; // what tests draw
 
@@ -21,4 +22,5 @@ pub use gate::Gate;
 pub use programs::{Programs, under};
 pub use relay::{Account, Relay, Response};
 pub use trace::{Patch, Run, Trace};
+pub use weather::{Network, Partition, Weather};
 pub use wire::{Fault, Traffic, Wire};

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -75,6 +75,18 @@ impl Relay {
     pub fn start_with_reserve(programs: &Programs, data: &Path, reserve_bytes: u64) -> Result<Self> {
         let mut relay = Self::at(programs, data);
         relay.reserve_bytes = reserve_bytes;
+        relay.start_again()?;
+        Ok(relay)
+    }
+
+    /// As [`Self::start`], by a command that takes the program and its arguments, on a port of `address`.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_by(programs: &Programs, data: &Path, starter: &[&str], address: IpAddr) -> Result<Self> {
+        let mut relay = Self::at(programs, data);
+        relay.start_under(starter.iter().map(OsString::from).collect());
+        relay.address.set_ip(address);
         relay.start_again()?;
         Ok(relay)
     }
@@ -186,12 +198,6 @@ impl Relay {
     #[must_use]
     pub fn leave_running(mut self) -> Option<u32> {
         self.child.take().map(|child| child.id())
-    }
-
-    /// The id of the process, while it runs.
-    #[must_use]
-    pub fn process(&self) -> Option<u32> {
-        self.child.as_ref().map(Child::id)
     }
 
     /// The address of its HTTP port.

@@ -308,6 +308,9 @@ fn check_targets(document: &AutoCommit, fresh: &[Candidate]) -> Result<(), Apply
             if kind.is_sequence() != target.by_position {
                 return Err(refuse("it takes a map for a list, or a list for a map"));
             }
+            if target.inserts && !target.by_position {
+                return Err(refuse("it inserts at a key, where nothing has an order"));
+            }
         }
     }
     Ok(())

@@ -5,9 +5,12 @@ mod cycles;
 mod demo;
 mod disks;
 mod faults;
+mod fuzz;
 mod generate;
+mod hostile;
 mod kill;
 mod processes;
+mod partitions;
 mod simulate;
 mod soak;
 mod test;
@@ -37,6 +40,12 @@ enum Chore {
     Kill(kill::Args),
     /// Puts relays and vaults back to older copies and clones vaults, and looks whether anything is lost or doubled
     Cycles(cycles::Args),
+    /// Takes the network between vaults and a relay apart, and measures how soon everybody knows everything again
+    Partitions(partitions::Args),
+    /// Sends frames with something wrong in them to a live relay, and has thousands of devices come back at once
+    Hostile(hostile::Args),
+    /// Throws bytes at what takes bytes of anybody, for as long as one likes
+    Fuzz(fuzz::Args),
     /// Runs simulated worlds: devices, links, a relay and every fault, under one seed each
     Simulate(simulate::Args),
     /// Rebuilds the files of a vault and a relay as a crash may leave them, opens and checks them
@@ -60,6 +69,9 @@ fn main() -> std::process::ExitCode {
         Chore::Bench(args) => bench::run(&workspace, &args),
         Chore::Kill(args) => kill::run(&workspace, &args),
         Chore::Cycles(args) => cycles::run(&workspace, &args),
+        Chore::Partitions(args) => partitions::run(&workspace, &args),
+        Chore::Hostile(args) => hostile::run(&workspace, &args),
+        Chore::Fuzz(args) => fuzz::run(&workspace, &args),
         Chore::Simulate(args) => simulate::run(&workspace, &args),
         Chore::Disks(args) => disks::run(&workspace, &args),
         Chore::Faults(args) => faults::run(&workspace, args),

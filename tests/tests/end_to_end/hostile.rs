@@ -1,8 +1,16 @@
-//! Garbage at the relay's door: it costs the sender his connection, and nobody else anything.
+//! Whoever means harm, at the relay's door and inside: it costs himself his connection, and nobody else anything.
+
+mod churn; // connections that end at every stage
+mod frames; // real frames with something wrong in them
+mod guest; // a program that speaks the wire as far as `Welcome`
+mod silent; // devices that never read
+mod slow; // peers that take for ever
+mod storm; // everybody comes back at once
 
 use std::io::{Read, Write};
 
 use anyhow::{Context, Result};
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::socket::{binary, upgrade};
 use crate::world::World;
@@ -19,6 +27,29 @@ fn is_thrown_out(world: &World, token: &str, bytes: &[u8]) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => Ok(()),
         Err(error) => Err(error).context("the relay keeps the connection open"),
     }
+}
+
+/// How many of something the environment wants.
+fn wanted(variable: &str, usual: u64) -> Result<u64> {
+    match std::env::var(variable) {
+        Ok(number) => number.parse().with_context(|| format!("{variable} is no number: {number:?}")),
+        Err(_) => Ok(usual),
+    }
+}
+
+/// Whether so many connections may be open here, and in the programs that are started afterwards; says aloud if not.
+fn has_files_for(connections: usize) -> Result<bool> {
+    /// Whatever else is open in this process, whose tests run at the same time.
+    const BESIDE: u64 = 2_000;
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit)?;
+    let is_enough = limit.maximum.is_none_or(|files| files >= connections as u64 + BESIDE);
+    if !is_enough {
+        // Not `eprintln!`: the test harness would swallow it.
+        writeln!(std::io::stderr(), "NOT RUN: a test with {connections} connections (`ulimit -Hn` is {limit:?})")?;
+    }
+    Ok(is_enough)
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod hostile; // garbage at the relay's door
 mod injected; // system calls that fail
 mod kill; // kill -9 at any instant, again and again
 mod offline; // edits without a network, and what becomes of them
+mod partitions; // networks that are slow and fail in every way, again and again
 mod parked; // what a relay cannot take now, and how it goes on
 mod places; // disks and directories that a vault cannot use
 mod room; // disks that are nearly full, and damage

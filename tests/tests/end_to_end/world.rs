@@ -17,9 +17,17 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Result<Self> {
+        Self::with_settings("")
+    }
+
+    /// With other settings of the relay than it is shipped with, as `config.toml` has them.
+    pub(crate) fn with_settings(settings: &str) -> Result<Self> {
         let programs = Programs::beside_this_executable()?;
         let directory = odd_directory()?;
-        let relay = Relay::start(&programs, &directory.path().join("relay data"))?;
+        let data = directory.path().join("relay data");
+        std::fs::create_dir(&data)?;
+        std::fs::write(data.join("config.toml"), settings)?;
+        let relay = Relay::start(&programs, &data)?;
         Ok(Self { relay, programs, directory })
     }
 

@@ -65,6 +65,10 @@ pub const CORPUS: &[Poison] = &[
     Poison::new("E3", FateCode::DANGEROUS, |g| {
         g.attack(vec![g.in_text(OpType::Put(1.into()), Key::Map("x".into()), false)])
     }),
+    // Taken by itself, and not with what comes before and after it: found by fuzzing.
+    Poison::new("E4", FateCode::DANGEROUS, |g| {
+        g.attack(vec![Op { insert: true, ..put("x", 1) }, over("k", OpType::Put(2.into()), g.key())])
+    }),
     Poison::new("F", FateCode::DANGEROUS, |g| g.attack(vec![over("k", OpType::Put(2.into()), g.outside())])),
     Poison::new("F2", FateCode::DANGEROUS, |g| g.attack(vec![over("k", OpType::Delete, g.outside())])),
     Poison::new("F3", FateCode::DANGEROUS, |g| g.attack(vec![over("zz", OpType::Put(2.into()), g.text())])),

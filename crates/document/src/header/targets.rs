@@ -1,11 +1,13 @@
 //! Which objects the operations of a change address, and as what.
 //!
 //! Automerge takes a list position on a map in release builds and panics on it in debug builds; two builds of one
-//! document must not differ, so whoever admits a change compares each address with the object's real kind.
+//! document must not differ, so whoever admits a change compares each address with the object's real kind. It also
+//! takes an insertion at a key, and does not when the change comes with others: some devices would have what others
+//! refuse.
 
 use std::collections::BTreeSet;
 
-use super::columns::{Column, Columns, KEY_TEXT, OBJECT_ACTOR, OBJECT_COUNTER, read_value};
+use super::columns::{Column, Columns, INSERT, KEY_TEXT, OBJECT_ACTOR, OBJECT_COUNTER, read_value};
 use super::{Fault, Header, HeaderError, Reader, fields};
 use crate::limits::OPS_MAX;
 
@@ -16,6 +18,8 @@ pub(crate) struct Target {
     pub(crate) object: Option<(u64, u64)>,
     /// By position (list, text) rather than by key (map).
     pub(crate) by_position: bool,
+    /// As a new element.
+    pub(crate) inserts: bool,
 }
 
 impl Header {
@@ -33,11 +37,13 @@ fn targets(columns: &Columns<'_>, ops: u64) -> Result<BTreeSet<Target>, Fault> {
     let mut actors = Runs::new(columns.get(OBJECT_ACTOR), Column::Unsigned, "object actor");
     let mut counters = Runs::new(columns.get(OBJECT_COUNTER), Column::Unsigned, "object counter");
     let mut keys = Runs::new(columns.get(KEY_TEXT), Column::Text, "key text");
+    let mut inserts = Flags { reader: Reader::new(columns.get(INSERT)), left: 0, value: true };
     let mut found = BTreeSet::new();
     let (mut done, mut last) = (0, None);
     while done < ops {
-        let steps = actors.left()?.min(counters.left()?).min(keys.left()?).min(ops - done);
-        let target = Target { object: actors.value.zip(counters.value), by_position: keys.value.is_none() };
+        let steps = actors.left()?.min(counters.left()?).min(keys.left()?).min(inserts.left()?).min(ops - done);
+        let object = actors.value.zip(counters.value);
+        let target = Target { object, by_position: keys.value.is_none(), inserts: inserts.value };
         if last != Some(target) {
             found.insert(target);
             last = Some(target);
@@ -45,9 +51,31 @@ fn targets(columns: &Columns<'_>, ops: u64) -> Result<BTreeSet<Target>, Fault> {
         for runs in [&mut actors, &mut counters, &mut keys] {
             runs.left -= steps;
         }
+        inserts.left -= steps;
         done += steps;
     }
     Ok(found)
+}
+
+/// A column of flags, in runs that are false and true by turns; false for ever after the end.
+struct Flags<'a> {
+    reader: Reader<'a>,
+    left: u64,
+    /// Of the present run; the first one follows a true one that is not there.
+    value: bool,
+}
+
+impl Flags<'_> {
+    /// How often the present flag still comes; at least once.
+    fn left(&mut self) -> Result<u64, Fault> {
+        while self.left == 0 {
+            (self.left, self.value) = match self.reader.is_empty() {
+                true => (OPS_MAX, false),
+                false => (self.reader.uleb("insert")?, !self.value),
+            };
+        }
+        Ok(self.left)
+    }
 }
 
 /// A column run by run. After the end, gaps for ever: a column of gaps only is not written.

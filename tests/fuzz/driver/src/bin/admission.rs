@@ -1,0 +1,4 @@
+//! libFuzzer around changes into documents.
+#![no_main]
+
+fuzz_driver::fuzz!(fuzz_targets::ADMISSION);

@@ -1,0 +1,4 @@
+//! libFuzzer around the HTTP port.
+#![no_main]
+
+fuzz_driver::fuzz!(fuzz_targets::HTTP);

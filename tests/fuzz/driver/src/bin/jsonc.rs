@@ -1,0 +1,4 @@
+//! libFuzzer around settings files.
+#![no_main]
+
+fuzz_driver::fuzz!(fuzz_targets::JSONC);
