@@ -311,6 +311,9 @@ fn check_targets(document: &AutoCommit, fresh: &[Candidate]) -> Result<(), Apply
             if target.inserts && !target.by_position {
                 return Err(refuse("it inserts at a key, where nothing has an order"));
             }
+            if target.marks && !target.inserts {
+                return Err(refuse("it makes a mark of what is there, and marks are elements of their own"));
+            }
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The poison corpus: changes that make Automerge panic, or spoil a document silently. The letters are those of the
 //! study that found them. Whoever is given one has to refuse it with its code, and goes on.
 
-use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
+use automerge::legacy::{ElementId, Key, MarkData, ObjectId, Op, OpId, OpType};
 use automerge::{ActorId, ObjType};
 use sync_wire::{Actor, Blob, ChangeHash, FateCode};
 
@@ -98,6 +98,11 @@ pub const CORPUS: &[Poison] = &[
     }),
     Poison::new("U", FateCode::UNDECODABLE, |_| vec![foreign_document()]),
     Poison::new("V4", FateCode::DANGEROUS, |g| g.attack(vec![g.in_text(OpType::MarkEnd(false), Key::head(), true)])),
+    // Shown as one text, and after saving as another: found by fuzzing.
+    Poison::new("V5", FateCode::DANGEROUS, |g| {
+        let mark = MarkData { name: "bold".into(), value: true.into(), expand: false };
+        g.attack(vec![g.in_text(OpType::MarkBegin(mark), Key::Seq(ElementId::Id(g.operation(2))), false)])
+    }),
 ];
 
 /// What the study found odd and a document may take in: whether it does or not, it is well afterwards. (Of the other

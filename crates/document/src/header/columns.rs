@@ -23,7 +23,7 @@ const KEY_ACTOR: u32 = 0x11;
 const KEY_COUNTER: u32 = 0x13;
 pub(super) const KEY_TEXT: u32 = 0x15;
 pub(super) const INSERT: u32 = 0x34;
-const ACTION: u32 = 0x42;
+pub(super) const ACTION: u32 = 0x42;
 const VALUE_META: u32 = 0x56;
 const VALUE: u32 = 0x57;
 const PRED_COUNT: u32 = 0x70;
@@ -32,7 +32,7 @@ const PRED_COUNTER: u32 = 0x73;
 const EXPAND: u32 = 0x94;
 const MARK_NAME: u32 = 0xa5;
 
-const ACTION_MARK: u64 = 7;
+pub(super) const ACTION_MARK: u64 = 7;
 
 fn name(spec: u32) -> Option<&'static str> {
     Some(match spec {

@@ -3,11 +3,14 @@
 //! Automerge takes a list position on a map in release builds and panics on it in debug builds; two builds of one
 //! document must not differ, so whoever admits a change compares each address with the object's real kind. It also
 //! takes an insertion at a key, and does not when the change comes with others: some devices would have what others
-//! refuse.
+//! refuse. And it takes a mark that is no element of its own, which is shown as one thing before saving and as another
+//! after.
 
 use std::collections::BTreeSet;
 
-use super::columns::{Column, Columns, INSERT, KEY_TEXT, OBJECT_ACTOR, OBJECT_COUNTER, read_value};
+use super::columns::{
+    ACTION, ACTION_MARK, Column, Columns, INSERT, KEY_TEXT, OBJECT_ACTOR, OBJECT_COUNTER, read_value,
+};
 use super::{Fault, Header, HeaderError, Reader, fields};
 use crate::limits::OPS_MAX;
 
@@ -20,6 +23,8 @@ pub(crate) struct Target {
     pub(crate) by_position: bool,
     /// As a new element.
     pub(crate) inserts: bool,
+    /// To begin or end a mark.
+    pub(crate) marks: bool,
 }
 
 impl Header {
@@ -37,18 +42,21 @@ fn targets(columns: &Columns<'_>, ops: u64) -> Result<BTreeSet<Target>, Fault> {
     let mut actors = Runs::new(columns.get(OBJECT_ACTOR), Column::Unsigned, "object actor");
     let mut counters = Runs::new(columns.get(OBJECT_COUNTER), Column::Unsigned, "object counter");
     let mut keys = Runs::new(columns.get(KEY_TEXT), Column::Text, "key text");
+    let mut actions = Runs::new(columns.get(ACTION), Column::Unsigned, "action");
     let mut inserts = Flags { reader: Reader::new(columns.get(INSERT)), left: 0, value: true };
     let mut found = BTreeSet::new();
     let (mut done, mut last) = (0, None);
     while done < ops {
-        let steps = actors.left()?.min(counters.left()?).min(keys.left()?).min(inserts.left()?).min(ops - done);
+        let steps = actors.left()?.min(counters.left()?).min(keys.left()?).min(actions.left()?);
+        let steps = steps.min(inserts.left()?).min(ops - done);
         let object = actors.value.zip(counters.value);
-        let target = Target { object, by_position: keys.value.is_none(), inserts: inserts.value };
+        let marks = actions.value == Some(ACTION_MARK);
+        let target = Target { object, by_position: keys.value.is_none(), inserts: inserts.value, marks };
         if last != Some(target) {
             found.insert(target);
             last = Some(target);
         }
-        for runs in [&mut actors, &mut counters, &mut keys] {
+        for runs in [&mut actors, &mut counters, &mut keys, &mut actions] {
             runs.left -= steps;
         }
         inserts.left -= steps;
