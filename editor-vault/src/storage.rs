@@ -32,6 +32,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use file_systems::{Previous, Remote};
 use rusqlite::Connection;
+pub(crate) use rusqlite::InterruptHandle as Interrupt;
 
 pub(crate) use self::actors::{ActorRow, Machine};
 pub(crate) use self::audit::StoredChange;

@@ -1,7 +1,7 @@
 //! Edits that could not be saved: handed back to whoever made them, and saved again when there is room.
 //!
-//! After a failed commit nobody knows whether it reached the disk. So an edit that is saved again gets another name, and
-//! is looked for first under every name that it had: nothing is lost, and nothing is said twice.
+//! After a failed commit nobody knows whether it reached the disk. So an edit that is saved again gets another name,
+//! and is looked for first under every name that it had: nothing is lost, and nothing is said twice.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};

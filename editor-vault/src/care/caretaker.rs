@@ -12,6 +12,7 @@ use file_systems::{Access, Ballast, Previous, Room};
 use super::{Finding, Severity};
 use crate::error::StorageError;
 use crate::fill::give_way;
+use crate::storage::Interrupt;
 use crate::vault::{Inner, Vault};
 
 /// Bytes that are held back: enough to end what is under way, and to be told why.
@@ -39,7 +40,7 @@ struct State {
     is_reserve_spent: bool,
     noticed: Vec<Finding>,
     /// Ends a long statement.
-    interrupt: Option<rusqlite::InterruptHandle>,
+    interrupt: Option<Interrupt>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -64,7 +65,7 @@ impl Caretaker {
         let thread = {
             let mut state = self.lock();
             state.is_stopped = true;
-            state.interrupt.iter().for_each(rusqlite::InterruptHandle::interrupt);
+            state.interrupt.iter().for_each(Interrupt::interrupt);
             self.changed.notify_all();
             state.thread.take()
         };

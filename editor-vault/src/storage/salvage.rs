@@ -1,8 +1,9 @@
 //! What is sound in a damaged file, copied row by row into a new one.
 //!
-//! Rows are asked for one by one, so that a page that cannot be read costs the rows on it and no other; where the tree of
-//! the changes is damaged, its leaves are looked for. A change counts if its bytes have its hash. What only orders what is there (resume points, checkpoints, markers, names of actors) is
-//! left behind: the relay says it again, and new edits get new names.
+//! Rows are asked for one by one, so that a page that cannot be read costs the rows on it and no other; where the tree
+//! of the changes is damaged, its leaves are looked for. A change counts if its bytes have its hash. What only orders
+//! what is there (resume points, checkpoints, markers, names of actors) is left behind: the relay says it again, and
+//! new edits get new names.
 
 mod pages; // rows without the tree that leads to them
 
@@ -19,8 +20,8 @@ use super::tx::fault;
 use crate::error::StorageError;
 use crate::sources::{Sources, random16};
 
-/// Row numbers that are tried one by one behind a place that cannot be read; beyond them the end of the hole is searched
-/// for, and what lies between two holes may be missed.
+/// Row numbers that are tried one by one behind a place that cannot be read; beyond them the end of the hole is
+/// searched for, and what lies between two holes may be missed.
 const TRIED_ONE_BY_ONE: i64 = 4_096;
 /// Facts of `meta` that go along.
 const KEPT_FACTS: [&str; 3] = ["device", "account", "login"];

@@ -1,5 +1,5 @@
-//! Care of disk and file while the relay serves: how much room is left, whether an end in the middle left damage behind,
-//! and once a week a look at everything that is kept.
+//! Care of disk and file while the relay serves: how much room is left, whether an end in the middle left damage
+//! behind, and once a week a look at everything that is kept.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -58,8 +58,8 @@ fn wanted(care: &Care, room: Room) -> u64 {
     share.max(care.reserve_bytes_min).min(care.reserve_bytes_max)
 }
 
-/// Looks at the pages of the file if the last relay ended in the middle; then, now and then, at everything. To be run on
-/// a thread that gives way.
+/// Looks at the pages of the file if the last relay ended in the middle; then, now and then, at everything. To be run
+/// on a thread that gives way.
 pub async fn run(app: App, presence: Arc<Option<Presence>>) {
     if let Some(presence) = presence.as_ref().as_ref().filter(|presence| presence.previous() == Previous::Cut) {
         look_after_cut(&app, presence).await;

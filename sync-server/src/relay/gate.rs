@@ -1,5 +1,5 @@
-//! Whether the relay takes edits. It does not while its disk is nearly full, or its storage damaged: what is pushed then
-//! stays on its device, which asks again by itself. What is there already goes on being read and delivered.
+//! Whether the relay takes edits. It does not while its disk is nearly full, or its storage damaged: what is pushed
+//! then stays on its device, which asks again by itself. What is there already goes on being read and delivered.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};

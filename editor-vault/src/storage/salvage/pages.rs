@@ -1,7 +1,8 @@
-//! Rows out of the pages of a file, without the tree that leads to them: for tables whose tree is damaged near its root.
+//! Rows out of the pages of a file, without the tree that leads to them: for tables whose tree is damaged near its
+//! root.
 //!
-//! Every page that looks like a leaf of a table is read, whatever table it is of, and also if it is of none any more. So
-//! what is found counts only if it proves itself, and only where nothing is known better.
+//! Every page that looks like a leaf of a table is read, whatever table it is of, and also if it is of none any more.
+//! So what is found counts only if it proves itself, and only where nothing is known better.
 //!
 //! The format is that of <https://sqlite.org/fileformat2.html>, sections 1.3 (header), 1.6 (pages) and 2.1 (records).
 
@@ -168,7 +169,7 @@ fn value(record: &[u8], at: usize, kind: u64) -> Option<(Value, usize)> {
         }
         8 | 9 => Some((Value::Integer(i64::from(kind == 9)), 0)),
         10 | 11 => None,
-        _ if kind % 2 == 0 => bytes((kind - 12) / 2).map(|bytes| (Value::Blob(bytes.to_vec()), bytes.len())),
+        _ if kind.is_multiple_of(2) => bytes((kind - 12) / 2).map(|bytes| (Value::Blob(bytes.to_vec()), bytes.len())),
         _ => {
             let bytes = bytes((kind - 13) / 2)?;
             Some((Value::Text(String::from_utf8(bytes.to_vec()).ok()?), bytes.len()))
