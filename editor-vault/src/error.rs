@@ -371,21 +371,6 @@ impl EditError {
     }
 }
 
-impl EditError {
-    /// For what is no edit of a document, and is simply asked for again.
-    pub(crate) fn not_saved(reason: StorageError) -> Self {
-        Self::NotSaved { reason, edit: None }
-    }
-
-    /// The same, of another edit.
-    pub(crate) fn about(&self, edit: Option<Unsaved>) -> Self {
-        match self {
-            Self::NotSaved { reason, .. } => Self::NotSaved { reason: reason.clone(), edit },
-            other => other.clone(),
-        }
-    }
-}
-
 impl From<StorageError> for EditError {
     fn from(error: StorageError) -> Self {
         Self::Read(ReadError::Storage(error))

@@ -11,7 +11,7 @@ use sync_wire::{ChangeHash, DocumentId, SpaceId};
 
 use crate::deferred::Ticket;
 use crate::document::edit_again;
-use crate::error::EditError;
+use crate::error::{EditError, StorageError};
 use crate::loaded::{Loaded, State};
 use crate::vault::Vault;
 
@@ -101,6 +101,21 @@ impl Unsaved {
 
     pub(crate) fn note(&self) -> Option<&str> {
         self.edit.note.as_deref()
+    }
+}
+
+impl EditError {
+    /// For what is no edit of a document, and is simply asked for again.
+    pub(crate) fn not_saved(reason: StorageError) -> Self {
+        Self::NotSaved { reason, edit: None }
+    }
+
+    /// The same, of another edit.
+    pub(crate) fn about(&self, edit: Option<Unsaved>) -> Self {
+        match self {
+            Self::NotSaved { reason, .. } => Self::NotSaved { reason: reason.clone(), edit },
+            other => other.clone(),
+        }
     }
 }
 

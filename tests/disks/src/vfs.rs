@@ -9,7 +9,7 @@
 use std::ffi::{CStr, OsStr, c_char, c_int, c_void};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use rusqlite::ffi;
@@ -28,6 +28,8 @@ struct Shared {
     directory: PathBuf,
     log: Mutex<Log>,
     fails_next_flush: AtomicBool,
+    /// The write that is cut short, counted down.
+    short_write: AtomicUsize,
 }
 
 /// The directories that are watched, and what SQLite takes for randomness meanwhile.
@@ -48,8 +50,9 @@ impl Tape {
     #[must_use]
     pub fn watch(directory: &Path) -> Self {
         install();
-        let (directory, log, fails_next_flush) = (directory.to_owned(), Mutex::default(), AtomicBool::new(false));
-        let tape = Self { shared: Arc::new(Shared { directory, log, fails_next_flush }) };
+        let (directory, log) = (directory.to_owned(), Mutex::default());
+        let (fails_next_flush, short_write) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let tape = Self { shared: Arc::new(Shared { directory, log, fails_next_flush, short_write }) };
         watched().tapes.push(tape.clone());
         tape
     }
@@ -64,6 +67,17 @@ impl Tape {
     /// The next flush fails. What was written before it is there all the same, unless the power is cut.
     pub fn fail_next_flush(&self) {
         self.shared.fails_next_flush.store(true, Ordering::SeqCst);
+    }
+
+    /// Of the write of this number from now on, the first being 1, only the first half is written, and it fails.
+    pub fn cut_write_short(&self, number: usize) {
+        self.shared.short_write.store(number, Ordering::SeqCst);
+    }
+
+    /// Whether the write that was to be cut short has come.
+    #[must_use]
+    pub fn has_cut(&self) -> bool {
+        self.shared.short_write.load(Ordering::SeqCst) == 0
     }
 
     /// How much was heard.
@@ -273,6 +287,8 @@ unsafe extern "C" fn read(file: *mut ffi::sqlite3_file, into: *mut c_void, bytes
 
 unsafe extern "C" fn write(file: *mut ffi::sqlite3_file, from: *const c_void, bytes: c_int, at: i64) -> c_int {
     unsafe {
+        let is_cut = heard(file).is_some_and(|heard| counts_down_to_zero(&heard.tape.shared.short_write));
+        let bytes = if is_cut { bytes / 2 } else { bytes };
         let written = ask!(file, xWrite, ffi::SQLITE_IOERR, from, bytes, at);
         if written == ffi::SQLITE_OK
             && let Some(heard) = heard(file)
@@ -281,8 +297,13 @@ unsafe extern "C" fn write(file: *mut ffi::sqlite3_file, from: *const c_void, by
             let (file, at) = (heard.file, usize::try_from(at).unwrap_or(0));
             heard.tape.log().add(Op::Write { file, at, bytes: content.to_vec() });
         }
-        written
+        if is_cut { ffi::SQLITE_FULL } else { written }
     }
+}
+
+fn counts_down_to_zero(left: &AtomicUsize) -> bool {
+    let counted = left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+    counted == Ok(1)
 }
 
 unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, size: i64) -> c_int {
