@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use order::Whose;
-use waiting::{REST_MAX, Waiting};
+use waiting::Waiting;
 
 /// Documents that wait in memory; beyond them the sweep finds the rest in storage.
 const WAITING_MAX: usize = 65_536;
@@ -186,7 +186,7 @@ impl Queue {
     /// clock.
     #[cfg(any(test, feature = "simulation"))]
     pub(super) fn take(&self) -> Option<Next> {
-        let far = Instant::now() + QUIET + REST_MAX;
+        let far = Instant::now() + QUIET + waiting::REST_MAX;
         self.take_rested(far, Lane::Both).ok()
     }
 
@@ -281,7 +281,7 @@ impl Shared {
 mod tests {
     use futures_util::FutureExt as _;
 
-    use super::waiting::{CHANGES_MAX, REST_FACTOR};
+    use super::waiting::{CHANGES_MAX, REST_FACTOR, REST_MAX};
     use super::*;
 
     const SPACE: SpaceId = SpaceId([1; 16]);
