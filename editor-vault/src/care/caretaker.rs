@@ -12,7 +12,7 @@ use file_systems::{Access, Ballast, Previous, Room};
 use super::{Finding, Severity};
 use crate::error::StorageError;
 use crate::fill::give_way;
-use crate::storage::Interrupt;
+use crate::storage::{Interrupt, Tx};
 use crate::vault::{Inner, Vault};
 
 /// Bytes that are held back: enough to end what is under way, and to be told why.
@@ -97,8 +97,26 @@ impl Caretaker {
         !waited.unwrap_or_else(PoisonError::into_inner).0.is_stopped
     }
 
-    fn is_stopped(&self) -> bool {
+    pub(super) fn is_stopped(&self) -> bool {
         self.lock().is_stopped
+    }
+
+    /// Runs a long statement that ends when the vault is closed, which must not wait for it.
+    pub(super) fn interruptible<T>(
+        &self,
+        tx: &Tx<'_>,
+        run: impl FnOnce(&Tx<'_>) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        {
+            let mut state = self.lock();
+            if state.is_stopped {
+                return Err(tx.unexpected("the vault was closed before it was looked at"));
+            }
+            state.interrupt = Some(tx.interrupt_handle());
+        }
+        let done = run(tx);
+        self.lock().interrupt = None;
+        done
     }
 
     fn notice(&self, findings: Vec<Finding>) {
@@ -181,6 +199,7 @@ impl Inner {
             if self.caretaker.is_scrub_due(now)
                 && began.elapsed() >= ASKED_EVERY
                 && let Err(error) = self.scrub(now)
+                && !self.caretaker.is_stopped()
             {
                 tracing::warn!("Not everything could be looked at: {error}");
             }
@@ -189,18 +208,7 @@ impl Inner {
 
     /// SQLite's quick check of the pages, after somebody was cut off.
     fn look_after_cut(&self) -> Result<(), StorageError> {
-        let lines = self.storage.read(|tx| {
-            {
-                let mut state = self.caretaker.lock();
-                if state.is_stopped {
-                    return Err(tx.unexpected("the vault was closed before it was looked at"));
-                }
-                state.interrupt = Some(tx.interrupt_handle());
-            }
-            let lines = tx.quick_integrity();
-            self.caretaker.lock().interrupt = None;
-            lines
-        })?;
+        let lines = self.storage.read(|tx| self.caretaker.interruptible(tx, |tx| tx.quick_integrity()))?;
         let findings = self.damaged_pages(lines);
         if findings.is_empty() {
             self.storage.looked();
@@ -212,7 +220,7 @@ impl Inner {
 
     /// Looks at everything.
     pub(crate) fn scrub(&self, now: i64) -> Result<(), StorageError> {
-        let Some(findings) = self.verify_unless(&|| self.caretaker.is_stopped())? else { return Ok(()) };
+        let Some(findings) = self.verify_for(Some(&self.caretaker))? else { return Ok(()) };
         tracing::info!("Looked at everything in the vault: {} findings", findings.len());
         if let Err(error) = self.caretaker.note_scrub(now) {
             tracing::warn!("Everything is looked at again soon: {error}");

@@ -5,9 +5,9 @@ use document::{Change, Document};
 use sync_wire::Chain;
 
 use super::replay::{Replayed, replay};
-use super::{Finding, Severity};
+use super::{Caretaker, Finding, Severity};
 use crate::error::StorageError;
-use crate::storage::{ListRow, Origin, SnapshotRow, StoredChange};
+use crate::storage::{ListRow, Origin, SnapshotRow, StoredChange, Tx};
 use crate::vault::{Inner, Vault};
 
 const RESTORE: &str = "restore a backup; what the relay has comes back by itself";
@@ -22,14 +22,19 @@ impl Vault {
     /// # Errors
     /// [`StorageError`] if the file cannot be read at all.
     pub fn verify(&self) -> Result<Vec<Finding>, StorageError> {
-        Ok(self.inner().verify_unless(&|| false)?.unwrap_or_default())
+        Ok(self.inner().verify_for(None)?.unwrap_or_default())
     }
 }
 
 impl Inner {
-    /// As [`Vault::verify`]. Nothing if it was stopped before the end.
-    pub(super) fn verify_unless(&self, is_stopped: &dyn Fn() -> bool) -> Result<Option<Vec<Finding>>, StorageError> {
-        let mut findings = self.damaged_pages(self.storage.read(|tx| tx.integrity())?);
+    /// As [`Vault::verify`], for a caretaker that may be stopped. Nothing if it was, before the end.
+    pub(super) fn verify_for(&self, caretaker: Option<&Caretaker>) -> Result<Option<Vec<Finding>>, StorageError> {
+        let is_stopped = || caretaker.is_some_and(Caretaker::is_stopped);
+        let integrity = |tx: &Tx<'_>| match caretaker {
+            Some(caretaker) => caretaker.interruptible(tx, |tx| tx.integrity()),
+            None => tx.integrity(),
+        };
+        let mut findings = self.damaged_pages(self.storage.read(integrity)?);
         if is_stopped() {
             return Ok(None);
         }
