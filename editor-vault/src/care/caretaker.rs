@@ -240,3 +240,46 @@ impl Inner {
         self.caretaker.notice(findings);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scrubbed(vault: &Vault) -> Option<i64> {
+        std::fs::read_to_string(&vault.inner().caretaker.scrubbed).ok()?.parse().ok()
+    }
+
+    #[test]
+    fn a_scrub_finds_a_change_that_decayed_and_notes_when_it_was() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = Vault::open(dir.path()).unwrap();
+        let note = vault.create("note", Some("n"), None).unwrap();
+        note.edit(|draft| draft.replace_text("/body", "words")).unwrap();
+        let inner = vault.inner();
+        inner.scrub(1_000).unwrap();
+        assert_eq!((vault.noticed(), scrubbed(&vault)), (vec![], Some(1_000)));
+        let decay = "UPDATE changes SET bytes = zeroblob(length(bytes)) WHERE id = (SELECT max(id) FROM changes)";
+        inner.storage.write(move |tx| tx.run_for_tests(decay)).unwrap();
+        inner.scrub(2_000).unwrap();
+        assert!(vault.noticed().iter().any(|finding| finding.code == "damaged_change"), "{:?}", vault.noticed());
+        assert_eq!(scrubbed(&vault), Some(2_000));
+    }
+
+    #[test]
+    fn a_scrub_is_due_a_week_after_the_last() {
+        let dir = tempfile::tempdir().unwrap();
+        let caretaker = Caretaker::new(dir.path());
+        assert!(!caretaker.is_scrub_due(1_000), "everything is new");
+        assert!(!caretaker.is_scrub_due(1_000 + SCRUB_EVERY_SECONDS - 1));
+        assert!(caretaker.is_scrub_due(1_000 + SCRUB_EVERY_SECONDS));
+    }
+
+    #[test]
+    fn a_caretaker_that_was_stopped_looks_at_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = Vault::open(dir.path()).unwrap();
+        vault.inner().caretaker.stop();
+        assert!(vault.inner().scrub(1_000).is_err());
+        assert_eq!(scrubbed(&vault), None);
+    }
+}

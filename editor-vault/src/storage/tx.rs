@@ -19,6 +19,12 @@ impl<'a> Tx<'a> {
         Self { connection, file }
     }
 
+    /// Any statement, for tests that spoil a file.
+    #[cfg(test)]
+    pub(crate) fn run_for_tests(&self, sql: &str) -> Result<(), StorageError> {
+        self.execute(sql, []).map(drop)
+    }
+
     /// Ends a statement that takes long, from another thread.
     pub(crate) fn interrupt_handle(&self) -> rusqlite::InterruptHandle {
         self.connection.get_interrupt_handle()
