@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use file_systems::Presence;
+use schemas::Registry;
 
 use crate::error::{OpenError, StorageError};
 use crate::sources::{Sources, System};
@@ -112,7 +113,7 @@ impl Vault {
 
 fn fill(into: &Path, wreck: Wreck, sources: System) -> Result<Salvaged, SalvageError> {
     let storage = storage::open(into, &sources, Shell::Threads)?;
-    let salvaged = storage.write(move |tx| tx.salvage(wreck, &sources as &dyn Sources))?;
+    let salvaged = storage.write(move |tx| tx.salvage(wreck, Registry::builtin(), &sources as &dyn Sources))?;
     storage.close();
     Ok(salvaged)
 }

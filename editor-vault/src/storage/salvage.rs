@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use document::{Change, Document, Snapshot};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OpenFlags, params, params_from_iter};
+use schemas::Registry;
 use sync_wire::Position;
 
 use super::Tx;
@@ -178,7 +179,12 @@ impl Table {
 
 impl Tx<'_> {
     /// Fills a new file with what is sound in a damaged one.
-    pub(crate) fn salvage(&self, mut wreck: Wreck, sources: &dyn Sources) -> Result<Salvaged, StorageError> {
+    pub(crate) fn salvage(
+        &self,
+        mut wreck: Wreck,
+        schemas: &Registry,
+        sources: &dyn Sources,
+    ) -> Result<Salvaged, StorageError> {
         let mut salvaged = Salvaged::default();
         // Rows come in the order of tables; whether they fit together is seen to before the end.
         let defer = self.connection().execute_batch("PRAGMA defer_foreign_keys = ON");
@@ -201,7 +207,7 @@ impl Tx<'_> {
         }
         self.salvage_rows("snapshots", &mut wreck, is_sound_snapshot)?;
         self.salvage_rows("batches", &mut wreck, |_, _| true)?;
-        salvaged.renamed = self.find_documents(&wreck, sources)?;
+        salvaged.renamed = self.find_documents(&wreck, schemas, sources)?;
         self.fit_together()?;
         for space in self.spaces()? {
             self.go_back(space.row, Position::START)?;
@@ -266,8 +272,9 @@ impl Tx<'_> {
         })
     }
 
-    /// Gives documents to changes and batches whose document could not be read. How many have new ids.
-    fn find_documents(&self, wreck: &Wreck, sources: &dyn Sources) -> Result<u64, StorageError> {
+    /// Gives documents to changes and batches whose document could not be read. How many have new ids; those of which
+    /// there is always one cannot have another than theirs.
+    fn find_documents(&self, wreck: &Wreck, schemas: &Registry, sources: &dyn Sources) -> Result<u64, StorageError> {
         let lost: Vec<i64> = self.all(
             "SELECT document FROM changes UNION SELECT document FROM batches EXCEPT SELECT id FROM documents",
             [],
@@ -276,13 +283,19 @@ impl Tx<'_> {
         let home = self.home()?.row;
         let mut renamed = 0;
         for number in lost {
-            let found = wreck.identity(number);
+            let type_name = self.type_by_changes(number)?;
+            let well_known = || {
+                let id = schemas.get(type_name.as_deref()?)?.id()?;
+                let is_free = self.document(self.home().ok()?.space, id).ok()?.is_none();
+                is_free.then(|| (home, id.0.to_vec()))
+            };
+            let found = wreck.identity(number).or_else(well_known);
             renamed += u64::from(found.is_none());
             let (space, id) = found.unwrap_or_else(|| (home, random16(sources).to_vec()));
             let is_known = self.one("SELECT 1 FROM spaces WHERE id = ?1", [space], |_| Ok(()))?.is_some();
             self.execute(
                 "INSERT INTO documents (id, space, document, type) VALUES (?1, ?2, ?3, ?4)",
-                params![number, if is_known { space } else { home }, id, self.type_by_changes(number)?],
+                params![number, if is_known { space } else { home }, id, type_name],
             )?;
         }
         Ok(renamed)

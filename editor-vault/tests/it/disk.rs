@@ -1,7 +1,7 @@
 //! What disks do to a vault, and what the vault does about it: ends in the middle, damaged pages, what is saved out of
 //! them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -63,16 +63,12 @@ fn notes(vault: &Vault) -> BTreeMap<String, String> {
 }
 
 /// Spoils the pages that have these words.
-fn spoil(file: &Path, words: &[&str]) {
+fn spoil(file: &Path, words: &[&[u8]]) {
     let mut bytes = std::fs::read(file).unwrap();
     for words in words {
-        let places: Vec<usize> = bytes
-            .windows(words.len())
-            .enumerate()
-            .filter(|(_, at)| *at == words.as_bytes())
-            .map(|(at, _)| at)
-            .collect();
-        assert!(!places.is_empty(), "{words} is nowhere");
+        let places: Vec<usize> =
+            bytes.windows(words.len()).enumerate().filter(|(_, at)| at == words).map(|(at, _)| at).collect();
+        assert!(!places.is_empty(), "{words:?} is nowhere");
         for at in places {
             let page = at / PAGE * PAGE;
             bytes[page..page + PAGE].fill(0x5a);
@@ -114,7 +110,7 @@ fn damage_after_an_end_in_the_middle_is_noticed_and_nothing_is_written_any_more(
     for file in ["vault.sqlite", "vault.open"] {
         std::fs::copy(vault.path().join(file), copy.join(file)).unwrap();
     }
-    spoil(&copy.join("vault.sqlite"), &[&marker(77)]);
+    spoil(&copy.join("vault.sqlite"), &[marker(77).as_bytes()]);
     let damaged = house.open("b");
     until("the damage is noticed", || damaged.noticed().iter().any(|finding| finding.code == "corrupt"));
     let before = std::fs::read(copy.join("vault.sqlite")).unwrap();
@@ -133,7 +129,7 @@ fn what_is_sound_in_a_damaged_vault_is_saved_and_can_be_edited() {
     let house = House::new();
     drop(with_notes(&house, "a"));
     let file = house.path("a").join("vault.sqlite");
-    spoil(&file, &[&marker(3), &marker(200), &marker(399)]);
+    spoil(&file, &[marker(3).as_bytes(), marker(200).as_bytes(), marker(399).as_bytes()]);
     let before = std::fs::read(&file).unwrap();
     let salvaged = Vault::salvage(&house.path("a"), &house.path("b")).unwrap();
     assert!(std::fs::read(&file).unwrap() == before, "the damaged one stays as it is");
@@ -164,7 +160,7 @@ fn a_salvaged_vault_gets_everything_back_from_the_relay_and_gives_what_that_lack
     let unsent = vault.create("note", Some("note 1000"), None).unwrap();
     unsent.edit(|draft| draft.replace_text("/body", &marker(1_000))).unwrap();
     drop((unsent, vault));
-    spoil(&house.path("a").join("vault.sqlite"), &[&marker(10), &marker(300)]);
+    spoil(&house.path("a").join("vault.sqlite"), &[marker(10).as_bytes(), marker(300).as_bytes()]);
     let salvaged = Vault::salvage(&house.path("a"), &house.path("b")).unwrap();
     let vault = house.open("b");
     assert!(notes(&vault).len() < NOTES + 1, "something was lost: {salvaged:?}");
@@ -182,15 +178,26 @@ fn a_salvaged_vault_gets_everything_back_from_the_relay_and_gives_what_that_lack
 }
 
 #[test]
-fn documents_whose_row_is_lost_keep_their_changes_under_their_id_or_a_new_one() {
+fn documents_whose_rows_are_lost_keep_their_changes_under_their_ids_or_new_ones() {
     let house = House::new();
-    drop(with_notes(&house, "a"));
-    // The titles are in the rows of documents.
-    spoil(&house.path("a").join("vault.sqlite"), &["note 120"]);
+    let vault = with_notes(&house, "a");
+    let (before, all) = (notes(&vault), vault.list(&ListFilter::default()).unwrap());
+    let ids = |vault: &Vault| -> BTreeSet<_> {
+        vault.list(&ListFilter::default()).unwrap().iter().map(|info| info.id).collect()
+    };
+    let (before_ids, settings) = (ids(&vault), vault.well_known("settings").unwrap().id());
+    drop(vault);
+    let file = house.path("a").join("vault.sqlite");
+    // The titles stand in the rows of documents, the ids in their index as well. Changes are on other pages.
+    let note = all.iter().find(|info| info.title.as_deref() == Some("note 120")).unwrap().id;
+    spoil(&file, &[&note.0, &settings.0]);
     let salvaged = Vault::salvage(&house.path("a"), &house.path("b")).unwrap();
-    let saved = notes(&house.open("b"));
-    // The words "note 120" are in a change as well, whose page went along.
-    assert!(saved.len() > NOTES - 60, "{} of {NOTES}: {salvaged:?}", saved.len());
+    assert!(salvaged.renamed > 0, "{salvaged:?}");
+    let vault = house.open("b");
+    assert!(notes(&vault) == before, "{salvaged:?}");
+    assert_eq!(vault.well_known("settings").unwrap().get(TAB_SIZE).unwrap(), Some(4.into()), "under its own id");
+    let new = ids(&vault).difference(&before_ids).count();
+    assert_eq!(new as u64, salvaged.renamed, "no more than that have new ids");
 }
 
 #[test]
