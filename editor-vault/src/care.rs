@@ -23,6 +23,9 @@ const DAMAGED_PAGES: &str = "corrupt";
 /// What to do about it.
 const SAVE_SOUND: &str = "restore a backup, or save what is sound into another directory with `vault salvage DIR`";
 
+/// What cannot be read, in a finding.
+const LIST: &str = "the list of documents";
+
 /// One thing that the doctor found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
@@ -98,11 +101,26 @@ impl Vault {
         let all = ListFilter { include_deleted: true, ..ListFilter::default() };
         match self.list(&all) {
             Ok(documents) => findings.extend(documents.iter().filter_map(of_document)),
-            Err(ReadError::Storage(error)) => return Err(error),
+            Err(ReadError::Storage(error)) => drop(unless_unreadable::<()>(Err(error), LIST, &mut findings)?),
             Err(error) => findings.push(Finding::error("unreadable", error.to_string())),
         }
         findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         Ok(findings)
+    }
+}
+
+/// What cannot be read because the file is damaged is a finding, and must not hide the others.
+fn unless_unreadable<T>(
+    looked: Result<T, StorageError>,
+    what: &str,
+    findings: &mut Vec<Finding>,
+) -> Result<Option<T>, StorageError> {
+    match looked {
+        Err(error @ (StorageError::Corrupt { .. } | StorageError::Unexpected { .. })) => {
+            findings.push(Finding::error("unreadable", format!("{what}: {error}")));
+            Ok(None)
+        }
+        looked => looked.map(Some),
     }
 }
 

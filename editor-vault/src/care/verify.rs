@@ -5,7 +5,7 @@ use document::{Change, Document};
 use sync_wire::Chain;
 
 use super::replay::{Replayed, replay};
-use super::{Caretaker, Finding, Severity};
+use super::{Caretaker, Finding, LIST, Severity, unless_unreadable};
 use crate::error::StorageError;
 use crate::storage::{ListRow, Origin, SnapshotRow, StoredChange, Tx};
 use crate::vault::{Inner, Vault};
@@ -38,12 +38,15 @@ impl Inner {
         if is_stopped() {
             return Ok(None);
         }
-        self.verify_rows(&mut findings)?;
-        for listed in self.storage.read(|tx| tx.list(None, None, true))? {
+        let looked = self.verify_rows(&mut findings);
+        unless_unreadable(looked, "the rows of all changes", &mut findings)?;
+        let all = self.storage.read(|tx| tx.list(None, None, true));
+        for listed in unless_unreadable(all, LIST, &mut findings)?.unwrap_or_default() {
             if is_stopped() {
                 return Ok(None);
             }
-            self.verify_document(&listed, &mut findings)?;
+            let looked = self.verify_document(&listed, &mut findings);
+            unless_unreadable(looked, &format!("document {}", listed.id), &mut findings)?;
         }
         Ok(Some(findings))
     }

@@ -62,17 +62,17 @@ fn notes(vault: &Vault) -> BTreeMap<String, String> {
     all.iter().filter_map(said).collect()
 }
 
-/// Spoils the pages that have these words.
+/// Spoils the pages that have these words; two words may be on one.
 fn spoil(file: &Path, words: &[&[u8]]) {
     let mut bytes = std::fs::read(file).unwrap();
-    for words in words {
-        let places: Vec<usize> =
-            bytes.windows(words.len()).enumerate().filter(|(_, at)| at == words).map(|(at, _)| at).collect();
-        assert!(!places.is_empty(), "{words:?} is nowhere");
-        for at in places {
-            let page = at / PAGE * PAGE;
-            bytes[page..page + PAGE].fill(0x5a);
-        }
+    let pages = words.iter().flat_map(|words| {
+        let places = bytes.windows(words.len()).enumerate().filter(|(_, at)| at == words);
+        let pages: BTreeSet<usize> = places.map(|(at, _)| at / PAGE * PAGE).collect();
+        assert!(!pages.is_empty(), "{words:?} is nowhere");
+        pages
+    });
+    for page in pages.collect::<BTreeSet<_>>() {
+        bytes[page..page + PAGE].fill(0x5a);
     }
     std::fs::write(file, bytes).unwrap();
 }
@@ -122,6 +122,28 @@ fn damage_after_an_end_in_the_middle_is_noticed_and_nothing_is_written_any_more(
     drop((settings, damaged));
     assert!(std::fs::read(copy.join("vault.sqlite")).unwrap() == before, "not one byte was changed");
     assert!(copy.join("vault.open").exists(), "the next one looks again");
+}
+
+#[test]
+fn whatever_page_is_damaged_every_look_lists_what_it_finds() {
+    let house = House::new();
+    drop(with_notes(&house, "a"));
+    let whole = std::fs::read(house.path("a").join("vault.sqlite")).unwrap();
+    let mut looked_at = 0;
+    for page in (1..whole.len() / PAGE).step_by(11) {
+        let name = format!("damaged {page}");
+        std::fs::create_dir(house.path(&name)).unwrap();
+        let mut bytes = whole.clone();
+        bytes[page * PAGE..][..PAGE].fill(0x5a);
+        std::fs::write(house.path(&name).join("vault.sqlite"), bytes).unwrap();
+        // Of some pages a vault says as it opens that they are damaged.
+        let Ok(vault) = house.options(&name).open() else { continue };
+        looked_at += 1;
+        for found in [vault.doctor(), vault.verify()] {
+            assert!(found.unwrap().iter().any(|finding| finding.code == "corrupt"), "page {page}");
+        }
+    }
+    assert!(looked_at > 10, "{looked_at}");
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod documents; // the merged state over HTTP
 mod ready; // from memory
 mod history; // what was, over HTTP
 mod events; // hints over HTTP
+mod care; // the file that everything is in
 mod limits; // what an account may have, and how fast it may speak
 mod manners; // what every answer has
 mod openapi; // the description, held against the real answers

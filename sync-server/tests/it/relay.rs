@@ -18,7 +18,7 @@ pub(crate) struct Relay {
     pub address: SocketAddr,
     pub metrics: Option<SocketAddr>,
     pub app: App,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 /// An account with a token.
@@ -35,7 +35,11 @@ impl Relay {
     }
 
     pub(crate) async fn start_with(configure: impl FnOnce(&mut Config)) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::start_in(tempfile::tempdir().unwrap(), configure).await
+    }
+
+    /// On what is in a directory.
+    pub(crate) async fn start_in(directory: TempDir, configure: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         config.server.listen = "127.0.0.1:0".into();
         config.relay.access_poll_milliseconds = 20;
@@ -44,7 +48,11 @@ impl Relay {
         let server = Server::open(directory.path().to_owned(), config).await.unwrap();
         let (address, metrics, app) = (server.address(), server.metrics_address(), server.app().clone());
         tokio::spawn(server.run());
-        Self { address, metrics, app, _directory: directory }
+        Self { address, metrics, app, directory }
+    }
+
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     pub(crate) fn storage(&self) -> &Storage {

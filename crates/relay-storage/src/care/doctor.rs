@@ -19,7 +19,7 @@ pub(super) const WHOLE: &str = "PRAGMA integrity_check(100)";
 pub(super) fn examine(connection: &Connection, check: &str) -> Result<Vec<Finding>, StorageError> {
     let mut findings = Findings::default();
     pages(connection, check, &mut findings)?;
-    for space in logs::spaces(connection, None)? {
+    for space in spaces(connection, None, &mut findings)? {
         log_and_rows(connection, &space, &mut findings)?;
     }
     intake(connection, &mut findings)?;
@@ -35,7 +35,20 @@ pub(super) fn check_pages(connection: &Connection) -> Result<Vec<Finding>, Stora
 
 /// Whether what waits is counted as it is.
 pub(super) fn intake(connection: &Connection, findings: &mut Findings) -> Result<(), StorageError> {
-    examine_intake(connection, |detail| findings.push("intake_counts_wrong", detail))
+    let looked = examine_intake(connection, |detail| findings.push("intake_counts_wrong", detail));
+    findings.unless_unreadable("what waits for its check", looked)
+}
+
+/// Those whose rows can be read.
+pub(super) fn spaces(
+    connection: &Connection,
+    only: Option<SpaceId>,
+    findings: &mut Findings,
+) -> Result<Vec<SpaceRow>, StorageError> {
+    let mut found = Vec::new();
+    let looked = logs::each_space(connection, only, |space| found.push(space));
+    findings.unless_unreadable("the list of spaces", looked)?;
+    Ok(found)
 }
 
 /// The part of it that concerns one space.
@@ -44,10 +57,13 @@ pub(super) fn log_and_rows(
     space: &SpaceRow,
     findings: &mut Findings,
 ) -> Result<(), StorageError> {
-    logs::walk(connection, space, findings)?;
-    each_document(connection, space, |document_key, document| {
-        counts(connection, document_key, (space.id, document), findings)
-    })
+    let walked = logs::walk(connection, space, findings);
+    findings.unless_unreadable(&format!("the log of space {}", space.id), walked)?;
+    let listed = each_document(connection, space, |document_key, document| {
+        let looked = counts(connection, document_key, (space.id, document), findings);
+        findings.unless_unreadable(&format!("document {document} in space {}", space.id), looked)
+    });
+    findings.unless_unreadable(&format!("the documents of space {}", space.id), listed)
 }
 
 pub(super) fn pages(connection: &Connection, check: &str, findings: &mut Findings) -> Result<(), StorageError> {

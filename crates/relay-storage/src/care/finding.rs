@@ -2,6 +2,8 @@
 
 use sync_wire::{DocumentId, SpaceId};
 
+use crate::error::StorageError;
+
 /// Findings that are listed one by one; more would tell nobody more.
 const LISTED_MAX: usize = 100;
 
@@ -62,6 +64,21 @@ impl Findings {
 
     pub(super) fn document(&mut self, code: &'static str, (space, document): (SpaceId, DocumentId), what: &str) {
         self.push(code, format!("document {document} in space {space}: {what}"));
+    }
+
+    /// What cannot be read because the file is damaged is a finding, and must not hide the others.
+    pub(super) fn unless_unreadable(
+        &mut self,
+        place: &str,
+        looked: Result<(), StorageError>,
+    ) -> Result<(), StorageError> {
+        match looked {
+            Err(StorageError::Corrupt { detail } | StorageError::Unexpected { detail }) => {
+                self.push("unreadable", format!("{place}: {detail}"));
+                Ok(())
+            }
+            looked => looked,
+        }
     }
 
     pub(super) fn into_list(mut self) -> Vec<Finding> {

@@ -22,21 +22,26 @@ pub(super) struct SpaceRow {
     chain: Chain,
 }
 
-/// All spaces, or the one that is named.
-pub(super) fn spaces(connection: &Connection, only: Option<SpaceId>) -> Result<Vec<SpaceRow>, StorageError> {
+/// Hands over all spaces, or the one that is named.
+pub(super) fn each_space(
+    connection: &Connection,
+    only: Option<SpaceId>,
+    mut take: impl FnMut(SpaceRow),
+) -> Result<(), StorageError> {
     let mut statement = connection.prepare(
         "SELECT space_key, id, salt, end_position, chain FROM spaces WHERE ?1 IS NULL OR id = ?1 ORDER BY space_key",
     )?;
-    let spaces = statement.query_map([only.map(|space| space.0)], |row| {
-        Ok(SpaceRow {
+    let mut rows = statement.query([only.map(|space| space.0)])?;
+    while let Some(row) = rows.next()? {
+        take(SpaceRow {
             key: row.get(0)?,
             id: SpaceId(row.get(1)?),
             salt: Salt(row.get(2)?),
             end: unsigned(row, 3)?,
             chain: Chain(row.get(4)?),
-        })
-    })?;
-    Ok(spaces.collect::<rusqlite::Result<_>>()?)
+        });
+    }
+    Ok(())
 }
 
 /// Walks a log from its first entry to its end as of now.

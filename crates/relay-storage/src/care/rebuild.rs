@@ -45,7 +45,11 @@ impl Storage {
         if only.is_none() {
             self.recount_intake().await?;
         }
-        for space in self.look("storage-rebuild", move |connection| logs::spaces(connection, only)).await? {
+        let list = move |connection: &Connection| {
+            let mut spaces = Vec::new();
+            logs::each_space(connection, only, |space| spaces.push(space)).map(|()| spaces)
+        };
+        for space in self.look("storage-rebuild", list).await? {
             let listed = space.clone();
             let documents = self.look("storage-rebuild", move |connection| documents_of(connection, &listed)).await?;
             for (document_key, document) in documents {

@@ -6,10 +6,10 @@ use rusqlite::Connection;
 use sync_wire::{DocumentId, SpaceId};
 
 use super::derived;
-use super::doctor::{WHOLE, each_document, intake, log_and_rows, pages};
+use super::doctor::{WHOLE, each_document, intake, log_and_rows, pages, spaces};
 use super::entries::Entries;
 use super::finding::Findings;
-use super::logs::{self, SpaceRow};
+use super::logs::SpaceRow;
 use super::{Project, Verified, voids};
 use crate::accounts::miscounted;
 use crate::change_log::{each_damaged_in_intake, stored_tips};
@@ -23,22 +23,28 @@ pub(super) fn verify(
     let mut findings = Findings::default();
     if only.is_none() {
         pages(connection, WHOLE, &mut findings)?;
-        for (account, counted, there) in miscounted(connection)? {
-            let what = format!("account {account}: {counted} bytes are counted, {there} are in its logs");
-            findings.push("usage_wrong", format!("{what}; `verify --rebuild` counts anew"));
-        }
+        let counted = usage(connection, &mut findings);
+        findings.unless_unreadable("what accounts use", counted)?;
         intake(connection, &mut findings)?;
-        each_damaged_in_intake(connection, |detail| findings.push("intake_damaged", detail))?;
+        let looked = each_damaged_in_intake(connection, |detail| findings.push("intake_damaged", detail));
+        findings.unless_unreadable("what waits for its check", looked)?;
     }
     let mut verified = Verified::default();
-    for space in logs::spaces(connection, only)? {
+    for space in spaces(connection, only, &mut findings)? {
         let looked = verify_space(connection, &space, project, &mut verified, &mut findings);
-        if let Some(what) = damage(looked)? {
-            findings.push("unreadable", format!("space {}: {what}", space.id));
-        }
+        findings.unless_unreadable(&format!("space {}", space.id), looked)?;
         verified.spaces += 1;
     }
     Ok(Verified { findings: findings.into_list(), ..verified })
+}
+
+/// Whether what accounts use is what is there.
+fn usage(connection: &Connection, findings: &mut Findings) -> Result<(), StorageError> {
+    for (account, counted, there) in miscounted(connection)? {
+        let what = format!("account {account}: {counted} bytes are counted, {there} are in its logs");
+        findings.push("usage_wrong", format!("{what}; `verify --rebuild` counts anew"));
+    }
+    Ok(())
 }
 
 fn verify_space(
@@ -50,17 +56,9 @@ fn verify_space(
 ) -> Result<(), StorageError> {
     log_and_rows(connection, space, findings)?;
     each_document(connection, space, |document_key, document| {
-        let at = (space.id, document);
         let looked = verify_document(connection, space, (document_key, document), project, findings);
-        match looked {
-            Ok(entries) => verified.entries += entries,
-            // One document must not hide the others.
-            failed => {
-                if let Some(what) = damage(failed.map(|_| ()))? {
-                    findings.document("unreadable", at, &what);
-                }
-            }
-        }
+        let counted = looked.map(|entries| verified.entries += entries);
+        findings.unless_unreadable(&format!("document {document} in space {}", space.id), counted)?;
         verified.documents += 1;
         Ok(())
     })
@@ -104,13 +102,4 @@ fn verify_document(
         findings.document("log_does_not_apply", at, &what);
     }
     Ok(entries.count)
-}
-
-/// What is wrong with the file, if that is why it could not be read.
-fn damage(looked: Result<(), StorageError>) -> Result<Option<String>, StorageError> {
-    match looked {
-        Ok(()) => Ok(None),
-        Err(StorageError::Corrupt { detail } | StorageError::Unexpected { detail }) => Ok(Some(detail)),
-        Err(error) => Err(error),
-    }
 }
