@@ -482,6 +482,9 @@ fn describe(status: &Status) -> String {
         Link::Waiting { detail, retry_in } => format!("{detail}; next attempt in {} s", retry_in.as_secs()),
         Link::Blocked { detail, .. } => detail.clone(),
     };
-    let push = if status.outbox_is_empty { "everything is sent" } else { "edits are waiting to be sent or checked" };
-    format!("{link}; {push}")
+    match &status.no_room {
+        Some(detail) => format!("{link}; edits wait: {detail}"),
+        None if status.outbox_is_empty => format!("{link}; everything is sent"),
+        None => format!("{link}; edits are waiting to be sent or checked"),
+    }
 }

@@ -237,11 +237,12 @@ impl Client {
                     link: Link::Online,
                     outbox_is_empty: connected.outbound.is_empty(),
                     is_caught_up: connected.inbound.is_caught_up(),
+                    no_room: connected.outbound.no_room().map(str::to_owned),
                 };
             }
             State::Connected(_) => Link::Connecting,
         };
-        Status { link, outbox_is_empty: false, is_caught_up: false }
+        Status { link, ..Status::default() }
     }
 }
 

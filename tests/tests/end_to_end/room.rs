@@ -43,6 +43,9 @@ fn a_relay_whose_disk_is_nearly_full_takes_no_edits_is_read_and_goes_on_when_the
     vault.connect_stored()?;
     let settings = vault.well_known("settings")?;
     eventually("the device is connected", || Ok(matches!(vault.sync_status().link, editor_vault::Link::Online)))?;
+    eventually("the device says why its edits wait", || {
+        Ok(vault.sync_status().no_room.is_some_and(|detail| detail.contains("nearly full")))
+    })?;
     let documents = relay.documents(&ada.token)?;
     let shown = relay.document(documents.first().context("settings")?, &ada.token)?.body.to_string();
     assert!(shown.contains("before") && !shown.contains("meanwhile"), "what is there is read: {shown}");
@@ -51,7 +54,8 @@ fn a_relay_whose_disk_is_nearly_full_takes_no_edits_is_read_and_goes_on_when_the
     eventually("what waited is at the relay", || {
         let shown = relay.document(documents.first().context("settings")?, &ada.token)?.body.to_string();
         Ok(shown.contains("meanwhile"))
-    })
+    })?;
+    eventually("nothing waits any more", || Ok(vault.sync_status().no_room.is_none()))
 }
 
 #[test]

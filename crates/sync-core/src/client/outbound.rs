@@ -38,6 +38,8 @@ pub(super) struct Outbound {
     rewind_to: Option<u64>,
     /// Whether there may be batches after `looked_at`.
     has_more: bool,
+    /// Why the relay had no room for what was pushed last.
+    no_room: Option<String>,
 }
 
 #[derive(Debug)]
@@ -83,6 +85,11 @@ impl Outbound {
             && !self.is_reading
             && !self.has_more
             && self.lanes.values().all(|lane| lane.stalled.is_none())
+    }
+
+    /// What the relay says while it has no room, until it decides about a push again.
+    pub(super) fn no_room(&self) -> Option<&str> {
+        self.no_room.as_deref()
     }
 
     pub(super) fn saved(&mut self, effects: &mut Vec<Effect>) {
@@ -168,20 +175,23 @@ impl Outbound {
 
     pub(super) fn on_park(&mut self, now: Instant, park: Park, effects: &mut Vec<Effect>) {
         let Park { space, document, batch, code, judged_by, detail } = park;
-        let verdict = Verdict::Parked { code, judged_by, detail };
-        if self.stored.remove(&batch).is_some() {
-            effects.push(Effect::RecordFates(vec![Fate { space, document, batch, verdict }]));
-            return;
-        }
-        let order = self.stall(batch);
-        // Nothing stands against it: the relay has too much to check at the moment.
-        if code == FateCode::QUOTA && judged_by == 0 {
+        let is_stored = self.stored.remove(&batch).is_some();
+        // Nothing stands against it: the relay has no room for anything at the moment.
+        if !is_stored && code == FateCode::QUOTA && judged_by == 0 {
+            let order = self.stall(batch);
             if let Some((stall, order)) = self.stall_of((space, document)).zip(order) {
                 stall.rewind(order);
                 stall.rests_until = Some(now + ROOM_DELAY);
             }
+            self.no_room = Some(detail);
             return self.settle(batch, None, effects);
         }
+        let verdict = Verdict::Parked { code, judged_by, detail };
+        if is_stored {
+            effects.push(Effect::RecordFates(vec![Fate { space, document, batch, verdict }]));
+            return;
+        }
+        self.stall(batch);
         self.settle(batch, Some(verdict), effects);
     }
 
@@ -313,6 +323,7 @@ impl Outbound {
         self.unanswered_bytes -= bytes;
         let (space, document) = key;
         if let Some(verdict) = verdict {
+            self.no_room = None;
             effects.push(Effect::RecordFates(vec![Fate { space, document, batch, verdict }]));
         }
         if let Some(lane) = self.lanes.get_mut(&key) {

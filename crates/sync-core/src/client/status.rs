@@ -13,6 +13,9 @@ pub struct Status {
     pub outbox_is_empty: bool,
     /// Whether everything the relay is known to have was delivered and committed.
     pub is_caught_up: bool,
+    /// What the relay says while it has no room for what is pushed: a sentence for people. What waits for room is sent
+    /// again by itself.
+    pub no_room: Option<String>,
 }
 
 impl Status {

@@ -248,11 +248,13 @@ fn a_lane_for_which_there_was_no_room_rests_and_begins_anew() {
     assert!(!world.devices[0].status.is_settled());
     world.pass(0);
     world.settle();
+    assert!(world.devices[0].status.no_room.is_some(), "the user is told why they wait");
     world.relay.intake_is_full = false;
     world.pass(0);
     world.settle();
     world.check_intake();
     world.settle();
     assert!(batches.iter().all(|batch| is_accepted(&world, *batch)));
+    assert_eq!(world.devices[0].status.no_room, None);
     world.check_converged();
 }

@@ -128,9 +128,11 @@ fn watch(vault: &Vault, output: &mut Output) -> Result<(), Failure> {
             return Err(SyncError::Blocked { code: *code, detail: detail.clone() }.into());
         }
         let word = link_word(&status);
-        if shown.as_deref() != Some(word) {
-            output.step(format_args!("relay: {word}"), &json!({ "link": word, "settled": status.is_settled() }))?;
-            shown = Some(word.to_owned());
+        if shown.as_ref() != Some(&(word, status.no_room.clone())) {
+            let waits = status.no_room.iter().map(|detail| format!("; edits wait: {detail}")).collect::<String>();
+            let json = json!({ "link": word, "settled": status.is_settled(), "no_room": status.no_room });
+            output.step(format_args!("relay: {word}{waits}"), &json)?;
+            shown = Some((word, status.no_room.clone()));
         }
         if let Some(hint) = hints.next(GLANCE) {
             show_hint(vault, hint, output)?;
