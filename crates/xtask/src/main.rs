@@ -9,6 +9,7 @@ mod fuzz;
 mod generate;
 mod hostile;
 mod kill;
+mod mutants;
 mod processes;
 mod partitions;
 mod simulate;
@@ -46,6 +47,8 @@ enum Chore {
     Hostile(hostile::Args),
     /// Throws bytes at what takes bytes of anybody, for as long as one likes
     Fuzz(fuzz::Args),
+    /// Changes named modules in one place after the other, and looks whether a test notices
+    Mutants(mutants::Args),
     /// Runs simulated worlds: devices, links, a relay and every fault, under one seed each
     Simulate(simulate::Args),
     /// Rebuilds the files of a vault and a relay as a crash may leave them, opens and checks them
@@ -72,6 +75,7 @@ fn main() -> std::process::ExitCode {
         Chore::Partitions(args) => partitions::run(&workspace, &args),
         Chore::Hostile(args) => hostile::run(&workspace, &args),
         Chore::Fuzz(args) => fuzz::run(&workspace, &args),
+        Chore::Mutants(args) => mutants::run(&workspace, &args),
         Chore::Simulate(args) => simulate::run(&workspace, &args),
         Chore::Disks(args) => disks::run(&workspace, &args),
         Chore::Faults(args) => faults::run(&workspace, args),

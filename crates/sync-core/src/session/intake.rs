@@ -58,9 +58,6 @@ impl Intake {
         for entry in entries {
             self.count -= usize::from(stored.batches.remove(&(entry.document, entry.batch)));
         }
-        if stored.batches.is_empty() && !stored.is_reading && !stored.is_due {
-            self.spaces.remove(&space);
-        }
     }
 
     /// Batches of a space were decided on, by whoever.
@@ -97,9 +94,7 @@ impl Intake {
                 effects.push(Effect::Send(frame));
             }
         }
-        if stored.batches.is_empty() && !stored.is_due {
-            self.spaces.remove(&space);
-        } else if stored.is_due && !stored.batches.is_empty() {
+        if stored.is_due && !stored.batches.is_empty() {
             stored.read(space, self.device, effects);
         }
         parked

@@ -46,6 +46,10 @@ impl JudgedBy {
 impl Open {
     /// Tells the device what became of stored batches, and looks into it if another version has decided than it knows.
     pub(super) fn on_outcomes(&mut self, space: SpaceId, outcomes: Outcomes, effects: &mut Vec<Effect>) {
+        if let Some(subscription) = self.spaces.get_mut(&space) {
+            // As what is skipped: it is not on its way to the log, and another holder of the same batch may bring it.
+            outcomes.iter().for_each(|(_, batch, _)| subscription.forget_own(batch));
+        }
         let told = self.intake.decided(space, outcomes, effects);
         let late: Vec<JudgedBy> = told.into_iter().filter(|it| !self.is_known(it)).collect();
         if !late.is_empty() {

@@ -22,7 +22,8 @@ fn a_cold_device_gets_every_document_and_then_the_log() {
     world.poll(0);
     world.settle();
     world.check_converged();
-    assert!(world.devices[0].frames.contains(&"Bootstrap"));
+    let count = |kind: &str| world.devices[0].frames.iter().filter(|frame| **frame == kind).count();
+    assert_eq!((count("Hello"), count("Bootstrap")), (1, 20), "over one link");
 }
 
 #[test]

@@ -2,9 +2,12 @@
 //! (PROTOCOL §2, §4).
 
 use sync_core::client::Verdict;
+use sync_core::session::{Effect, Input, LogPage, Outcome};
 use sync_wire::limits::PUSH_CREDIT;
-use sync_wire::{BatchId, FateCode, Role};
+use sync_wire::log::{EntryKind, Receipt};
+use sync_wire::*;
 
+use crate::alone::{self, Relay, SPACE};
 use crate::world::{World, document, hash};
 
 /// A world whose relay checks before it appends.
@@ -153,6 +156,32 @@ fn what_was_parked_by_a_version_that_the_device_is_yet_to_hear_of_is_not_pushed_
 }
 
 #[test]
+fn of_a_version_that_the_device_knows_it_is_not_told_again() {
+    for code in [FateCode::QUOTA, FateCode::GRANT] {
+        let mut world = world(1);
+        world.relay.access_version = 5;
+        world.start(0);
+        let batch = world.save(0, document(1), 1, &[]);
+        world.settle();
+        match code {
+            FateCode::QUOTA => (world.relay.is_full, world.relay.limits_version) = (true, 2),
+            _ => world.relay.role = Some(Role::Viewer),
+        }
+        world.access_changed(0);
+        world.settle();
+        let news = |world: &World| {
+            let is_news = |frame: &&&str| ["LimitsChanged", "GrantChanged"].contains(frame);
+            world.devices[0].frames.iter().filter(is_news).count()
+        };
+        let before = news(&world);
+        world.check_intake();
+        world.settle();
+        assert!(matches!(fate(&world, batch), Verdict::Parked { judged_by: 2.., .. }), "{:?}", fate(&world, batch));
+        assert_eq!(news(&world), before, "{}", code.name());
+    }
+}
+
+#[test]
 fn a_check_that_is_over_before_the_answer_is_told_after_it() {
     let mut world = world(1);
     world.start(0);
@@ -257,4 +286,121 @@ fn a_lane_for_which_there_was_no_room_rests_and_begins_anew() {
     assert!(batches.iter().all(|batch| is_accepted(&world, *batch)));
     assert_eq!(world.devices[0].status.no_room, None);
     world.check_converged();
+}
+
+/// The relay's machine, welcomed, with a batch for each number stored.
+fn with_stored(numbers: std::ops::Range<u32>) -> Relay {
+    let mut relay = Relay::granting(granted());
+    numbers.for_each(|n| drop(store(&mut relay, n)));
+    relay
+}
+
+fn granted() -> Grant {
+    alone::grant(alone::place(1, 9), Resume::Continue)
+}
+
+fn numbered(n: u32) -> BatchId {
+    let mut id = [3; 16];
+    id[..4].copy_from_slice(&n.to_be_bytes());
+    BatchId(id)
+}
+
+fn store(relay: &mut Relay, n: u32) -> Vec<Effect> {
+    let (space, document, batch) = (SPACE, document(1), numbered(n));
+    relay.frame(DeviceFrame::Push(Push { space, document, lane: 0, batch, content: Content::Restore }));
+    relay.feed(Input::Appended { space, document, outcomes: vec![(batch, Outcome::Stored)] })
+}
+
+/// How many batches the machine asks about, if it does.
+fn asked(effects: &[Effect]) -> Vec<usize> {
+    let asked = |effect: &Effect| match effect {
+        Effect::ReadOutcomes { batches, .. } => Some(batches.len()),
+        _ => None,
+    };
+    effects.iter().filter_map(asked).collect()
+}
+
+fn refused(numbers: std::ops::Range<u32>) -> Input {
+    let refused = Outcome::Refused { culprit: None, code: FateCode::DANGEROUS, detail: String::new() };
+    let outcomes = numbers.map(|n| (document(1), numbered(n), refused.clone())).collect();
+    Input::Outcomes { space: SPACE, outcomes }
+}
+
+/// A page of the log with these batches, pushed by this device.
+fn page(numbers: std::ops::Range<u32>) -> Input {
+    let entry = |n| Entry {
+        kind: EntryKind::Change,
+        document: document(1),
+        hash: hash(1),
+        device: alone::DEVICE,
+        batch: numbered(n),
+        bytes: Some(vec![1].into()),
+        heads: None,
+    };
+    let (after, receipt) = (alone::place(1, 9), Receipt { key: 0, mac: [0; 32] });
+    let entries: Vec<Entry> = numbers.map(entry).collect();
+    let log_end = Position(9 + entries.len() as u64);
+    Input::Read(LogPage { space: SPACE, after, entries, chain: alone::CHAIN, receipt, log_end })
+}
+
+const STORED_MAX: u32 = 65_536;
+
+#[test]
+fn so_many_stored_batches_are_asked_about_and_those_that_have_their_fate_make_room_for_others() {
+    let settled = || Input::Settled { space: SPACE };
+    let nothing_is_known = || refused(0..0);
+    let most = STORED_MAX as usize;
+    let mut relay = with_stored(0..STORED_MAX);
+    assert_eq!(asked(&relay.feed(settled())), [most]);
+    // Two whose fate is told.
+    relay.feed(refused(0..2));
+    store(&mut relay, STORED_MAX);
+    assert_eq!(asked(&relay.feed(settled())), [most - 1]);
+    relay.feed(nothing_is_known());
+    // Two that are delivered.
+    relay.feed(Input::Hint { space: SPACE, end: alone::place(1, 11) });
+    relay.feed(page(2..4));
+    store(&mut relay, STORED_MAX + 1);
+    assert_eq!(asked(&relay.feed(settled())), [most - 2]);
+    // All of a space that is taken and given again.
+    for grants in [Vec::new(), vec![granted()]] {
+        relay.feed(Input::AccessChanged);
+        relay.feed(Input::Regranted { grants, limits_version: 1 });
+    }
+    assert_eq!(asked(&relay.feed(settled())), [], "of these nothing more is heard");
+    assert_eq!(asked(&store(&mut relay, STORED_MAX)), [1], "the hint was quicker");
+}
+
+#[test]
+fn a_hint_that_comes_while_outcomes_are_read_has_them_read_again() {
+    let mut relay = with_stored(0..2);
+    assert_eq!(asked(&relay.feed(Input::Settled { space: SPACE })), [2]);
+    assert_eq!(asked(&relay.feed(Input::Settled { space: SPACE })), [], "one question at a time");
+    assert_eq!(asked(&relay.feed(refused(0..1))), [1]);
+    assert_eq!(asked(&relay.feed(refused(1..2))), []);
+}
+
+/// A copy of a vault, under the same id, may bring it; and its device may have given it up by then.
+#[test]
+fn what_has_left_the_intake_comes_with_its_bytes_when_another_holder_brings_it() {
+    for (outcomes, has_bytes) in [(refused(0..1), true), (refused(0..0), false)] {
+        let mut relay = with_stored(0..1);
+        relay.feed(Input::Settled { space: SPACE });
+        relay.feed(outcomes);
+        relay.feed(Input::Hint { space: SPACE, end: alone::place(1, 10) });
+        let effects = relay.feed(page(0..1));
+        let Some(Effect::Send(RelayFrame::Deliver(deliver))) = effects.first() else { panic!("{effects:?}") };
+        assert_eq!(deliver.entries[0].bytes.is_some(), has_bytes, "{deliver:?}");
+    }
+}
+
+#[test]
+fn what_no_version_opens_again_is_told_and_nothing_else() {
+    for code in [FateCode::DELETED, FateCode::CONTESTED] {
+        let mut relay = with_stored(0..1);
+        let parked = Outcome::Parked { code, judged_by: 7, detail: String::new() };
+        let outcomes = vec![(document(1), numbered(0), parked)];
+        let effects = relay.feed(Input::Outcomes { space: SPACE, outcomes });
+        assert!(matches!(effects[..], [Effect::Send(RelayFrame::Park(_))]), "{effects:?}");
+    }
 }

@@ -21,8 +21,13 @@ fn a_refused_batch_skips_its_lane_and_no_other() {
     assert!(matches!(fates[&bad], Verdict::Refused { code: FateCode::DANGEROUS, .. }));
     assert!(matches!(fates[&behind], Verdict::Accepted { .. }), "pushed again in the next lane");
     assert!(matches!(fates[&elsewhere], Verdict::Accepted { .. }));
-    assert_eq!(world.devices[0].frames.iter().filter(|frame| **frame == "Skipped").count(), 1);
+    let skipped = |world: &World| world.devices[0].frames.iter().filter(|frame| **frame == "Skipped").count();
+    assert_eq!(skipped(&world), 1);
     assert!(world.devices[0].status.is_settled());
+    let later = world.save(0, document(1), 4, &[2]);
+    world.settle();
+    assert!(matches!(world.devices[0].vault.fates[&later], Verdict::Accepted { .. }));
+    assert_eq!(skipped(&world), 1, "what comes later is pushed in the lane that began anew");
 }
 
 #[test]
@@ -120,6 +125,23 @@ fn a_change_that_nobody_can_supply_parks_its_batch_as_missing() {
     assert!(world.devices[0].frames.iter().filter(|frame| **frame == "Need").count() <= 2, "no loop");
 }
 
+#[test]
+fn a_lane_that_begins_anew_is_over_and_none_begins_before_the_one_before_it_has_ended() {
+    let (mut session, mut effects) = (open(granted(Role::Editor)), Vec::new());
+    let mut push = |lane, n, effects: &mut Vec<Effect>| {
+        let (batch, content) = (BatchId([n; 16]), Content::Restore);
+        let push = Push { space: SPACE, document: document(1), lane, batch, content };
+        session.handle(Instant::default(), Input::Frame(DeviceFrame::Push(push)), effects);
+        std::mem::take(effects)
+    };
+    assert!(matches!(push(1, 1, &mut effects)[..], [Effect::Append { .. }]));
+    assert!(matches!(push(0, 2, &mut effects)[..], [Effect::Send(RelayFrame::Skipped(_))]), "it is over");
+    assert_eq!(push(1, 3, &mut effects), [], "it waits behind the first");
+    let closed = push(2, 4, &mut effects);
+    let [Effect::Close(goodbye)] = &closed[..] else { panic!("{closed:?}") };
+    assert_eq!(goodbye.code, GoodbyeCode::PROTOCOL);
+}
+
 /// A copy of a vault, under the same id, may bring a batch that was skipped here; and what is parked its device may
 /// have said in other words by then.
 #[test]
@@ -156,6 +178,44 @@ fn a_skipped_batch_that_another_holder_brings_comes_with_its_bytes() {
     session.handle(Instant::default(), Input::Read(page), &mut effects);
     let Some(Effect::Send(RelayFrame::Deliver(deliver))) = effects.first() else { panic!("{effects:?}") };
     assert!(deliver.entries.iter().all(|entry| entry.bytes.is_some()), "{deliver:?}");
+}
+
+/// To remember one costs the relay a few bytes; to have forgotten one costs bandwidth and nothing else.
+#[test]
+fn a_connection_remembers_so_many_of_its_own_batches_and_sends_one_more_back_with_its_bytes() {
+    let grant = granted(Role::Editor);
+    let (after, end) = (grant.end, LogPosition { position: Position(2), ..grant.end });
+    let (mut session, mut effects) = (open(grant), Vec::new());
+    let batch = |n: u32| {
+        let mut id = [3; 16];
+        id[..4].copy_from_slice(&n.to_be_bytes());
+        BatchId(id)
+    };
+    for n in 0..=65_536 {
+        let push = Push { space: SPACE, document: document(1), lane: 0, batch: batch(n), content: Content::Restore };
+        session.handle(Instant::default(), Input::Frame(DeviceFrame::Push(push)), &mut effects);
+        let outcomes = vec![(batch(n), Outcome::Appended { at: end, proof: None })];
+        let appended = Input::Appended { space: SPACE, document: document(1), outcomes };
+        session.handle(Instant::default(), appended, &mut effects);
+        effects.clear();
+    }
+    session.handle(Instant::default(), Input::Hint { space: SPACE, end }, &mut effects);
+    effects.clear();
+    let entry = |batch| Entry {
+        kind: EntryKind::Change,
+        document: document(1),
+        hash: hash(1),
+        device: DEVICE,
+        batch,
+        bytes: Some(vec![1].into()),
+        heads: None,
+    };
+    let entries = [65_535, 65_536].map(|n| entry(batch(n))).to_vec();
+    let (chain, receipt) = (Chain::START, Receipt { key: 0, mac: [0; 32] });
+    let page = LogPage { space: SPACE, after, entries, chain, receipt, log_end: end.position };
+    session.handle(Instant::default(), Input::Read(page), &mut effects);
+    let Some(Effect::Send(RelayFrame::Deliver(deliver))) = effects.first() else { panic!("{effects:?}") };
+    assert_eq!(deliver.entries.iter().map(|entry| entry.bytes.is_some()).collect::<Vec<_>>(), [false, true]);
 }
 
 /// What waits in a lane goes on in parts, so that nobody who appends elsewhere waits for all of it.
@@ -204,11 +264,10 @@ fn granted(role: Role) -> Grant {
     Grant { space: SPACE, kind: SpaceKind::Team, role, name, salt, access_version: 1, end, resume }
 }
 
-/// Each stalled lane costs the relay a few bytes; a device that leaves very many behind is sent away.
-#[test]
-fn a_connection_has_a_bounded_number_of_stalled_lanes() {
+/// Pushes into one document after the other, each of which ends like this, until the relay closes; how many it took.
+fn lanes_until_closed(outcome: &Outcome) -> Option<(u32, GoodbyeCode)> {
     let (mut session, mut effects) = (open(granted(Role::Viewer)), Vec::new());
-    for n in 0_u32.. {
+    for n in 0..=65_536_u32 {
         effects.clear();
         let mut id = [3; 16];
         id[..4].copy_from_slice(&n.to_be_bytes());
@@ -216,14 +275,22 @@ fn a_connection_has_a_bounded_number_of_stalled_lanes() {
         let push = Push { space: SPACE, document, lane: 0, batch, content };
         session.handle(Instant::default(), Input::Frame(DeviceFrame::Push(push)), &mut effects);
         if let Some(Effect::Close(goodbye)) = effects.last() {
-            assert_eq!((goodbye.code, n), (GoodbyeCode::PROTOCOL, 65_536), "one past the limit");
-            return;
+            return Some((n, goodbye.code));
         }
-        let parked = Outcome::Parked { code: FateCode::GRANT, judged_by: 1, detail: String::new() };
-        let outcomes = vec![(batch, parked)];
+        let outcomes = vec![(batch, outcome.clone())];
         let appended = Input::Appended { space: SPACE, document, outcomes };
         session.handle(Instant::default(), appended, &mut effects);
     }
+    None
+}
+
+/// Each stalled lane costs the relay a few bytes; a device that leaves very many behind is sent away.
+#[test]
+fn a_connection_has_a_bounded_number_of_stalled_lanes() {
+    let parked = Outcome::Parked { code: FateCode::GRANT, judged_by: 1, detail: String::new() };
+    assert_eq!(lanes_until_closed(&parked), Some((65_536, GoodbyeCode::PROTOCOL)), "one past the limit");
+    let at = LogPosition { epoch: Epoch([1; 8]), position: Position(1) };
+    assert_eq!(lanes_until_closed(&Outcome::Appended { at, proof: None }), None, "what went well costs nothing");
 }
 
 #[test]

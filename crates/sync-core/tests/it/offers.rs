@@ -1,34 +1,12 @@
 //! A relay that lost the end of its log: both machines, each by itself.
 
-use sync_core::client::{self, Client, Link};
-use sync_core::session::{self, Authorized, Session};
-use sync_core::time::Instant;
+use sync_core::client::{self, Link};
+use sync_core::session;
 use sync_wire::*;
 
-const SPACE: SpaceId = SpaceId([1; 16]);
-const DEVICE: DeviceId = DeviceId([3; 16]);
-const CHAIN: Chain = Chain([6; 32]);
+use crate::alone::{CHAIN, Device, Relay, SPACE, cursor, grant, place};
 
-fn place(epoch: u8, position: u64) -> LogPosition {
-    LogPosition { epoch: Epoch([epoch; 8]), position: Position(position) }
-}
-
-fn cursor() -> Cursor {
-    Cursor { space: SPACE, at: place(1, 9), chain: CHAIN, bootstrap: None }
-}
-
-fn grant(end: LogPosition, resume: Resume) -> Grant {
-    Grant {
-        space: SPACE,
-        kind: SpaceKind::Personal,
-        role: Role::Owner,
-        name: "ada".into(),
-        salt: Salt([9; 32]),
-        access_version: 1,
-        end,
-        resume,
-    }
-}
+const OTHER: SpaceId = SpaceId([8; 16]);
 
 fn checkpoints() -> Vec<Checkpoint> {
     vec![Checkpoint { position: Position(4), chain: CHAIN }, Checkpoint { position: Position(9), chain: CHAIN }]
@@ -51,40 +29,9 @@ fn push(batch: u8) -> Push {
     Push { space: SPACE, document: DocumentId([2; 16]), lane: 0, batch: BatchId([batch; 16]), content }
 }
 
-/// A device that stands at 9 where the relay ends at 4.
-struct Device(Client);
-
-impl Device {
-    fn greeted() -> Self {
-        let mut device = Self(Client::new(DEVICE, "test".into(), 7));
-        device.feed(client::Input::Start);
-        device.feed(client::Input::Connected);
-        device.feed(client::Input::Cursors(vec![cursor()]));
-        device.feed(client::Input::Outbox { batches: Vec::new(), more: false });
-        device
-    }
-
-    fn welcomed() -> Self {
-        let mut device = Self::greeted();
-        device.feed(client::Input::Frame(RelayFrame::Welcome(Welcome {
-            version: 1,
-            account: AccountId([5; 16]),
-            grants: vec![grant(place(1, 4), Resume::Offer)],
-            limits_version: 1,
-        })));
-        device
-    }
-
-    fn feed(&mut self, input: client::Input) -> Vec<client::Effect> {
-        let mut effects = Vec::new();
-        self.0.handle(Instant::default(), input, &mut effects);
-        effects
-    }
-}
-
 #[test]
 fn a_device_offers_run_by_run_each_when_the_one_before_is_answered() {
-    let mut device = Device::welcomed();
+    let mut device = Device::welcomed(&[grant(place(1, 4), Resume::Offer)]);
     let effects = device.feed(client::Input::GrantsApplied(vec![cursor()]));
     assert!(effects.contains(&client::Effect::ReadCheckpoints { space: SPACE }), "{effects:?}");
     let effects = device.feed(client::Input::Checkpoints { space: SPACE, checkpoints: checkpoints() });
@@ -109,7 +56,7 @@ fn a_device_offers_run_by_run_each_when_the_one_before_is_answered() {
 
 #[test]
 fn a_link_that_breaks_in_the_middle_of_an_offer_begins_it_anew() {
-    let mut device = Device::welcomed();
+    let mut device = Device::welcomed(&[grant(place(1, 4), Resume::Offer)]);
     device.feed(client::Input::GrantsApplied(vec![cursor()]));
     device.feed(client::Input::Closed { detail: "cut".into() });
     assert!(matches!(device.0.status().link, Link::Waiting { .. }));
@@ -126,44 +73,52 @@ fn a_link_that_breaks_in_the_middle_of_an_offer_begins_it_anew() {
 }
 
 #[test]
+fn an_answer_that_nobody_waits_for_offers_nothing() {
+    let mut device = Device::welcomed(&[grant(place(1, 4), Resume::Offer)]);
+    let checkpoints_of = |space| client::Input::Checkpoints { space, checkpoints: checkpoints() };
+    device.feed(client::Input::GrantsApplied(vec![cursor()]));
+    assert_eq!(device.feed(checkpoints_of(OTHER)), [], "of another space");
+    assert_eq!(
+        device.feed(checkpoints_of(SPACE)),
+        [client::Effect::Send(offer(OfferPart::Checkpoints(checkpoints())))]
+    );
+    assert_eq!(device.feed(checkpoints_of(SPACE)), [], "the relay has yet to answer");
+}
+
+#[test]
+fn spaces_are_offered_one_after_the_other() {
+    let asked = grant(place(1, 4), Resume::Offer);
+    let mut device = Device::welcomed(&[asked.clone(), Grant { space: OTHER, ..asked }]);
+    let begins = |space| client::Effect::ReadCheckpoints { space };
+    let effects = device.feed(client::Input::GrantsApplied(vec![cursor()]));
+    assert!(effects.contains(&begins(SPACE)) && !effects.contains(&begins(OTHER)), "{effects:?}");
+    let taken = RelayFrame::GrantChanged(GrantChanged { space: SPACE, grant: None });
+    let effects = device.feed(client::Input::Frame(taken));
+    assert!(effects.contains(&begins(OTHER)), "{effects:?}");
+}
+
+#[test]
+fn nothing_is_said_of_an_offer_that_did_not_come_to_its_end() {
+    let says_so =
+        |effects: &[client::Effect]| effects.iter().any(|effect| matches!(effect, client::Effect::NoteOffered { .. }));
+    let changed = |grant| client::Input::Frame(RelayFrame::GrantChanged(GrantChanged { space: SPACE, grant }));
+    let healed = grant(place(1, 9), Resume::From { at: Position(9), chain: CHAIN });
+    for (is_done, grant, is_said) in [(true, Some(&healed), true), (true, None, false), (false, Some(&healed), false)] {
+        let mut device = Device::welcomed(&[self::grant(place(1, 4), Resume::Offer)]);
+        device.feed(client::Input::GrantsApplied(vec![cursor()]));
+        if is_done {
+            device.feed(client::Input::Run { space: SPACE, run: None });
+        }
+        assert_eq!(says_so(&device.feed(changed(grant.cloned()))), is_said, "{is_done} {grant:?}");
+    }
+}
+
+#[test]
 fn entries_that_are_wanted_unasked_end_the_link() {
-    let mut device = Device::welcomed();
+    let mut device = Device::welcomed(&[grant(place(1, 4), Resume::Offer)]);
     device.feed(client::Input::GrantsApplied(vec![cursor()]));
     device.feed(client::Input::Frame(RelayFrame::Wanted(wanted(4, 0))));
     assert!(matches!(device.0.status().link, Link::Waiting { .. }), "{:?}", device.0.status());
-}
-
-/// A relay whose log ends at 4.
-struct Relay(Session);
-
-impl Relay {
-    fn open() -> Self {
-        Self::granting(grant(place(1, 4), Resume::Offer))
-    }
-
-    fn granting(grant: Grant) -> Self {
-        let mut relay = Self(Session::new(Instant::default()));
-        relay.frame(DeviceFrame::Hello(Hello {
-            versions: VersionRange { oldest: 1, newest: 1 },
-            device: DEVICE,
-            agent: "test".into(),
-            cursors: vec![cursor()],
-        }));
-        let grants = vec![grant];
-        let account = AccountId([5; 16]);
-        relay.feed(session::Input::Authorized(Authorized { account, limits_version: 1, grants }));
-        relay
-    }
-
-    fn frame(&mut self, frame: DeviceFrame) -> Vec<session::Effect> {
-        self.feed(session::Input::Frame(frame))
-    }
-
-    fn feed(&mut self, input: session::Input) -> Vec<session::Effect> {
-        let mut effects = Vec::new();
-        self.0.handle(Instant::default(), input, &mut effects);
-        effects
-    }
 }
 
 /// Another device has given back what the log had lost, and nothing of it was new: the log has not grown.

@@ -22,11 +22,13 @@ fn oversize_frames_are_refused() {
 
 #[test]
 fn deep_nesting_is_refused_at_the_limit() {
-    // The frame's array is level 0, so that eight more levels are allowed.
-    let nested = |levels: usize| [&[0x82, 0x18, 99][..], &vec![0x81; levels], &[0x00]].concat();
-    assert_eq!(decode_device_frame(&nested(7)), Ok(None));
-    refused(&nested(8), "nested too deeply");
-    refused(&nested(100_000), "nested too deeply");
+    // The frame's array is level 0, so that eight more levels are allowed: of lists, of maps, of tags.
+    for level in [&[0x81][..], &[0xa1, 0x00], &[0xc1]] {
+        let nested = |levels: usize| [&[0x82, 0x18, 99][..], &level.repeat(levels), &[0x00]].concat();
+        assert_eq!(decode_device_frame(&nested(7)), Ok(None), "{level:02x?}");
+        refused(&nested(8), "nested too deeply");
+        refused(&nested(100_000), "nested too deeply");
+    }
 }
 
 /// Whether a frame holds `count` of something.
@@ -55,6 +57,57 @@ fn each_list_of_a_frame_holds_at_its_limit_and_not_one_past_it() {
         let checkpoint = |at| Checkpoint { position: Position(at as u64), chain: Chain([6; 32]) };
         DeviceFrame::Offer(Offer { space, part: OfferPart::Checkpoints((0..count).map(checkpoint).collect()) })
     });
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    let entry = |_| Entry {
+        kind: log::EntryKind::Restore,
+        document: DocumentId([2; 16]),
+        hash: ChangeHash([3; 32]),
+        device: DeviceId([4; 16]),
+        batch: BatchId([5; 16]),
+        bytes: None,
+        heads: None,
+    };
+    let (space, chain, receipt) = (SpaceId([1; 16]), Chain([6; 32]), log::Receipt { key: 0, mac: [0; 32] });
+    let epoch = Epoch([7; 8]);
+    let offer = |part| {
+        let bytes = encode_device_frame(&DeviceFrame::Offer(Offer { space, part }));
+        decode_device_frame(&bytes).map(drop).map_err(|error| error.to_string())
+    };
+    let run = |upto: u64, entries: u64| {
+        let (after, upto, entries) = (Position(5), Position(upto), (0..entries).map(entry).collect());
+        offer(OfferPart::Run(Run { after, upto, epoch, entries, voucher: None }))
+    };
+    assert_eq!((run(7, 2), run(7, 1), run(5, 0)), (Ok(()), Ok(()), Ok(())));
+    assert!(run(7, 3).unwrap_err().contains("more entries than places"));
+    assert!(run(4, 0).unwrap_err().contains("ends before it begins"));
+    let checkpoint = |at| Checkpoint { position: Position(at), chain };
+    let checkpoints = |places: [u64; 2]| offer(OfferPart::Checkpoints(places.map(checkpoint).to_vec()));
+    assert_eq!(checkpoints([1, 2]), Ok(()));
+    for places in [[2, 2], [2, 1]] {
+        assert!(checkpoints(places).unwrap_err().contains("not ascending"), "{places:?}");
+    }
+    let relay = |frame| decode_relay_frame(&encode_relay_frame(&frame)).map(drop).map_err(|error| error.to_string());
+    let deliver = |after: u64, entries: u64| {
+        let (after, entries) = (LogPosition { epoch, position: Position(after) }, (0..entries).map(entry).collect());
+        relay(RelayFrame::Deliver(Deliver { space, after, entries, chain, receipt }))
+    };
+    assert_eq!((deliver(u64::MAX - 2, 2), deliver(u64::MAX - 2, 1)), (Ok(()), Ok(())));
+    assert!(deliver(u64::MAX - 2, 3).unwrap_err().contains("positions overflow"));
+    let bootstrap = |ids: [u8; 2]| {
+        let document = |id| {
+            let document = DocumentId([id; 16]);
+            BootstrapDocument { document, snapshot: None, entries: Vec::new(), complete: true }
+        };
+        let (at, documents) = (LogPosition { epoch, position: Position(9) }, ids.map(document).to_vec());
+        relay(RelayFrame::Bootstrap(Bootstrap { space, at, documents, done: true }))
+    };
+    assert_eq!(bootstrap([1, 2]), Ok(()));
+    for ids in [[2, 2], [2, 1]] {
+        assert!(bootstrap(ids).unwrap_err().contains("not ascending"), "{ids:?}");
+    }
 }
 
 #[test]
