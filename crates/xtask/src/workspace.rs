@@ -54,9 +54,9 @@ impl Workspace {
         command
     }
 
-    /// Builds the two programs.
+    /// Builds the two programs, as the tests have them: packages by themselves have other features, and are built anew.
     pub(crate) fn build_binaries(&self) -> Result<()> {
-        let args = ["build", "--profile", PROFILE, "--package", "editor-vault", "--package", "sync-server", "--bins"];
+        let args = ["build", "--profile", PROFILE, "--workspace", "--bin", "vault", "--bin", "sync-server"];
         succeed(&mut self.cargo(&args))
     }
 }
@@ -78,7 +78,7 @@ impl Workspace {
         more: Option<(&str, impl AsRef<OsStr>)>,
     ) -> Result<()> {
         self.build_binaries()?;
-        let test = ["test", "--quiet", "--profile", PROFILE, "--package", "system-tests", "--test", "end_to_end", "--"];
+        let test = ["test", "--quiet", "--profile", PROFILE, "--workspace", "--test", "end_to_end", "--"];
         let mut command = self.cargo(&test);
         command.arg(format!("{family}::")).arg("--nocapture");
         let set = settings.iter().filter_map(|(name, value)| Some((name, (*value)?.to_string())));
