@@ -2,7 +2,7 @@
 
 use document::{Change, Seed};
 use relay_storage::{BatchContent, HELD, Limits, Outcome, ParsedBatch, Shell};
-use sync_wire::limits::FRAME_BYTES_MAX;
+use sync_wire::limits::{BATCH_CHANGES_MAX, CHANGE_BYTES_MAX, FRAME_BYTES_MAX};
 use sync_wire::{BatchId, ChangeHash, DocumentId, FateCode, Position, Role, SpaceKind};
 
 use crate::world::{
@@ -326,6 +326,24 @@ fn a_batch_fills_a_delivery_to_the_last_byte_and_not_one_past_it() {
     assert_eq!((bytes(&batch(most)), bytes(&batch(most + 1))), (most, most + 1));
     assert_eq!(code(&relay.append(ada.push(DOCUMENT, &[&batch(most + 1)]))[0]), FateCode::SIZE);
     relay.appended(&ada, DOCUMENT, &batch(most));
+}
+
+#[test]
+fn a_change_may_have_so_many_bytes_and_a_batch_so_many_changes_and_not_one_more() {
+    let relay = Relay::new(Shell::Inline);
+    let (ada, author) = begun(&relay);
+    let of_value = |bytes: usize| Draft { value_bytes: bytes, ..draft_after(&author) };
+    let beside_value = of_value(300 << 10).seal().bytes.len() - (300 << 10);
+    let sized = |bytes: usize| of_value(bytes - beside_value);
+    assert_eq!(sized(CHANGE_BYTES_MAX).seal().bytes.len(), CHANGE_BYTES_MAX);
+    assert_eq!(code(&push(&relay, &ada, &sized(CHANGE_BYTES_MAX + 1))), FateCode::SIZE);
+    let largest = sized(CHANGE_BYTES_MAX).seal();
+    relay.appended(&ada, DOCUMENT, std::slice::from_ref(&largest));
+    let mut author = author.joined_by("two");
+    author.see(&largest);
+    let edits = author.edits(BATCH_CHANGES_MAX + 1);
+    assert_eq!(code(&relay.append(ada.push(DOCUMENT, &[&edits]))[0]), FateCode::SIZE);
+    assert_eq!(position(&relay.append(ada.push(DOCUMENT, &[&edits[..BATCH_CHANGES_MAX]]))[0]), 516);
 }
 
 #[test]
