@@ -249,8 +249,8 @@ fn apply_batch(document: &mut AutoCommit, fresh: &[Candidate]) -> Result<(), App
         changes.push(change);
     }
     let applied = document.apply_changes(changes);
-    // Automerge 0.12 notes every letter of a batch for patches, 160 bytes each, also where nobody has asked for any; they
-    // would stay with the document and all of its copies.
+    // Automerge 0.12 notes every letter of a batch for patches, 160 bytes each, also where nobody asks for any. They
+    // would stay with the document and with all of its copies.
     document.reset_diff_cursor();
     applied.map_err(|error| match &error {
         AutomergeError::DuplicateSeqNumber(seq, actor) => {
