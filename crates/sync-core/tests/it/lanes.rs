@@ -163,7 +163,17 @@ fn a_skipped_batch_that_another_holder_brings_comes_with_its_bytes() {
     let end = LogPosition { position: Position(2), ..after };
     session.handle(Instant::default(), Input::Hint { space: SPACE, end }, &mut effects);
     effects.clear();
-    let entry = |batch| Entry {
+    let entries = batches[1..].iter().map(|batch| own_change(*batch)).collect();
+    let (chain, receipt) = (Chain::START, Receipt { key: 0, mac: [0; 32] });
+    let page = LogPage { space: SPACE, after, entries, chain, receipt, log_end: end.position };
+    session.handle(Instant::default(), Input::Read(page), &mut effects);
+    let Some(Effect::Send(RelayFrame::Deliver(deliver))) = effects.first() else { panic!("{effects:?}") };
+    assert!(deliver.entries.iter().all(|entry| entry.bytes.is_some()), "{deliver:?}");
+}
+
+/// What the device that pushed this batch gets back.
+fn own_change(batch: BatchId) -> Entry {
+    Entry {
         kind: EntryKind::Change,
         document: document(1),
         hash: hash(1),
@@ -171,13 +181,7 @@ fn a_skipped_batch_that_another_holder_brings_comes_with_its_bytes() {
         batch,
         bytes: Some(vec![1].into()),
         heads: None,
-    };
-    let entries = batches[1..].iter().map(|batch| entry(*batch)).collect();
-    let (chain, receipt) = (Chain::START, Receipt { key: 0, mac: [0; 32] });
-    let page = LogPage { space: SPACE, after, entries, chain, receipt, log_end: end.position };
-    session.handle(Instant::default(), Input::Read(page), &mut effects);
-    let Some(Effect::Send(RelayFrame::Deliver(deliver))) = effects.first() else { panic!("{effects:?}") };
-    assert!(deliver.entries.iter().all(|entry| entry.bytes.is_some()), "{deliver:?}");
+    }
 }
 
 /// To remember one costs the relay a few bytes; to have forgotten one costs bandwidth and nothing else.
@@ -201,16 +205,7 @@ fn a_connection_remembers_so_many_of_its_own_batches_and_sends_one_more_back_wit
     }
     session.handle(Instant::default(), Input::Hint { space: SPACE, end }, &mut effects);
     effects.clear();
-    let entry = |batch| Entry {
-        kind: EntryKind::Change,
-        document: document(1),
-        hash: hash(1),
-        device: DEVICE,
-        batch,
-        bytes: Some(vec![1].into()),
-        heads: None,
-    };
-    let entries = [65_535, 65_536].map(|n| entry(batch(n))).to_vec();
+    let entries = [65_535, 65_536].map(|n| own_change(batch(n))).to_vec();
     let (chain, receipt) = (Chain::START, Receipt { key: 0, mac: [0; 32] });
     let page = LogPage { space: SPACE, after, entries, chain, receipt, log_end: end.position };
     session.handle(Instant::default(), Input::Read(page), &mut effects);
