@@ -17,7 +17,7 @@ pub(crate) const ORDER: &str = "order";
 pub(crate) fn plain(shape: &Shape, stored: &Value) -> Value {
     let Value::Object(fields) = stored else { return stored.clone() };
     match shape.merge {
-        Merge::Register => stored.clone(),
+        Merge::Register | Merge::Manual => stored.clone(),
         Merge::List => Value::Array(items(shape, fields).into_iter().map(|item| item.plain).collect()),
         Merge::Set => fields.keys().map(|element| Value::from(element.as_str())).collect(),
         Merge::Natural | Merge::Text | Merge::Counter => fields

@@ -33,7 +33,7 @@ struct Plan {
 impl Plan {
     fn value(&mut self, shape: &Shape, path: &str, current: Option<&Value>, wanted: &Value) {
         match (shape.merge, wanted) {
-            (Merge::Register, Value::Object(_)) if current != Some(wanted) => {
+            (Merge::Register | Merge::Manual, Value::Object(_)) if current != Some(wanted) => {
                 self.intents.push(Intent::PutRegister { path: path.to_owned(), value: wanted.clone() });
             }
             (Merge::Text, Value::String(text)) => self.text(path, current, text),

@@ -20,8 +20,10 @@ pub(crate) enum Merge {
     /// Nothing said: objects merge as maps, everything else as registers.
     #[default]
     Natural,
-    /// The last writer wins, the value is one leaf whatever its type. `manual` is stored alike.
+    /// The last writer wins, the value is one leaf whatever its type.
     Register,
+    /// One leaf as well; what was written concurrently waits for a person.
+    Manual,
     /// Letter by letter.
     Text,
     /// By adding.
@@ -32,10 +34,23 @@ pub(crate) enum Merge {
     List,
 }
 
-/// How the parts of a value merge.
+/// How documents are found by a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Index {
+    /// Equal to or between values, and in their order.
+    Value,
+    /// By words.
+    Text,
+}
+
+/// How the parts of a value merge, and what else its schema says of them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Shape {
     pub(crate) merge: Merge,
+    /// `x-index`.
+    pub(crate) index: Option<Index>,
+    /// `x-public`; holds for what is below as well.
+    pub(crate) is_public: bool,
     /// Whether the object names its keys and says nothing of others: then an absent unknown key means "I do not know
     /// it", not "remove it".
     pub(crate) is_record: bool,
@@ -80,6 +95,11 @@ impl Shape {
         self.fields.contains_key(key)
     }
 
+    /// The fields that the schema names, with the keys under which they are stored.
+    pub(crate) fn named(&self) -> impl Iterator<Item = (&str, &Self)> {
+        self.fields.values().map(|field| (field.stored_as.as_str(), &field.shape))
+    }
+
     /// The key under which `key` is stored.
     pub(crate) fn stored_key<'a>(&'a self, key: &'a str) -> &'a str {
         self.fields.get(key).map_or(key, |field| &field.stored_as)
@@ -117,6 +137,8 @@ fn compile(root: &Value, schema: &Value, depth: usize) -> Shape {
     }
     let required = schema.get("required").and_then(Value::as_array).into_iter().flatten();
     shape.required.extend(required.filter_map(Value::as_str).map(str::to_owned));
+    shape.index = schema.get("x-index").and_then(Value::as_str).map(index_named).or(shape.index);
+    shape.is_public = schema.get("x-public").and_then(Value::as_bool).unwrap_or(shape.is_public);
     shape.bytes_max = limit(schema, "bytes").or(shape.bytes_max);
     shape.items_max = limit(schema, "items").or(shape.items_max);
     shape
@@ -133,13 +155,18 @@ fn referenced(root: &Value, schema: &Map<String, Value>, depth: usize) -> Shape 
 
 fn merge_named(name: &str) -> Merge {
     match name {
-        "register" | "manual" => Merge::Register,
+        "register" => Merge::Register,
+        "manual" => Merge::Manual,
         "text" => Merge::Text,
         "counter" => Merge::Counter,
         "set" => Merge::Set,
         "list" => Merge::List,
         _ => Merge::Natural,
     }
+}
+
+fn index_named(name: &str) -> Index {
+    if name == "text" { Index::Text } else { Index::Value }
 }
 
 fn limit(schema: &Map<String, Value>, unit: &str) -> Option<usize> {
