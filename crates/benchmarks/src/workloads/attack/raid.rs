@@ -1,5 +1,5 @@
-//! An attack that goes on until it is ended. It runs in a process of its own with the lowest priority: an attacker has
-//! machines of his own, so what making his frames costs must cost nobody else anything.
+//! An attack that goes on until it is ended. It runs in a process of its own that gets only what nobody else wants of the
+//! processors: an attacker has machines of his own, so what making his frames costs must cost nobody else anything.
 
 use std::collections::HashMap;
 use std::io::{BufRead, Read, Write};
@@ -46,12 +46,16 @@ pub(super) struct Raided {
 impl Raid {
     pub(super) fn begin(relay: &Relay, attacker: &Attacker) -> Result<Self> {
         let meter = Meter::of(relay)?;
-        let mut process = Command::new(std::env::current_exe()?)
+        // Niceness would not do: whoever wakes up waits for the scheduler's next tick, of 4 ms, before a nice process
+        // that computes gives way.
+        let mut process = Command::new("chrt")
+            .args(["--idle", "0"])
+            .arg(std::env::current_exe()?)
             .arg("--raid")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .context("the attacking process does not start")?;
+            .context("the attacking process does not start (chrt is part of util-linux)")?;
         let orders = json!({
             "relay": relay.address().to_string(),
             "token": attacker.account.token,
@@ -120,8 +124,6 @@ struct Target {
 
 /// The attacking process: reads its orders from standard input, and ends when that does.
 pub(crate) fn attack() -> Result<()> {
-    // Of this thread and those that it starts, on Linux.
-    let _ = rustix::process::nice(19);
     let mut input = std::io::stdin().lock();
     let mut line = String::new();
     input.read_line(&mut line)?;
