@@ -21,6 +21,7 @@ pub mod keymap;
 pub mod settings;
 
 pub mod layout; // files as people wrote them
+pub mod foreign; // files of other editors
 
 pub use document::Intent;
 

@@ -103,7 +103,7 @@ impl fmt::Display for Place<'_> {
 }
 
 /// A value as JSON, short enough for a sentence.
-fn shown(value: &Value) -> String {
+pub(crate) fn shown(value: &Value) -> String {
     let text = value.to_string();
     if text.chars().count() <= SHOWN_CHARS {
         return text;

@@ -6,6 +6,7 @@ mod bridge;
 mod deleting;
 mod documents;
 mod history;
+mod foreign;
 mod keymap;
 mod login;
 mod places;

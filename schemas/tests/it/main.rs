@@ -2,6 +2,7 @@
 //! runs the same plans through real documents.
 
 mod flat;
+mod foreign;
 mod jsonc;
 mod keymap;
 mod layout;

@@ -68,7 +68,7 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Make a vault.
     Init,
-    /// Make the settings or the keymap equal to a file (JSON with comments).
+    /// Make the settings or the keymap equal to a file (JSON with comments), or add what another editor's file says.
     Import(ImportArguments),
     /// Show one setting.
     Get(GetArguments),
@@ -287,8 +287,22 @@ pub(crate) struct ImportArguments {
     pub(crate) kind: FileKind,
     /// The file; - for standard input.
     pub(crate) file: PathBuf,
+    /// The editor that wrote it, if not this one: what it says is translated and added to what is there.
+    #[arg(long, value_enum, value_name = "EDITOR")]
+    pub(crate) from: Option<ForeignEditor>,
     #[command(flatten)]
     pub(crate) layer: LayerArgument,
+}
+
+/// Editors whose files are understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ForeignEditor {
+    /// settings.json and keybindings.json.
+    Vscode,
+    /// settings.json and keymap.json.
+    Zed,
+    /// Files of options, codestyles and keymaps (XML).
+    Jetbrains,
 }
 
 #[derive(Debug, Args)]

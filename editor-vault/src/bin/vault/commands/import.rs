@@ -1,5 +1,7 @@
 //! `vault import settings FILE` and `vault import keymap FILE`: the document becomes equal to the file,
-//! in values and in layout.
+//! in values and in layout. What another editor wrote (`--from`) is in [`foreign`].
+
+mod foreign; // files of other editors
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -24,6 +26,9 @@ pub(crate) fn run(vault: &Vault, arguments: &ImportArguments, output: &mut Outpu
     };
     check_layer(arguments)?;
     let document = vault.well_known(type_name)?;
+    if let Some(editor) = arguments.from {
+        return foreign::add(&document, arguments.kind, editor, &layer, &foreign::File { text, shown, into }, output);
+    }
     let current = document.value()?;
     let (intents, notes) = match arguments.kind {
         FileKind::Settings => layout::import(&layer, &current, &text),
