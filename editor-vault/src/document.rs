@@ -3,6 +3,7 @@
 mod history; // what it was, and who made it so
 mod again; // saving what was not saved
 mod undo; // taking back, as new edits
+mod typed; // as a Rust type of the host
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use sync_wire::{DocumentId, SpaceId};
 use crate::deferred::Ticket;
 pub(crate) use crate::document::again::edit_again;
 pub use crate::document::history::{Blame, Revision, Version};
+pub use crate::document::typed::TypedDocument;
 pub(crate) use crate::document::undo::Noted;
 use crate::error::{EditError, ReadError, StorageError};
 use crate::loaded::{Loaded, Look, State, Window};

@@ -55,6 +55,8 @@ pub mod simulation; // the vault on one thread, for a simulated world
 
 pub use ::document::{Difference, Draft, Intent, Violation};
 pub use ::file_systems::Remote as RemoteFileSystem;
+pub use schemas::Typed;
+pub use schemas::typed as types;
 pub use sync_core::client::{Link, Status as SyncStatus};
 pub use sync_wire::{
     Actor, BatchId, ChangeHash, DeviceId, DocumentId, FateCode, LogPosition, Role, SpaceId, SpaceKind,
@@ -64,8 +66,8 @@ pub use crate::brake::HeldDeletion;
 pub use crate::care::{Finding, Rebuilt, SalvageError, Salvaged, Severity};
 pub use crate::contested::{ContestedDeletion, Decision};
 pub use crate::deferred::Ticket;
-pub use crate::document::{Blame, Document, Revision, Version};
-pub use crate::error::{ConnectError, EditError, OpenError, ReadError, StorageError, SyncError};
+pub use crate::document::{Blame, Document, Revision, TypedDocument, Version};
+pub use crate::error::{ConnectError, EditError, OpenError, ReadError, StorageError, SyncError, TypedError};
 pub use crate::explain::{
     BatchTotals, ChangeTotals, ExplainedBatch, ExplainedRepair, ExplainedSnapshot, Explanation, Lane, RelayView,
 };

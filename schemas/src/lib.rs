@@ -16,6 +16,9 @@ mod list; // ordered collections as keyed items
 mod order; // strings between strings
 mod pointer;
 
+pub mod typed; // documents as Rust types
+pub mod typescript; // and as TypeScript
+
 pub mod jsonc;
 pub mod keymap;
 pub mod settings;
@@ -28,4 +31,5 @@ pub use document::Intent;
 pub use document_type::{DocumentType, well_known_id};
 pub use pointer::{escape, join};
 pub use registry::{LoadError, Registry};
+pub use typed::Typed;
 pub use violation::{Rule, Violation};

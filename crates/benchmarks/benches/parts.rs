@@ -131,3 +131,19 @@ fn settings_file_export(bencher: Bencher<'_, '_>) {
     assert_eq!(schemas::layout::export(&layer, &value), file, "what is measured must be right");
     bencher.bench(|| schemas::layout::export(&layer, black_box(&value)));
 }
+
+/// One change among 300 keys; the goal is 200 µs.
+#[divan::bench]
+fn settings_plan_one_of_300_keys(bencher: Bencher<'_, '_>) {
+    let (stored, wanted) = settings_of_300_keys();
+    let settings = schemas::Registry::builtin().get("settings").unwrap();
+    bencher.bench(|| settings.plan(black_box(&stored), black_box(&wanted)));
+}
+
+/// All of the rules of 300 keys; the goal is 100 µs.
+#[divan::bench]
+fn settings_check_300_keys(bencher: Bencher<'_, '_>) {
+    let (_, wanted) = settings_of_300_keys();
+    let settings = schemas::Registry::builtin().get("settings").unwrap();
+    bencher.bench(|| settings.check(black_box(&wanted)));
+}

@@ -25,5 +25,6 @@ mod relay; // a relay in a few lines
 mod saving; // durable edits
 mod squashing; // parked edits said in one go
 mod syncing; // through that relay
+mod typed; // as Rust types of the host
 mod verifying; // the thorough look, derived data made again, explanations
 mod voids; // repairs that come with the log

@@ -14,3 +14,4 @@ mod real_files;
 mod registry;
 mod replicas;
 mod settings;
+mod versions;

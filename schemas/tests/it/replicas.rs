@@ -6,16 +6,16 @@ use schemas::{Intent, Registry, Violation, keymap, settings};
 use serde_json::{Value, json};
 use sync_wire::{Actor, Blob};
 
-/// A document and the changes it made.
+/// A document and its changes, in an order in which they apply.
 pub(crate) struct Replica {
     pub(crate) document: Document,
     actor: Actor,
-    made: Vec<Blob>,
+    changes: Vec<Blob>,
 }
 
 impl Replica {
     pub(crate) fn new(type_name: &str, number: u8) -> Self {
-        Self { document: Document::new(Some(type_name)), actor: Actor([number; 16]), made: Vec::new() }
+        Self { document: Document::new(Some(type_name)), actor: Actor([number; 16]), changes: Vec::new() }
     }
 
     fn edit(&mut self, plan: impl FnOnce(&Value) -> Result<Vec<Intent>, Vec<Violation>>) {
@@ -28,13 +28,16 @@ impl Replica {
             .edit(self.actor, |draft| intents.into_iter().try_for_each(|intent| draft.apply(intent)))
             .expect("the document takes what was planned");
         if let Some(sealed) = self.document.seal(0).expect("the edit can be sealed") {
-            self.made.extend(sealed.seeds.into_iter().chain(sealed.changes).map(|change| change.bytes));
+            self.changes.extend(sealed.seeds.into_iter().chain(sealed.changes).map(|change| change.bytes));
         }
     }
 
     pub(crate) fn meet(&mut self, other: &mut Self) {
-        self.document.apply(&other.made).expect("the other's changes apply");
-        other.document.apply(&self.made).expect("these changes apply");
+        self.document.apply(&other.changes).expect("the other's changes apply");
+        other.document.apply(&self.changes).expect("these changes apply");
+        let news: Vec<Blob> = other.changes.iter().filter(|change| !self.changes.contains(change)).cloned().collect();
+        self.changes.extend(news);
+        other.changes.clone_from(&self.changes);
         assert_eq!(self.document.heads(), other.document.heads());
         assert_eq!(self.document.value(), other.document.value());
     }

@@ -1,0 +1,130 @@
+//! A document as a Rust type of the host.
+
+use std::marker::PhantomData;
+
+use schemas::Typed;
+use schemas::typed::carry;
+use serde_json::Value;
+
+use super::Document;
+use crate::error::{EditError, ReadError, TypedError};
+use crate::vault::Vault;
+
+/// A document that is read and written as a `T`. Cheap to clone.
+///
+/// Writing is the smallest edit from what was read to what is wanted, and merges with what others write meanwhile;
+/// fields that `T` does not have stay as they are.
+#[derive(Debug)]
+pub struct TypedDocument<T> {
+    document: Document,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for TypedDocument<T> {
+    fn clone(&self) -> Self {
+        Self { document: self.document.clone(), of: PhantomData }
+    }
+}
+
+impl Vault {
+    /// The well-known document of a type.
+    ///
+    /// # Errors
+    /// As [`Self::well_known`].
+    ///
+    /// # Example
+    /// ```
+    /// use editor_vault::types::Settings;
+    ///
+    /// # let dir = editor_vault::doctest::directory()?;
+    /// # let vault = editor_vault::Vault::open(dir.path())?;
+    /// let settings = vault.typed::<Settings>()?;
+    /// settings.update(|settings| drop(settings.base.insert("editor.tabSize".to_owned(), 2.into())))?;
+    /// assert_eq!(settings.get()?.base["editor.tabSize"], 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn typed<T: Typed>(&self) -> Result<TypedDocument<T>, ReadError> {
+        Ok(TypedDocument { document: self.well_known(T::TYPE)?, of: PhantomData })
+    }
+}
+
+impl Document {
+    /// This document as a `T`.
+    ///
+    /// # Errors
+    /// [`TypedError::OtherType`] if it is a document of another type; [`TypedError::Read`].
+    pub fn typed<T: Typed>(&self) -> Result<TypedDocument<T>, TypedError> {
+        let found = self.type_name()?;
+        if found.as_deref() != Some(T::TYPE) {
+            return Err(TypedError::OtherType { wanted: T::TYPE, found });
+        }
+        Ok(TypedDocument { document: self.clone(), of: PhantomData })
+    }
+}
+
+impl<T: Typed> TypedDocument<T> {
+    /// The document itself.
+    #[must_use]
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// The document as it is now.
+    ///
+    /// # Errors
+    /// [`TypedError::Unfit`] if another program has written what no `T` holds; [`TypedError::Read`].
+    pub fn get(&self) -> Result<T, TypedError> {
+        read(self.document.plain()?)
+    }
+
+    /// Makes the document equal to `value`, and returns once that is on disk.
+    ///
+    /// # Errors
+    /// [`TypedError::Edit`] if it breaks rules of the type or is not saved; [`TypedError::Unfit`] if `value` is no JSON.
+    pub fn set(&self, value: T) -> Result<(), TypedError> {
+        self.update(|current| *current = value)
+    }
+
+    /// Reads, changes and writes, and returns once that is on disk. What others write between reading and writing
+    /// merges: only what `change` makes different is written.
+    ///
+    /// # Errors
+    /// As [`Self::get`] and [`Self::set`].
+    ///
+    /// # Example: what breaks a rule of the type is refused
+    /// ```
+    /// use editor_vault::types::Note;
+    ///
+    /// # let dir = editor_vault::doctest::directory()?;
+    /// # let vault = editor_vault::Vault::open(dir.path())?;
+    /// let note = vault.create("note", Some("Ideas"), None)?.typed::<Note>()?;
+    /// assert!(note.update(|note| note.name = "x".repeat(2000)).is_err());
+    /// assert_eq!(note.get()?.name, "Ideas");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R, TypedError> {
+        let (stored, schema) = (self.document.value()?, self.document.schema()?);
+        let full = schema.plain(&stored);
+        let mut value: T = read(full.clone())?;
+        let before = written(&value)?;
+        let result = change(&mut value);
+        let wanted = carry(&full, &before, &written(&value)?);
+        let intents = schema.plan(&stored, &wanted).map_err(EditError::Violations)?;
+        if !intents.is_empty() {
+            self.document.apply(intents)?;
+        }
+        Ok(result)
+    }
+}
+
+fn written<T: Typed>(value: &T) -> Result<Value, TypedError> {
+    serde_json::to_value(value).map_err(|error| unfit::<T>(&error))
+}
+
+fn read<T: Typed>(plain: Value) -> Result<T, TypedError> {
+    serde_json::from_value(plain).map_err(|error| unfit::<T>(&error))
+}
+
+fn unfit<T: Typed>(error: &serde_json::Error) -> TypedError {
+    TypedError::Unfit { type_name: T::TYPE, detail: error.to_string() }
+}
