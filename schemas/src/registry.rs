@@ -10,10 +10,16 @@ use crate::lint::{self, Finding};
 const FINDINGS_SHOWN: usize = 8;
 
 /// The built-in schemas, by the names of their files.
-pub(crate) const BUILTIN: [(&str, &str); 3] = [
+pub(crate) const BUILTIN: [(&str, &str); 9] = [
     ("settings/1.json", include_str!("../types/settings/1.json")),
     ("keymap/1.json", include_str!("../types/keymap/1.json")),
+    ("snippets/1.json", include_str!("../types/snippets/1.json")),
+    ("profile/1.json", include_str!("../types/profile/1.json")),
+    ("extensions/1.json", include_str!("../types/extensions/1.json")),
     ("note/1.json", include_str!("../types/note/1.json")),
+    ("trust/1.json", include_str!("../types/trust/1.json")),
+    ("publisher/1.json", include_str!("../types/publisher/1.json")),
+    ("review/1.json", include_str!("../types/review/1.json")),
 ];
 
 /// Why a schema file cannot be used: what [`crate::lint_files`] finds in it. Displays the first eight findings.

@@ -1,6 +1,7 @@
 //! What document types promise, module by module. `flat` is the model against which plans are checked; `replicas`
 //! runs the same plans through real documents.
 
+mod fixtures;
 mod flat;
 mod jsonc;
 mod keymap;
@@ -17,3 +18,4 @@ mod real_files;
 mod registry;
 mod replicas;
 mod settings;
+mod types;

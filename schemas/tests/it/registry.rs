@@ -19,11 +19,11 @@ fn refused(file: &str, text: &str) -> String {
 #[test]
 fn the_built_in_types_are_there() {
     let names: Vec<&str> = Registry::builtin().names().collect();
-    let expected = ["keymap", "note", "settings"];
+    let expected = ["extensions", "keymap", "note", "profile", "publisher", "review", "settings", "snippets", "trust"];
     assert_eq!(names, expected);
     let well_known: Vec<&str> =
         Registry::builtin().all().filter(|found| found.well_known).map(|found| found.name.as_str()).collect();
-    assert_eq!(well_known, ["keymap", "settings"]);
+    assert_eq!(well_known, ["extensions", "keymap", "profile", "publisher", "settings", "snippets", "trust"]);
     let version = |name| Registry::builtin().get(name).map(|found| found.version);
     assert_eq!((version("settings"), version("note"), version("nothing")), (Some(1), Some(1), None));
 }
