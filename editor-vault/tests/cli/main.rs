@@ -12,5 +12,6 @@ mod places;
 mod quarantine;
 mod repair;
 mod run;
+mod schema;
 mod settings;
 mod usage;

@@ -80,7 +80,7 @@ fn shown(file: &Path) -> String {
 }
 
 /// The text of a file, or of standard input. What is too long for a settings file is not read to its end.
-fn read(file: &Path) -> Result<String, Failure> {
+pub(crate) fn read(file: &Path) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let bytes_max = jsonc::TEXT_BYTES_MAX as u64 + 1;
     let outcome = if file == Path::new("-") {
