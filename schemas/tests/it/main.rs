@@ -12,6 +12,7 @@ mod layout_merge;
 mod lint;
 mod lint_hostile;
 mod lint_versions;
+mod machine_local;
 mod plan;
 mod random_values;
 mod real_files;
