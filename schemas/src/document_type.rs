@@ -1,16 +1,21 @@
 //! One version of one document type: its id, what it allows, and how plain JSON becomes an edit of it.
 
+use std::sync::OnceLock;
+
 use document::Intent;
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 use sync_wire::DocumentId;
 
+use crate::lint::Sound;
+use crate::plan::VIOLATIONS_MAX;
+use crate::pointer::{join, unescape};
 use crate::shape::Shape;
-use crate::violation::{Rule, Violation};
-use crate::{list, plan};
+use crate::violation::{Rule, Violation, cut};
+use crate::{lint, list, plan};
 
-/// Most violations that one check lists.
-const VIOLATIONS_MAX: usize = 100;
+/// Longest sentence of the validator that is repeated, in characters: it may name every key of an object.
+const SAYS_CHARS_MAX: usize = 300;
 
 /// One version of a document type.
 #[derive(Debug)]
@@ -22,9 +27,10 @@ pub struct DocumentType {
     /// Whether there is one document of it in each space, with a derived id.
     pub well_known: bool,
     title: Option<String>,
-    defaults: Map<String, Value>,
     shape: Shape,
-    validator: Validator,
+    schema: Value,
+    /// Made when it is first needed: a command that reads one setting checks nothing.
+    validator: OnceLock<Validator>,
 }
 
 /// The id of the well-known document `name` of a type: BLAKE3, the same in every space and on every device.
@@ -42,18 +48,34 @@ pub fn well_known_id(type_name: &str, name: &str) -> DocumentId {
 }
 
 impl DocumentType {
-    /// From a schema that the meta-schema has passed.
-    pub(crate) fn new(schema: &Value, validator: Validator) -> Self {
+    /// From a schema in which nothing was found.
+    pub(crate) fn new(schema: Value) -> Self {
         let text = |key: &str| schema.get(key).and_then(Value::as_str).map(str::to_owned);
         Self {
             name: text("x-type").unwrap_or_default(),
             version: schema.get("x-version").and_then(Value::as_u64).and_then(|v| v.try_into().ok()).unwrap_or(0),
             well_known: schema.get("x-well-known").and_then(Value::as_bool).unwrap_or(false),
-            title: text("x-title"),
-            defaults: defaults(schema),
-            shape: Shape::compile(schema),
-            validator,
+            title: text("x-title").map(|pointer| unescape(pointer.trim_start_matches('/'))),
+            shape: Shape::compile(&schema),
+            schema,
+            validator: OnceLock::new(),
         }
+    }
+
+    /// From a schema that was looked over just now.
+    pub(crate) fn checked(sound: Sound) -> Self {
+        Self { validator: OnceLock::from(sound.validator), ..Self::new(sound.schema) }
+    }
+
+    /// The schema as it stands in its file.
+    #[must_use]
+    pub const fn schema(&self) -> &Value {
+        &self.schema
+    }
+
+    fn validator(&self) -> &Validator {
+        let build = || lint::validation().build(&self.schema);
+        self.validator.get_or_init(|| build().unwrap_or_else(|error| unreachable!("it was looked over: {error}")))
     }
 
     /// How its fields merge.
@@ -70,9 +92,10 @@ impl DocumentType {
     /// Everything that is wrong with the plain JSON `value`, at most 100 violations.
     #[must_use]
     pub fn check(&self, value: &Value) -> Vec<Violation> {
-        let mut violations = plan::check_keys(value);
+        let mut violations = plan::check_form(value);
         if violations.is_empty() {
-            violations.extend(self.validator.iter_errors(value).take(VIOLATIONS_MAX).map(|error| from_schema(&error)));
+            violations
+                .extend(self.validator().iter_errors(value).take(VIOLATIONS_MAX).map(|error| from_schema(&error)));
             plan::check_limits(&self.shape, value, &mut violations);
         }
         violations.truncate(VIOLATIONS_MAX);
@@ -88,6 +111,11 @@ impl DocumentType {
     /// # Errors
     /// The rules that `wanted` breaks and `current` does not: what is wrong already does not block other edits.
     pub fn plan(&self, current: &Value, wanted: &Value) -> Result<Vec<Intent>, Vec<Violation>> {
+        let unmeasured: Vec<Violation> =
+            plan::check_form(wanted).into_iter().filter(Violation::is_of_measure).collect();
+        if !unmeasured.is_empty() {
+            return Err(unmeasured);
+        }
         let wanted = self.plain(wanted);
         let mut violations = self.check(&wanted);
         if !violations.is_empty() {
@@ -116,7 +144,7 @@ impl DocumentType {
     /// As [`Self::title`], of a document of which `get` reads one stored value: the rest need not be put together.
     #[must_use]
     pub fn title_from(&self, get: impl FnOnce(&str) -> Option<Value>) -> Option<String> {
-        match get(self.title.as_deref()?)? {
+        match get(&join("", self.shape.stored_key(self.title.as_deref()?)))? {
             Value::String(title) => Some(title),
             _ => None,
         }
@@ -127,10 +155,9 @@ impl DocumentType {
     /// Nothing is checked here; [`Self::check`] says whether a title is too long.
     #[must_use]
     pub fn initial(&self, title: Option<&str>) -> Vec<Intent> {
-        let mut fields = self.defaults.clone();
-        if let (Some(pointer), Some(title)) = (&self.title, title) {
-            let key = pointer.trim_start_matches('/').replace("~1", "/").replace("~0", "~");
-            fields.insert(key, Value::from(title));
+        let mut fields = defaults(&self.schema);
+        if let (Some(field), Some(title)) = (&self.title, title) {
+            fields.insert(field.clone(), Value::from(title));
         }
         plan::plan(&self.shape, &Value::Null, &Value::Object(fields)).unwrap_or_default()
     }
@@ -150,6 +177,6 @@ fn from_schema(error: &jsonschema::ValidationError<'_>) -> Violation {
         "additionalProperties" | "unevaluatedProperties" => "remove what is not allowed",
         _ => "change the value so that it holds",
     };
-    let rule = Rule::Schema { keyword, says: error.masked().to_string() };
+    let rule = Rule::Schema { keyword, says: cut(&error.masked().to_string(), SAYS_CHARS_MAX) };
     Violation::new(error.instance_path().as_str(), error.instance(), rule, remedy)
 }

@@ -7,6 +7,7 @@
 
 mod document_type;
 mod registry; // start here
+mod lint; // what keeps a schema from being loaded, line by line
 mod shape; // a schema, compiled to how each field merges
 
 mod plan; // stored JSON + wanted JSON -> intents
@@ -29,6 +30,7 @@ pub mod foreign; // files of other editors
 pub use document::Intent;
 
 pub use document_type::{DocumentType, well_known_id};
+pub use lint::{FINDINGS_MAX, Finding, lint, lint_files};
 pub use pointer::{escape, join};
 pub use registry::{LoadError, Registry};
 pub use typed::Typed;

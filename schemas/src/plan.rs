@@ -4,12 +4,16 @@ use document::Intent;
 use serde_json::{Map, Value};
 
 use crate::list;
-use crate::pointer::join;
+use crate::pointer::{escape, join};
 use crate::shape::{FREE, Merge, Shape};
 use crate::violation::{Rule, Violation};
 
 /// Deepest nesting of a value; the same as that of a document (DESIGN §7).
 pub(crate) const DEPTH_MAX: usize = document::limits::VALUE_DEPTH_MAX;
+/// Largest value, in bytes of keys and texts and eight for everything else: what can be read from a file, and more.
+pub(crate) const SIZE_BYTES_MAX: usize = 64 << 20;
+/// Most violations that one check lists.
+pub(crate) const VIOLATIONS_MAX: usize = 100;
 
 /// The intents that turn `current` (stored) into `wanted` (plain), which was checked.
 pub(crate) fn plan(shape: &Shape, current: &Value, wanted: &Value) -> Result<Vec<Intent>, Vec<Violation>> {
@@ -105,37 +109,64 @@ impl Plan {
     }
 }
 
-/// Keys that have no place in the flat form, and nesting that is too deep.
-pub(crate) fn check_keys(value: &Value) -> Vec<Violation> {
-    let mut violations = Vec::new();
+/// What a value may not be whatever its type: keys that have no place in the flat form, nesting that is too deep, too
+/// much of it. Goes no deeper and no further than is allowed, so that what comes after it need not be careful.
+pub(crate) fn check_form(value: &Value) -> Vec<Violation> {
+    let mut form = Form { path: String::new(), size: 0, violations: Vec::new() };
     if let Some(lost) = value.get("") {
         let remedy = "give the key a name, because the empty one holds the type of the document";
-        violations.push(Violation::new("/", lost, Rule::Key, remedy));
+        form.violations.push(Violation::new("/", lost, Rule::Key, remedy));
     }
-    check_keys_below(value, "", 0, &mut violations);
-    violations
+    form.check(value, 0);
+    if form.size > SIZE_BYTES_MAX {
+        let rule = Rule::Size { max: SIZE_BYTES_MAX };
+        form.violations.insert(0, Violation::new("", value, rule, "make several documents of it"));
+    }
+    form.violations
 }
 
-fn check_keys_below(value: &Value, path: &str, depth: usize, violations: &mut Vec<Violation>) {
-    if depth > DEPTH_MAX {
-        return violations.push(Violation::new(path, &Value::Null, Rule::Depth, "flatten it"));
-    }
-    match value {
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                let path = join(path, key);
-                if key.contains('\0') {
-                    violations.push(Violation::new(&path, value, Rule::Key, "rename the key"));
+struct Form {
+    path: String,
+    size: usize,
+    violations: Vec<Violation>,
+}
+
+impl Form {
+    fn check(&mut self, value: &Value, depth: usize) {
+        self.size = self.size.saturating_add(value.as_str().map_or(8, str::len));
+        if self.size > SIZE_BYTES_MAX || self.violations.len() >= VIOLATIONS_MAX {
+            return;
+        }
+        if depth > DEPTH_MAX {
+            return self.violations.push(Violation::new(&*self.path, &Value::Null, Rule::Depth, "flatten it"));
+        }
+        match value {
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    self.size = self.size.saturating_add(key.len());
+                    self.below(&escape(key), |form| {
+                        if key.contains('\0') {
+                            form.violations.push(Violation::new(&*form.path, value, Rule::Key, "rename the key"));
+                        }
+                        form.check(value, depth + 1);
+                    });
                 }
-                check_keys_below(value, &path, depth + 1, violations);
             }
-        }
-        Value::Array(items) => {
-            for (index, value) in items.iter().enumerate() {
-                check_keys_below(value, &format!("{path}/{index}"), depth + 1, violations);
+            Value::Array(items) => {
+                for (index, value) in items.iter().enumerate() {
+                    self.below(&index.to_string(), |form| form.check(value, depth + 1));
+                }
             }
+            _ => {}
         }
-        _ => {}
+    }
+
+    fn below(&mut self, segment: &str, check: impl FnOnce(&mut Self)) {
+        let end = self.path.len();
+        self.path.push('/');
+        self.path.push_str(segment);
+        check(self);
+        self.path.truncate(end);
     }
 }
 
@@ -145,13 +176,17 @@ pub(crate) fn check_limits(shape: &Shape, value: &Value, violations: &mut Vec<Vi
 }
 
 fn check_limits_below(shape: &Shape, value: &Value, path: &str, violations: &mut Vec<Violation>) {
+    if violations.len() >= VIOLATIONS_MAX {
+        return;
+    }
     let mut limit = |unit, found: usize, max: Option<usize>| {
         if let Some(max) = max.filter(|max| found > *max) {
             let rule = Rule::Limit { unit, found, max };
             violations.push(Violation::new(path, value, rule, "make it smaller"));
         }
     };
-    limit("items", value.as_array().map_or(0, Vec::len), shape.items_max);
+    let items = value.as_array().map(Vec::len).or_else(|| value.as_object().map(Map::len));
+    limit("items", items.unwrap_or(0), shape.items_max);
     if shape.bytes_max.is_some() {
         limit("bytes", value.as_str().map_or_else(|| value.to_string().len(), str::len), shape.bytes_max);
     }

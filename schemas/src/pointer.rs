@@ -21,3 +21,8 @@ pub fn escape(key: &str) -> Cow<'_, str> {
 pub fn join(path: &str, key: &str) -> String {
     format!("{path}/{}", escape(key))
 }
+
+/// The key that a segment of a JSON Pointer stands for.
+pub(crate) fn unescape(segment: &str) -> String {
+    segment.replace("~1", "/").replace("~0", "~")
+}

@@ -4,6 +4,8 @@
 //! file is one layer. In a layer `editor.tabSize` is a key like any other, and `"[rust]"` is a language with keys of
 //! its own.
 
+mod machine_local; // what does not sync
+
 use std::fmt;
 use std::str::FromStr;
 
@@ -13,6 +15,8 @@ use serde_json::{Map, Value};
 use crate::pointer::join;
 use crate::violation::{Rule, Violation};
 use crate::{DocumentType, Registry};
+
+pub use machine_local::{LISTS as MACHINE_LOCAL_LISTS, MachineLocal};
 
 /// The name of the document type.
 pub const TYPE: &str = "settings";

@@ -8,8 +8,8 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
-/// Deepest nesting of `$ref`, `properties` and `items` in a schema; a recursive schema goes on as free JSON below.
-const SHAPE_DEPTH_MAX: usize = 32;
+/// Deepest nesting of `$ref`, `properties` and `items` in a schema. Deeper ones, and those without an end, are refused.
+pub(crate) const SHAPE_DEPTH_MAX: usize = 32;
 
 /// What applies where a schema says nothing: objects leaf by leaf, everything else as a register.
 pub(crate) static FREE: LazyLock<Shape> = LazyLock::new(Shape::default);
@@ -75,6 +75,11 @@ impl Shape {
     /// Compiles a schema that the meta-schema has passed.
     pub(crate) fn compile(schema: &Value) -> Self {
         compile(schema, schema, 0)
+    }
+
+    /// Compiles `schema`, which is a part of `root`.
+    pub(crate) fn within(root: &Value, schema: &Value) -> Self {
+        compile(root, schema, 0)
     }
 
     /// How the value at `key` merges.

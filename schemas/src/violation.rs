@@ -1,6 +1,6 @@
 //! What is wrong with a value: where, which rule, and what would be right.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde_json::Value;
 
@@ -37,6 +37,11 @@ pub enum Rule {
     ListOrder,
     /// Nested deeper than 64.
     Depth,
+    /// Larger than any document.
+    Size {
+        /// How many bytes are allowed.
+        max: usize,
+    },
     /// An `x-limit` of the document type.
     Limit {
         /// What is counted: `bytes` or `items`.
@@ -60,7 +65,8 @@ impl Violation {
         Self { path: path.into(), value: shown(value), rule, remedy: remedy.into() }
     }
 
-    /// A stable code for programs: `schema.KEYWORD`, `key`, `list_order`, `depth`, `limit`, `file` or `counter`.
+    /// A stable code for programs: `schema.KEYWORD`, `key`, `list_order`, `depth`, `size`, `limit`, `file` or
+    /// `counter`.
     #[must_use]
     pub fn code(&self) -> String {
         match &self.rule {
@@ -68,10 +74,16 @@ impl Violation {
             Rule::Key => "key".to_owned(),
             Rule::ListOrder => "list_order".to_owned(),
             Rule::Depth => "depth".to_owned(),
+            Rule::Size { .. } => "size".to_owned(),
             Rule::Limit { .. } => "limit".to_owned(),
             Rule::File { .. } => "file".to_owned(),
             Rule::Counter => "counter".to_owned(),
         }
+    }
+
+    /// Whether the value is too deep or too large for anybody to walk it.
+    pub(crate) fn is_of_measure(&self) -> bool {
+        matches!(self.rule, Rule::Depth | Rule::Size { .. })
     }
 
     /// Whether `other` is the same rule broken at the same place, whatever the value there.
@@ -87,6 +99,7 @@ impl fmt::Display for Rule {
             Self::ListOrder => f.write_str("items of a list have no key `order`, which holds their place"),
             Self::Key => f.write_str("a key has no NUL in it and, at the top of a document, is not empty"),
             Self::Depth => write!(f, "values nest at most {} deep", crate::plan::DEPTH_MAX),
+            Self::Size { max } => write!(f, "a document has at most {max} bytes of keys and values"),
             Self::Limit { unit, found, max } => write!(f, "{found} {unit} are more than the {max} allowed"),
             Self::File { expected } => write!(f, "the file must hold {expected}"),
             Self::Counter => f.write_str("a counter moves by a whole number of at most 64 bits"),
@@ -104,11 +117,33 @@ impl fmt::Display for Place<'_> {
 
 /// A value as JSON, short enough for a sentence.
 pub(crate) fn shown(value: &Value) -> String {
-    let text = value.to_string();
-    if text.chars().count() <= SHOWN_CHARS {
-        return text;
+    let mut shown = Cut { text: String::new(), room: SHOWN_CHARS };
+    // Whoever has no more room refuses the rest, so that a large value is not written out for its beginning.
+    match write!(shown, "{value}") {
+        Ok(()) => shown.text,
+        Err(_) => shown.text + "…",
     }
-    let mut cut: String = text.chars().take(SHOWN_CHARS).collect();
-    cut.push('…');
-    cut
+}
+
+/// `text`, with at most so many characters of it.
+pub(crate) fn cut(text: &str, chars_max: usize) -> String {
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+struct Cut {
+    text: String,
+    room: usize,
+}
+
+impl fmt::Write for Cut {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        for character in piece.chars() {
+            self.room = self.room.checked_sub(1).ok_or(fmt::Error)?;
+            self.text.push(character);
+        }
+        Ok(())
+    }
 }

@@ -12,6 +12,7 @@ mod kill;
 mod mutants;
 mod processes;
 mod partitions;
+mod schema;
 mod simulate;
 mod soak;
 mod test;
@@ -61,6 +62,8 @@ enum Chore {
     Soak(soak::Args),
     /// Checks the rules that no compiler knows: who may use whom, what docs name, licences
     Tidy,
+    /// Works on the files of document types
+    Schema(schema::Args),
     /// Writes the documents that are made from code
     Generate(generate::Args),
 }
@@ -82,6 +85,7 @@ fn main() -> std::process::ExitCode {
         Chore::Processes(args) => processes::run(&workspace, args),
         Chore::Soak(args) => soak::run(&workspace, &args),
         Chore::Tidy => tidy::run(&workspace),
+        Chore::Schema(args) => schema::run(&workspace, &args),
         Chore::Generate(args) => generate::run(&workspace, &args),
     });
     match outcome {

@@ -13,7 +13,7 @@ use anyhow::{Result, bail};
 use clap::ValueEnum;
 
 use crate::workspace::{PROFILE, Workspace, succeed};
-use crate::{generate, tidy};
+use crate::{generate, schema, tidy};
 use counts::Counts;
 
 #[derive(clap::Args)]
@@ -32,6 +32,7 @@ enum Step {
     Format,
     Lints,
     Tidy,
+    Schemas,
     Build,
     Generated,
     Unit,
@@ -105,6 +106,7 @@ impl Step {
         match self {
             Self::Format => cargo(&["fmt", "--all", "--check"]),
             Self::Tidy => passed(tidy::run(workspace)?),
+            Self::Schemas => passed(schema::check(workspace)?),
             Self::Lints => {
                 let scope = ["clippy", "--profile", PROFILE, "--workspace", "--all-targets", "--", "-D", "warnings"];
                 cargo(&scope)

@@ -361,3 +361,56 @@ fn files_of_real_people_stay_byte_for_byte_but_for_the_edited_line() {
         running.interrupt();
     }
 }
+
+#[test]
+fn keys_that_stay_on_their_machine_stay_in_the_file_and_out_of_the_vault() {
+    let content = "{\n  \"vault.machineLocal\": [\"http.*\"],\n  // here only\n  \"http.proxy\": \"p\", // secret\n  \"a\": 1\n}\n";
+    let (desk, file) = desk_with_file(content);
+    let running = Running::start(&desk, &["settings.jsonc"]);
+    running.says("/http.proxy stays on this machine");
+    assert_eq!(text(&file), content);
+    let document = desk.ok(&["show", "settings"]);
+    assert!(document.contains("\"a\": 1") && !document.contains("proxy") && !document.contains("secret"), "{document}");
+    // Edits of both sides go on; the key stays where it was typed.
+    desk.ok(&["set", "settings", "a", "2"]);
+    file_becomes(&file, &content.replace("\"a\": 1", "\"a\": 2"));
+    save_by_rename(&file, &content.replace("\"a\": 1", "\"a\": 3").replace("\"p\"", "\"q\""));
+    vault_becomes(&desk, "a", "3");
+    assert!(text(&file).contains("\"q\", // secret"), "{}", text(&file));
+    assert!(!desk.ok(&["show", "settings"]).contains("proxy"));
+    // Once it is taken off the list it goes into the vault, looks and all.
+    let released = text(&file).replace("[\"http.*\"]", "[]");
+    save_by_rename(&file, &released);
+    vault_becomes(&desk, "http.proxy", "q");
+    assert_eq!(text(&file), released);
+    // And once it is put on it, by whomever, the file keeps it while the vault's is no longer touched.
+    desk.ok(&["set", "settings", "vault.machineLocal", "[\"http.proxy\"]"]);
+    eventually("the file has the list", || text(&file), |text| text.contains("[\"http.proxy\"]"));
+    save_by_rename(&file, &text(&file).replace("\"q\"", "\"r\"").replace("\"a\": 3", "\"a\": 4"));
+    vault_becomes(&desk, "a", "4");
+    vault_becomes(&desk, "http.proxy", "q");
+    assert!(text(&file).contains("\"r\", // secret"), "{}", text(&file));
+    running.interrupt();
+    // It is remembered while no bridge runs.
+    desk.ok(&["set", "settings", "a", "5"]);
+    let running = Running::start(&desk, &["settings.jsonc"]);
+    file_becomes(&file, &text(&file).replace("\"a\": 4", "\"a\": 5"));
+    assert!(text(&file).contains("\"r\", // secret"), "{}", text(&file));
+    running.interrupt();
+}
+
+#[test]
+fn keys_that_stay_on_their_machine_outlive_a_preferred_vault_and_a_deleted_file() {
+    let (desk, file) = desk_with_file("{ \"path\": \"/home\", \"a\": 2 }\n");
+    desk.ok(&["set", "settings", "vault.machineLocal", "[\"path\"]"]);
+    desk.ok(&["set", "settings", "a", "1"]);
+    let running = Running::start(&desk, &["settings.jsonc", "--prefer", "vault"]);
+    let has = |part: &'static str| move |text: &String| text.contains("\"path\": \"/home\"") && text.contains(part);
+    eventually("the file has both", || text(&file), has("\"a\": 1"));
+    assert!(!desk.ok(&["show", "settings"]).contains("/home"));
+    fs::remove_file(&file).expect("it can be removed");
+    desk.ok(&["set", "settings", "a", "3"]);
+    running.says("is gone");
+    fs::write(&file, "{}").expect("it can be written");
+    eventually("the file has both again", || text(&file), has("\"a\": 3"));
+}

@@ -13,5 +13,6 @@ mod places;
 mod quarantine;
 mod repair;
 mod run;
+mod schema;
 mod settings;
 mod usage;

@@ -139,3 +139,18 @@ fn files_of_real_people_come_back_with_equal_values() {
         assert!(desk.ok(&["import", kind, &path.display().to_string()]).contains("already"));
     }
 }
+
+#[test]
+fn keys_that_stay_on_their_machine_are_not_imported() {
+    let desk = Desk::new();
+    let file = desk.write("settings.json", r#"{ "vault.machineLocal": ["http.*"], "http.proxy": "p", "a": 1 }"#);
+    let run = desk.run(&["import", "settings", &file]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(run.stderr.contains("warning: ") && run.stderr.contains("/http.proxy stays on this machine"), "{run:?}");
+    assert_eq!(desk.json(&["export", "settings"]), json!({ "vault.machineLocal": ["http.*"], "a": 1 }));
+    // The list holds from then on, for files that do not have it, in every layer.
+    let file = desk.write("settings.json", r#"{ "http.proxy": "p", "b": 2 }"#);
+    let result = desk.json(&["import", "settings", &file, "--layer", "platforms/linux"]);
+    assert_eq!((&result["put"], &result["machine_local"]), (&json!(1), &json!(["/http.proxy"])));
+    assert_eq!(desk.json(&["export", "settings", "--layer", "platforms/linux"]), json!({ "b": 2 }));
+}

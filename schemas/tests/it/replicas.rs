@@ -18,7 +18,7 @@ impl Replica {
         Self { document: Document::new(Some(type_name)), actor: Actor([number; 16]), changes: Vec::new() }
     }
 
-    fn edit(&mut self, plan: impl FnOnce(&Value) -> Result<Vec<Intent>, Vec<Violation>>) {
+    pub(crate) fn edit(&mut self, plan: impl FnOnce(&Value) -> Result<Vec<Intent>, Vec<Violation>>) {
         let intents = plan(&self.document.value()).expect("no rule is broken");
         self.apply(intents);
     }

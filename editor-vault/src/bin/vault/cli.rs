@@ -45,6 +45,10 @@ The document reads as before, and undo takes the edits back together. Each of th
 quarantine as `squashed`, to be shown and exported. Where a relay has no room the vault does
 it by itself, if much is gained.";
 
+const SCHEMA_HELP: &str = "\
+A document type says in NAME/VERSION.json what its fields are and how they merge. Each version is also
+compared with the one before it, among the files or built in. Ends with 1 if there is anything to mend.";
+
 const QUARANTINE_HELP: &str = "\
 An edit that the relay refuses for good leaves its document and comes here. Edits that
 rest on it are made anew without it, and come here only if that cannot be done. Nothing
@@ -182,6 +186,12 @@ pub(crate) enum Command {
         /// Name or id of the document; `settings` and `keymap` are names too.
         name: String,
     },
+    /// Work on files of document types.
+    #[command(after_help = SCHEMA_HELP)]
+    Schema {
+        #[command(subcommand)]
+        command: SchemaCommand,
+    },
     /// Print completions for a shell.
     Completions {
         /// The shell.
@@ -207,6 +217,16 @@ pub(crate) enum BrakeCommand {
     Release,
     /// Take the deletions back: the documents are there again.
     Undo,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchemaCommand {
+    /// Say what is wrong with them, as FILE:LINE:COLUMN: CODE: what, and what to do.
+    Check {
+        /// The files.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -13,6 +13,7 @@ pub(crate) mod import;
 pub(crate) mod login; // login, logout
 pub(crate) mod quarantine;
 pub(crate) mod repair;
+pub(crate) mod schema;
 pub(crate) mod settings; // get, set, unset
 pub(crate) mod status; // status, spaces
 pub(crate) mod sync;

@@ -16,7 +16,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command};
 use crate::commands::{
     brake, bridge, care, completions, contested, document, explain, export, history, import, login, quarantine, repair,
-    settings, status, sync,
+    schema, settings, status, sync,
 };
 use crate::failure::Failure;
 use crate::output::Output;
@@ -37,6 +37,7 @@ fn dispatch(cli: &Cli, output: &mut Output) -> Result<(), Failure> {
         Command::Init => care::init(&place::directory(cli)?, output),
         Command::Salvage { into } => care::salvage(&place::directory(cli)?, into, output),
         Command::Completions { shell } => completions::print(*shell, output),
+        Command::Schema { command } => schema::run(command, output),
         command => in_vault(command, &place::open(cli)?, output),
     }
 }
@@ -76,7 +77,7 @@ fn in_vault(command: &Command, vault: &editor_vault::Vault, output: &mut Output)
         Command::Doctor => care::doctor(vault, output),
         Command::Verify(arguments) => care::verify(vault, arguments, output),
         Command::Explain { name } => explain::run(vault, name, output),
-        Command::Init | Command::Salvage { .. } | Command::Completions { .. } => {
+        Command::Init | Command::Salvage { .. } | Command::Completions { .. } | Command::Schema { .. } => {
             unreachable!("dispatched before a vault is opened")
         }
     }

@@ -9,8 +9,9 @@ use std::path::Path;
 
 use editor_vault::{Intent, Vault};
 use schemas::layout::{self, ImportError};
+use schemas::settings::{Layer, MACHINE_LOCAL_LISTS, MachineLocal};
 use schemas::{jsonc, keymap, settings};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::{FileKind, ImportArguments};
 use crate::failure::{Exit, Failure};
@@ -35,21 +36,38 @@ pub(crate) fn run(vault: &Vault, arguments: &ImportArguments, output: &mut Outpu
         FileKind::Keymap => layout::keymap::import(&current, &text),
     }
     .map_err(|error| refused(&shown, error))?;
+    let (intents, local) = match arguments.kind {
+        FileKind::Settings => without_local(&layer, &current, &text, intents),
+        FileKind::Keymap => (intents, Vec::new()),
+    };
     let is_equal = intents.is_empty();
     let (put, removed) = counts(&intents);
     if !intents.is_empty() {
         document.apply(intents)?;
     }
-    let warnings: Vec<String> = notes.iter().map(|note| format!("{shown}: {note}")).collect();
+    let stays = local.iter().map(|key| stays(&shown, key));
+    let warnings: Vec<String> = notes.iter().map(|note| format!("{shown}: {note}")).chain(stays).collect();
     warnings.iter().for_each(Output::warn);
     let json = json!({ "document": type_name, "layer": arguments.layer.named().map(ToString::to_string),
-        "put": put, "removed": removed, "warnings": warnings });
+        "put": put, "removed": removed, "machine_local": local, "warnings": warnings });
     let text = if is_equal {
         format!("{into} is equal to {shown} already")
     } else {
         format!("imported {shown} into {into}: {put} values put, {removed} removed")
     };
     output.result(text, &json)
+}
+
+/// The intents without what is about keys that stay on this machine, as the base layer says once it is imported; and
+/// those keys of the file, as JSON Pointers.
+fn without_local(layer: &Layer, current: &Value, text: &str, intents: Vec<Intent>) -> (Vec<Intent>, Vec<String>) {
+    let file = jsonc::parse(text).unwrap_or_default();
+    let local = if *layer == Layer::BASE { MachineLocal::default().and(&file) } else { MachineLocal::of(current) };
+    (local.keep_out(layer, intents).0, local.keys_of(&file))
+}
+
+pub(crate) fn stays(file: &str, key: &str) -> String {
+    format!("{file}: {key} stays on this machine, as {} says: it is not in the vault", MACHINE_LOCAL_LISTS.join(" or "))
 }
 
 /// `--layer` means nothing for a keymap.
@@ -85,7 +103,7 @@ fn shown(file: &Path) -> String {
 }
 
 /// The text of a file, or of standard input. What is too long for a settings file is not read to its end.
-fn read(file: &Path) -> Result<String, Failure> {
+pub(crate) fn read(file: &Path) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let bytes_max = jsonc::TEXT_BYTES_MAX as u64 + 1;
     let outcome = if file == Path::new("-") {

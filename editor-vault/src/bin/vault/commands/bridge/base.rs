@@ -126,6 +126,11 @@ pub(super) fn put(value: &mut Value, pointer: &str, new: Value) {
     *at = new;
 }
 
+/// Removes what is at a JSON Pointer, as a document does.
+pub(super) fn take_out(value: &mut Value, pointer: &str) {
+    remove(value, &keys(pointer));
+}
+
 /// Removes what is at `keys`; an object that loses its last member goes with it.
 fn remove(value: &mut Value, keys: &[String]) {
     let (Some(map), [key, rest @ ..]) = (value.as_object_mut(), keys) else { return };

@@ -60,8 +60,9 @@ impl Bridge {
             return self.step(output);
         }
         let seen = self.seen(bytes)?;
-        let current = self.form.part(&self.document.value()?);
-        let is_empty = current == json!({});
+        let document = self.document.value()?;
+        let is_empty = self.form.part(&document) == json!({});
+        let current = self.form.with_local(&document, &json!({}));
         if self.form.export(&current) == seen.text {
             return self.memory.settle(Base { value: current, written: seen.digest });
         }
@@ -73,7 +74,9 @@ impl Bridge {
                 let copy = self.place.keep_copy()?.display().to_string();
                 let json = json!({ "step": "kept", "file": copy });
                 output.step(format_args!("kept what was in {} as {copy}", self.place.shown()), &json)?;
-                self.memory.settle(Base { value: current, written: seen.digest })
+                let typed = self.typed(&seen).unwrap_or_default();
+                let value = self.form.with_local(&document, &typed);
+                self.memory.settle(Base { value, written: seen.digest })
             }
         }?;
         self.step(output)
@@ -106,7 +109,8 @@ impl Bridge {
             let seen = self.seen(bytes)?;
             if self.is_gone && self.says_nothing(&seen) {
                 // An editor makes an empty file where it finds none: that is not the wish to remove everything.
-                self.memory.settle(Base { value: json!({}), written: seen.digest.clone() })?;
+                let value = self.form.only_local(&self.document.value()?, &self.last());
+                self.memory.settle(Base { value, written: seen.digest.clone() })?;
             } else {
                 self.take_in(&seen, output)?;
             }
@@ -127,7 +131,7 @@ impl Bridge {
         }
         let mut values: Vec<Value> = bases.into_iter().flatten().map(|base| base.value).collect();
         if values.is_empty() {
-            values.push(self.form.part(&self.document.value()?));
+            values.push(self.form.with_local(&self.document.value()?, &json!({})));
         }
         self.import(&values, seen, output)
     }
@@ -143,20 +147,23 @@ impl Bridge {
             }
         }
         let Some((base, intents, notes)) = best else { return Ok(()) };
+        let after = base::after(base, &intents);
+        let (intents, local) = self.form.split(&self.document.value()?, intents);
         let (put, removed) = import::counts(&intents);
         let is_new = !intents.is_empty();
-        let after = base::after(base, &intents);
         if is_new {
             self.document.apply(intents)?;
         }
-        let value = match after {
-            Some(value) => value,
-            None => self.form.part(&self.document.value()?),
-        };
+        let document = self.document.value()?;
+        let value = after.unwrap_or_else(|| self.form.with_local(&document, base));
+        self.release(base, &value)?;
         self.memory.settle(Base { value, written: seen.digest.clone() })?;
         let file = self.place.shown();
         for note in notes {
             Output::warn(format_args!("{file}: {note}"));
+        }
+        for key in self.form.keys(&document, &local) {
+            Output::warn(import::stays(&file, &key));
         }
         if !is_new {
             return Ok(());
@@ -167,7 +174,9 @@ impl Bridge {
 
     /// Writes the file if the vault says something else; false if somebody else wrote it meanwhile.
     fn write(&mut self, seen: Option<&Digest>, output: &mut Output) -> Result<bool, Failure> {
-        let value = self.form.part(&self.document.value()?);
+        let last = self.last();
+        self.release(&last, &last)?;
+        let value = self.form.with_local(&self.document.value()?, &last);
         let text = self.form.export(&value);
         let next = Base { value, written: digest(text.as_bytes()) };
         if seen == Some(&next.written) {
@@ -184,6 +193,15 @@ impl Bridge {
         let file = self.place.shown();
         output.step(format_args!("wrote {file}"), &json!({ "step": "wrote", "file": file }))?;
         Ok(true)
+    }
+
+    /// Gives the vault what `file` holds of keys that stayed on this machine by the list in `before`, and do so no more.
+    fn release(&self, before: &Value, file: &Value) -> Result<(), Failure> {
+        let released = self.form.released(&self.document.value()?, before, file);
+        if !released.is_empty() {
+            self.document.apply(released)?;
+        }
+        Ok(())
     }
 
     /// A file that is not there, or empty, is written from the vault.
@@ -204,10 +222,19 @@ impl Bridge {
         Ok(())
     }
 
+    /// What the file was last written from; nothing before the first time.
+    fn last(&self) -> Value {
+        self.memory.last.as_ref().map_or_else(|| json!({}), |last| last.value.clone())
+    }
+
     fn says_nothing(&self, seen: &Seen) -> bool {
-        let imported = self.form.import(&json!({}), &seen.text).ok();
-        let value = imported.and_then(|(intents, _)| base::after(&json!({}), &intents));
-        seen.text.trim().is_empty() || value.is_some_and(|value| self.form.has_no_values(&value))
+        seen.text.trim().is_empty() || self.typed(seen).is_some_and(|value| self.form.has_no_values(&value))
+    }
+
+    /// What the file holds by itself; nothing if it cannot be read.
+    fn typed(&self, seen: &Seen) -> Option<Value> {
+        let (intents, _) = self.form.import(&json!({}), &seen.text).ok()?;
+        base::after(&json!({}), &intents)
     }
 
     fn seen(&self, bytes: Vec<u8>) -> Result<Seen, Failure> {

@@ -1,12 +1,13 @@
 //! What the file holds: one layer of the settings, or the keymap.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 
 use editor_vault::Intent;
 use schemas::jsonc::Note;
 use schemas::layout::{self, ImportError};
-use schemas::settings::Layer;
+use schemas::settings::{Layer, MACHINE_LOCAL_LISTS, MachineLocal};
 use schemas::{keymap, settings};
 use serde_json::Value;
 
@@ -70,6 +71,63 @@ impl Form {
             }
         }
         part
+    }
+
+    /// What of `intents` is for the vault, and what is about keys that stay on this machine, as the vault says once they
+    /// are applied to `document`.
+    pub(super) fn split(&self, document: &Value, intents: Vec<Intent>) -> (Vec<Intent>, Vec<Intent>) {
+        let Self::Settings(layer) = self else { return (intents, Vec::new()) };
+        let after = base::after(document, &intents);
+        MachineLocal::of(after.as_ref().unwrap_or(document)).keep_out(layer, intents)
+    }
+
+    /// The keys that stay on this machine among those that `intents` are about.
+    pub(super) fn keys(&self, document: &Value, intents: &[Intent]) -> BTreeSet<String> {
+        let Self::Settings(layer) = self else { return BTreeSet::new() };
+        let local = MachineLocal::of(document);
+        intents.iter().filter_map(|intent| local.key_of(layer, intent.path())).collect()
+    }
+
+    /// The file as it is to be: what `document` says, but for keys that stay on this machine, which are as in `file`.
+    pub(super) fn with_local(&self, document: &Value, file: &Value) -> Value {
+        let mut part = self.part(document);
+        let Self::Settings(layer) = self else { return part };
+        for path in MachineLocal::of(document).paths_in(layer, &part) {
+            base::take_out(&mut part, &path);
+        }
+        self.put_local(&mut part, document, file);
+        // Beside the layer, so that it is known later by which list the file was written.
+        for list in MACHINE_LOCAL_LISTS.map(|list| schemas::join(&Layer::BASE.path(), list)) {
+            if let Some(value) = document.pointer(&list) {
+                base::put(&mut part, &list, value.clone());
+            }
+        }
+        part
+    }
+
+    /// Only the keys that stay on this machine, as they are in `file`.
+    pub(super) fn only_local(&self, document: &Value, file: &Value) -> Value {
+        let mut part = Value::Object(serde_json::Map::new());
+        self.put_local(&mut part, document, file);
+        part
+    }
+
+    fn put_local(&self, part: &mut Value, document: &Value, file: &Value) {
+        let Self::Settings(layer) = self else { return };
+        for path in MachineLocal::of(document).paths_in(layer, file) {
+            base::put(part, &path, file.pointer(&path).cloned().unwrap_or_default());
+        }
+    }
+
+    /// The edit that gives `document` what `file` holds of keys that stayed on this machine and do so no more: those
+    /// that the list in `before` has, and that in `document` has not.
+    pub(super) fn released(&self, document: &Value, before: &Value, file: &Value) -> Vec<Intent> {
+        let Self::Settings(layer) = self else { return Vec::new() };
+        let now = MachineLocal::of(document);
+        let is_new = |path: &String| now.key_of(layer, path).is_none() && document.pointer(path).is_none();
+        let paths = MachineLocal::of(before).paths_in(layer, file).into_iter().filter(is_new);
+        let put = |path: String| Some(Intent::Put { value: file.pointer(&path)?.clone(), path });
+        paths.filter_map(put).collect()
     }
 
     /// Whether the file of `document` holds no values.

@@ -1,0 +1,148 @@
+//! The fields of a document together: under which keys they are stored, which policies ever apply, what can be indexed.
+//!
+//! What can be indexed is a scalar that a document has once: a field of the document, or of an object in it, and so on.
+//! Of the keys of a map, the items of a list and what lies inside a register there are many or none by themselves.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::faults::Faults;
+use super::node::{Container, Node};
+use crate::list::ORDER;
+use crate::pointer::{join, unescape};
+
+pub(super) fn check(root: &Value, faults: &mut Faults) {
+    let node = Node::root(root);
+    check_title(root, &node, faults);
+    let mut walk = Walk { faults };
+    walk.value(&node, Room::Once);
+}
+
+/// What surrounds a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    /// A document has it once.
+    Once,
+    /// A document has it for each key or item.
+    Many,
+    /// It is a part of a leaf that merges as a whole.
+    Leaf,
+}
+
+struct Walk<'f> {
+    faults: &'f mut Faults,
+}
+
+impl Walk<'_> {
+    fn value(&mut self, node: &Node<'_>, room: Room) {
+        self.merge(node, room);
+        self.index(node, room);
+        self.limit(node);
+        self.required(node);
+        let container = node.container();
+        let is_whole = room == Room::Leaf || matches!(node.text("x-merge"), Some("register" | "manual"));
+        let fields = node.fields();
+        self.stored_keys(node, &fields, is_whole);
+        for field in fields.values() {
+            self.value(field, if is_whole { Room::Leaf } else { room });
+        }
+        if let Some(others) = node.held("additionalProperties") {
+            self.value(&others, if is_whole { Room::Leaf } else { Room::Many });
+        }
+        if let Some(items) = node.held("items") {
+            let is_list = !is_whole && container == Container::List;
+            if is_list {
+                self.order(&items);
+            }
+            self.value(&items, if is_list { Room::Many } else { Room::Leaf });
+        }
+    }
+
+    fn merge(&mut self, node: &Node<'_>, room: Room) {
+        let Some((pointer, merge)) = node.get("x-merge") else { return };
+        if room == Room::Leaf && merge != "register" {
+            let rule = format!("x-merge {merge} never applies inside a value that merges as a whole");
+            let remedy = "remove it, or let what surrounds it merge as a map or a list";
+            self.faults.add(&pointer, "merge_inside_leaf", rule, remedy);
+        }
+    }
+
+    fn index(&mut self, node: &Node<'_>, room: Room) {
+        let Some((pointer, index)) = node.get("x-index") else { return };
+        if room != Room::Once {
+            let rule = "only what a document has once can be indexed: no keys of a map, items, or parts of a register";
+            self.faults.add(&pointer, "index_place", rule, "remove it, or keep the value in a field of its own");
+        }
+        let types = node.types();
+        let is = |allowed: &[&str]| {
+            types.as_ref().is_some_and(|types| types.iter().all(|one| *one == "null" || allowed.contains(one)))
+        };
+        if index == "text" && !is(&["string"]) {
+            self.faults.add(&pointer, "index_type", "only strings are found by words", "write \"type\": \"string\"");
+        }
+        if index == "value" && !is(&["string", "number", "integer", "boolean"]) {
+            let rule = "only strings, numbers and booleans are found by value";
+            self.faults.add(&pointer, "index_type", rule, "say with type which of them it is");
+        }
+    }
+
+    fn limit(&mut self, node: &Node<'_>) {
+        let Some((pointer, limit)) = node.get("x-limit") else { return };
+        if limit.get("items").is_some() && !node.allows("array") && !node.allows("object") {
+            let rule = "a limit of items is one of arrays and objects";
+            self.faults.add(&pointer, "limit_type", rule, "use a limit of bytes");
+        }
+    }
+
+    fn required(&mut self, node: &Node<'_>) {
+        let fields = node.fields();
+        for (pointer, name) in node.required() {
+            if !fields.contains_key(name) {
+                let rule = format!("{name:?} is required, and there is no such field");
+                self.faults.add(&pointer, "required_unknown", rule, "add it to properties, or do not require it");
+            }
+        }
+    }
+
+    fn stored_keys(&mut self, node: &Node<'_>, fields: &BTreeMap<&str, Node<'_>>, is_whole: bool) {
+        let mut names: BTreeMap<&str, &str> = BTreeMap::new();
+        for (name, field) in fields {
+            let stored = field.stored_as(name);
+            let place = if stored == *name { field.pointer().to_owned() } else { join(field.pointer(), "x-stored-as") };
+            if is_whole && stored != *name {
+                let rule = "x-stored-as never applies inside a value that merges as a whole";
+                self.faults.add(&place, "merge_inside_leaf", rule, "remove it");
+            }
+            let is_type = stored.is_empty() && node.pointer().is_empty();
+            if is_type || stored.contains('\0') {
+                let rule = "a stored key has no NUL in it and, at the top of a document, is not empty";
+                self.faults.add(&place, "key", rule, "use another key");
+            }
+            if let Some(other) = names.insert(stored, name) {
+                let rule = format!("{other:?} and {name:?} are both stored under {stored:?}");
+                self.faults.add(&place, "stored_twice", rule, "give one of them another x-stored-as");
+            }
+        }
+    }
+
+    /// The one key that items of a list cannot have.
+    fn order(&mut self, items: &Node<'_>) {
+        for (name, field) in items.fields() {
+            if field.stored_as(name) == ORDER {
+                let rule = format!("items of a list are kept in order by a key {ORDER:?} of their own");
+                self.faults.add(field.pointer(), "list_order", rule, "store it under another key with x-stored-as");
+            }
+        }
+    }
+}
+
+fn check_title(root: &Value, node: &Node<'_>, faults: &mut Faults) {
+    let Some(title) = root.get("x-title").and_then(Value::as_str) else { return };
+    let field = node.fields().remove(unescape(title.trim_start_matches('/')).as_str());
+    let is_string = field.and_then(|field| field.types()).is_some_and(|types| types.contains(&"string"));
+    if !is_string {
+        let rule = format!("x-title {title:?} is no field of type string");
+        faults.add("/x-title", "title", rule, "write a JSON Pointer to such a field, as in \"/name\"");
+    }
+}

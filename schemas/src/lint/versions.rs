@@ -1,0 +1,135 @@
+//! A version of a type against the one before it: documents that an earlier program wrote stay readable, and what a
+//! later one writes does not break in the hands of the earlier one (PROTOCOL §7).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+
+use super::faults::Faults;
+use super::key;
+use super::node::Node;
+use crate::join;
+
+/// Another schema for a version that is there already.
+pub(super) fn redefined(schema: &Value, faults: &mut Faults) {
+    let (name, version) = key(schema);
+    let rule = format!("there is another {name} version {version}, and a version is never changed");
+    faults.add("/x-version", "redefined", rule, "give it a new number");
+}
+
+pub(super) fn check(previous: &Value, schema: &Value, faults: &mut Faults) {
+    let ((_, before), (_, now)) = (key(previous), key(schema));
+    let well_known = |schema: &Value| schema.get("x-well-known") == Some(&Value::Bool(true));
+    if well_known(previous) != well_known(schema) {
+        let rule = format!("x-well-known is not what it was in version {before}, and would give documents other ids");
+        faults.add("/x-well-known", "well_known_changed", rule, "leave it as it was, or begin another type");
+    }
+    let mut walk = Walk { before, now, faults };
+    walk.value(&Node::root(previous), &Node::root(schema));
+}
+
+struct Walk<'f> {
+    before: u64,
+    now: u64,
+    faults: &'f mut Faults,
+}
+
+impl Walk<'_> {
+    fn value(&mut self, previous: &Node<'_>, present: &Node<'_>) {
+        let (was, is) = (previous.container(), present.container());
+        if was != is {
+            let rule = format!("this was kept as {was:?} in version {}, and now as {is:?}", self.before);
+            let remedy = "keep it as it was, and put the new kind under a key of its own";
+            return self.faults.add(present.pointer(), "container_changed", rule, remedy);
+        }
+        self.types(previous, present);
+        self.listed(previous, present);
+        self.fields(previous, present);
+        for keyword in ["additionalProperties", "items"] {
+            if let (Some(previous), Some(present)) = (previous.held(keyword), present.held(keyword)) {
+                self.value(&previous, &present);
+            }
+        }
+    }
+
+    fn types(&mut self, previous: &Node<'_>, present: &Node<'_>) {
+        let Some(is) = present.types() else { return };
+        let fits = |was: &str| is.contains(&was) || (was == "integer" && is.contains(&"number"));
+        if !previous.types().is_some_and(|was| was.into_iter().all(fits)) {
+            let pointer = present.get("type").map_or_else(|| present.pointer().to_owned(), |(pointer, _)| pointer);
+            let rule = format!("values of version {} may be of a type that is not allowed any more", self.before);
+            self.faults.add(&pointer, "type_narrowed", rule, "allow that type as well");
+        }
+    }
+
+    fn listed(&mut self, previous: &Node<'_>, present: &Node<'_>) {
+        let values = |node: &Node<'_>| {
+            let (pointer, values) = node.get("enum")?;
+            Some((pointer, values.as_array()?.iter().map(Value::to_string).collect::<BTreeSet<String>>()))
+        };
+        let Some((pointer, is)) = values(present) else { return };
+        if !values(previous).is_some_and(|(_, was)| was.is_subset(&is)) {
+            let rule = format!("values of version {} may be among those that are not listed any more", self.before);
+            self.faults.add(&pointer, "enum_narrowed", rule, "list them as well");
+        }
+    }
+
+    fn fields(&mut self, previous: &Node<'_>, present: &Node<'_>) {
+        let (was, is) = (by_stored_key(previous), by_stored_key(present));
+        let names: BTreeMap<&str, &Node<'_>> = is.values().map(|(name, field)| (*name, field)).collect();
+        for (stored, (name, field)) in &was {
+            match (is.get(stored), names.get(name)) {
+                (Some((_, now)), _) => self.value(field, now),
+                (None, Some(now)) => self.moved(now, name, stored),
+                (None, None) => self.gone(present, name, stored),
+            }
+        }
+        for (_, (name, field)) in is.iter().filter(|(stored, _)| !was.contains_key(*stored)) {
+            self.new_field(name, field);
+        }
+        self.required(previous, present, &was, &is);
+    }
+
+    fn moved(&mut self, field: &Node<'_>, name: &str, stored: &str) {
+        let rule = format!("{name:?} was stored under {stored:?} in version {}", self.before);
+        let remedy = format!("write \"x-stored-as\": {stored:?}, because a stored key never changes its name");
+        self.faults.add(field.pointer(), "stored_key_changed", rule, remedy);
+    }
+
+    fn gone(&mut self, present: &Node<'_>, name: &str, stored: &str) {
+        let rule = format!("{name:?} of version {} is gone, and documents still hold it", self.before);
+        let remedy = format!("keep it (\"deprecated\": true), or rename it with \"x-stored-as\": {stored:?}");
+        self.faults.add(&join(present.pointer(), "properties"), "field_removed", rule, remedy);
+    }
+
+    fn new_field(&mut self, name: &str, field: &Node<'_>) {
+        let since = field.get("x-since").and_then(|(_, since)| since.as_u64());
+        if since.is_none_or(|since| since <= self.before) {
+            let rule = format!("{name:?} is new after version {}", self.before);
+            self.faults.add(field.pointer(), "since_missing", rule, format!("write \"x-since\": {}", self.now));
+        }
+    }
+
+    fn required(&mut self, previous: &Node<'_>, present: &Node<'_>, was: &Fields<'_>, is: &Fields<'_>) {
+        let keys = |fields: &Fields<'_>| -> BTreeMap<String, String> {
+            fields.iter().map(|(stored, (name, _))| ((*name).to_owned(), (*stored).to_owned())).collect()
+        };
+        let (was, is) = (keys(was), keys(is));
+        let stored =
+            |keys: &BTreeMap<String, String>, name: &str| keys.get(name).map_or(name, String::as_str).to_owned();
+        let before: BTreeSet<String> = previous.required().iter().map(|(_, name)| stored(&was, name)).collect();
+        for (pointer, name) in present.required() {
+            if !before.contains(&stored(&is, name)) {
+                let rule = format!("{name:?} was not required in version {}: older documents lack it", self.before);
+                self.faults.add(&pointer, "required_added", rule, "do not require it");
+            }
+        }
+    }
+}
+
+/// Fields with their names, by the key under which they are stored.
+type Fields<'a> = BTreeMap<&'a str, (&'a str, Node<'a>)>;
+
+fn by_stored_key<'a>(node: &Node<'a>) -> Fields<'a> {
+    node.fields().into_iter().map(|(name, field)| (field.stored_as(name), (name, field))).collect()
+}
