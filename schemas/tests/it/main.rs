@@ -7,6 +7,7 @@ mod keymap;
 mod layout;
 mod layout_damage;
 mod layout_merge;
+mod manual;
 mod plan;
 mod random_values;
 mod real_files;
