@@ -138,8 +138,8 @@ impl VaultOptions {
         self
     }
 
-    /// With the document types of another release. For a simulated world, in which releases meet.
-    #[cfg(feature = "simulation")]
+    /// With these document types: the built-in ones and those that third parties hand in as files
+    /// ([`Registry::with_files`]). They are kept as long as the process runs: in a static, or by `Box::leak`.
     #[must_use]
     pub fn schemas(mut self, schemas: &'static Registry) -> Self {
         self.schemas = schemas;
