@@ -1,5 +1,7 @@
 //! What was written concurrently to a field about which a person decides stays until somebody decided (PROTOCOL §7).
 
+mod model; // random devices
+
 use document::{Alternative, ApplyError, Document, Intent, ManualFields};
 use serde_json::{Value, json};
 use sync_wire::ChangeHash;
