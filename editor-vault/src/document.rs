@@ -1,5 +1,6 @@
 //! Reading and editing one document.
 
+mod conflicts; // what a person has to settle
 mod history; // what it was, and who made it so
 mod again; // saving what was not saved
 mod undo; // taking back, as new edits
@@ -12,6 +13,7 @@ use sync_wire::{DocumentId, SpaceId};
 
 use crate::deferred::Ticket;
 pub(crate) use crate::document::again::edit_again;
+pub use crate::document::conflicts::{Conflict, ConflictValue, Resolution};
 pub use crate::document::history::{Blame, Revision, Version};
 pub use crate::document::typed::TypedDocument;
 pub(crate) use crate::document::undo::Noted;
@@ -120,10 +122,16 @@ impl Document {
         let was_open = state.window.is_some();
         let result = draft(inner, &loaded, &mut state, edit)?;
         let Some(window) = &state.window else { return Ok((result, Ticket::settled())) };
-        if !was_open {
+        let ticket = window.ticket.clone();
+        if Loaded::in_memory(&mut state).is_some_and(|document| document.has_unsealed_decision()) {
+            // What others write meanwhile must not come under it: sealed here and now, on its way to the disk.
+            if let Some(Window { ticket, writing }) = state.window.take() {
+                inner.commit_local(&loaded, &mut state, writing, ticket);
+            }
+        } else if !was_open {
             inner.sealer.gather(inner.sources.monotonic(), loaded.clone());
         }
-        Ok((result, window.ticket.clone()))
+        Ok((result, ticket))
     }
 
     /// The smallest edit that makes the document equal to `wanted` (plain form).
@@ -225,7 +233,7 @@ impl Document {
         Ok(result)
     }
 
-    fn schema(&self) -> Result<&'static schemas::DocumentType, ReadError> {
+    pub(crate) fn schema(&self) -> Result<&'static schemas::DocumentType, ReadError> {
         let inner = self.vault.live()?;
         let name = self.type_name()?.unwrap_or_default();
         let known = || inner.schemas.names().collect::<Vec<_>>().join(", ");

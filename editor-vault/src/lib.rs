@@ -40,6 +40,7 @@ mod explain; // why, for people
 mod list; // what is in the vault, without loading it
 mod watch; // who wants to know what changed
 mod delete; // tombstones and their taking back
+mod inbox; // conflicts of all documents
 mod contested; // deletions that did not know the newest edits
 mod brake; // very many deletions are held back
 mod care; // backups, restore points, the doctor, verify
@@ -66,7 +67,7 @@ pub use crate::brake::HeldDeletion;
 pub use crate::care::{Finding, Rebuilt, SalvageError, Salvaged, Severity};
 pub use crate::contested::{ContestedDeletion, Decision};
 pub use crate::deferred::Ticket;
-pub use crate::document::{Blame, Document, Revision, TypedDocument, Version};
+pub use crate::document::{Blame, Conflict, ConflictValue, Document, Resolution, Revision, TypedDocument, Version};
 pub use crate::error::{ConnectError, EditError, OpenError, ReadError, StorageError, SyncError, TypedError};
 pub use crate::explain::{
     BatchTotals, ChangeTotals, ExplainedBatch, ExplainedRepair, ExplainedSnapshot, Explanation, Lane, RelayView,

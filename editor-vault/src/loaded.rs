@@ -13,7 +13,7 @@ mod shelf; // which are in memory
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use document::Document;
+use document::{Document, ManualFields};
 use sync_wire::{DocumentId, SpaceId};
 
 pub(crate) use self::arrival::Arrival;
@@ -223,10 +223,10 @@ impl Loaded {
             load::load(inner, self, state)?;
             self.weigh(state);
         }
-        state
-            .document
-            .as_mut()
-            .ok_or_else(|| ReadError::Unreadable { document: self.id, detail: "it was loaded and is not there".into() })
+        let missing = || ReadError::Unreadable { document: self.id, detail: "it was loaded and is not there".into() };
+        let document = state.document.as_mut().ok_or_else(missing)?;
+        inner.say_what_is_manual(document, state.type_name.as_deref());
+        Ok(document)
     }
 
     /// The document, if it is in memory.
@@ -292,6 +292,14 @@ impl Drop for Loaded {
 }
 
 impl Inner {
+    /// Tells a document which of its fields a person decides about. Every edit gets its document from
+    /// [`Loaded::current`], so none can be made without it.
+    fn say_what_is_manual(&self, document: &mut Document, type_name: Option<&str>) {
+        let Some(name) = type_name.filter(|name| document.manual().type_name() != Some(name)) else { return };
+        let fields = self.schemas.get(name).map(schemas::DocumentType::manual_fields);
+        document.set_manual(fields.unwrap_or_else(|| ManualFields::none_of(name)));
+    }
+
     /// What to report when edits are lost whose own error was reported elsewhere.
     fn closed_or_unknown(&self) -> StorageError {
         StorageError::Io {

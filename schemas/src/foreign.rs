@@ -18,7 +18,7 @@ use serde_json::{Map, Value};
 
 use crate::jsonc::JsoncError;
 use crate::keymap;
-use crate::settings::{self, Layer};
+use crate::settings::{self, Layer, MachineLocal};
 use crate::violation::Violation;
 
 /// Most remarks in one report; the rest is counted.
@@ -74,6 +74,8 @@ pub enum About {
     NoKeystroke,
     /// Left out: it takes back a default of the other editor, which is not there.
     NoDefault,
+    /// Left out: the settings say that it stays on its machine.
+    MachineLocal,
     /// Left out: it is about the other program itself, its account or its updates.
     OfTheProgram,
 }
@@ -116,6 +118,7 @@ impl About {
             Self::OtherContext => "other_context",
             Self::NoKeystroke => "no_keystroke",
             Self::NoDefault => "no_default",
+            Self::MachineLocal => "machine_local",
             Self::OfTheProgram => "of_the_program",
         }
     }
@@ -134,6 +137,7 @@ impl About {
             Self::OtherContext => "left out: the place where it holds has no counterpart",
             Self::NoKeystroke => "left out: this is no keystroke",
             Self::NoDefault => "left out: it takes back a default of the other editor",
+            Self::MachineLocal => "left out: it stays on its machine, as the settings say",
             Self::OfTheProgram => "left out: it is about the other program itself",
         }
     }
@@ -182,22 +186,29 @@ pub fn bindings(editor: Editor, text: &str) -> Result<Translated<Vec<Value>>, Fo
 }
 
 /// The edit that adds settings to `layer`: those of the same name get the new value, languages are joined, everything
-/// else stays.
+/// else stays. Beside it the keys that are left out because they stay on their machine, as JSON Pointers.
 ///
 /// # Errors
 /// The rules that the result would break.
-pub fn add_settings(layer: &Layer, current: &Value, added: &Map<String, Value>) -> Result<Vec<Intent>, Vec<Violation>> {
+pub fn add_settings(
+    layer: &Layer,
+    current: &Value,
+    added: &Map<String, Value>,
+) -> Result<(Vec<Intent>, Vec<String>), Vec<Violation>> {
     let mut wanted = settings::export(layer, current);
-    let Some(fields) = wanted.as_object_mut() else { return settings::import(layer, current, &wanted) };
     for (key, value) in added {
+        let Some(fields) = wanted.as_object_mut() else { break };
         match (fields.get_mut(key), value) {
-            (Some(Value::Object(language)), Value::Object(more)) if is_language(key) => {
+            (Some(Value::Object(language)), Value::Object(more)) if settings::is_language(key) => {
                 language.extend(more.clone());
             }
             _ => drop(fields.insert(key.clone(), value.clone())),
         }
     }
-    settings::import(layer, current, &wanted)
+    let added = Value::Object(added.clone());
+    let local = MachineLocal::of(current).and(&added);
+    let intents = settings::import(layer, current, &wanted)?;
+    Ok((local.keep_out(layer, intents).0, local.keys_of(&added)))
 }
 
 /// The edit that adds bindings to the keymap: behind those that are there, where the last one wins, and each once.
@@ -211,10 +222,6 @@ pub fn add_bindings(current: &Value, added: &[Value]) -> Result<Vec<Intent>, Vec
         bindings.extend(news);
     }
     keymap::import(current, &wanted)
-}
-
-fn is_language(key: &str) -> bool {
-    key.starts_with('[') && key.ends_with(']')
 }
 
 /// A result while it is put together.

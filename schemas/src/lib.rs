@@ -12,6 +12,7 @@ mod shape; // a schema, compiled to how each field merges
 
 mod plan; // stored JSON + wanted JSON -> intents
 mod violation;
+mod manual; // fields that a person decides about
 
 mod list; // ordered collections as keyed items
 mod order; // strings between strings

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use serde_json::{Map, Value};
 
+use crate::manual::is_void;
 use crate::order;
 use crate::shape::{Merge, Shape};
 
@@ -22,6 +23,7 @@ pub(crate) fn plain(shape: &Shape, stored: &Value) -> Value {
         Merge::Set => fields.keys().map(|element| Value::from(element.as_str())).collect(),
         Merge::Natural | Merge::Text | Merge::Counter => fields
             .iter()
+            .filter(|(stored, value)| !is_void(shape.at(shape.plain_key(stored)), value))
             .map(|(stored, value)| {
                 let key = shape.plain_key(stored);
                 (key.to_owned(), plain(shape.at(key), value))
@@ -62,10 +64,16 @@ struct Item {
     plain: Value,
 }
 
+/// The ids of the items in order.
+pub(crate) fn ids_in_order(shape: &Shape, fields: &Map<String, Value>) -> impl Iterator<Item = String> {
+    items(shape, fields).into_iter().map(|item| item.id)
+}
+
 /// The items in order; equal orders (two devices inserted at one place) are told apart by id.
 fn items(shape: &Shape, fields: &Map<String, Value>) -> Vec<Item> {
     let mut items: Vec<Item> = fields
         .iter()
+        .filter(|(_, stored)| !is_void(shape.items(), stored))
         .map(|(id, stored)| {
             let mut stored = stored.clone();
             let order = stored.as_object_mut().and_then(|fields| fields.remove(ORDER));

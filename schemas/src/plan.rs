@@ -4,6 +4,7 @@ use document::Intent;
 use serde_json::{Map, Value};
 
 use crate::list;
+use crate::manual::{is_removed, is_void};
 use crate::pointer::{escape, join};
 use crate::shape::{FREE, Merge, Shape};
 use crate::violation::{Rule, Violation};
@@ -72,6 +73,9 @@ impl Plan {
 
     /// `wanted` is in stored form already.
     fn list(&mut self, shape: &Shape, path: &str, current: Option<&Value>, wanted: &Map<String, Value>) {
+        if wanted.is_empty() && current.is_some_and(|current| is_removed(shape, current)) {
+            return;
+        }
         if wanted.is_empty() {
             return self.object(&FREE, path, current, wanted);
         }
@@ -79,14 +83,21 @@ impl Plan {
         for (id, item) in wanted {
             self.value(shape.items(), &join(path, id), current.and_then(|items| items.get(id)), item);
         }
-        self.remove(path, current, |id| !wanted.contains_key(id));
+        let is_gone =
+            |id: &str| current.and_then(|items| items.get(id)).is_some_and(|item| is_void(shape.items(), item));
+        self.remove(path, current, |id| !wanted.contains_key(id) && !is_gone(id));
     }
 
     fn object(&mut self, shape: &Shape, path: &str, current: Option<&Value>, wanted: &Map<String, Value>) {
         let current_fields = current.and_then(Value::as_object);
         let is_unwanted = |stored: &str| {
             let key = shape.plain_key(stored);
-            !wanted.contains_key(key) && (shape.names(key) || !shape.is_record)
+            let is_gone = || {
+                current_fields
+                    .and_then(|fields| fields.get(stored))
+                    .is_some_and(|value| is_removed(shape.at(key), value))
+            };
+            !wanted.contains_key(key) && (shape.names(key) || !shape.is_record) && !is_gone()
         };
         let stays = current_fields.is_some_and(|fields| fields.keys().any(|stored| !is_unwanted(stored)));
         if wanted.is_empty() && !stays && !path.is_empty() {

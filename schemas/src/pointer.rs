@@ -12,6 +12,11 @@ pub fn escape(key: &str) -> Cow<'_, str> {
     if key.contains(['~', '/']) { Cow::Owned(key.replace('~', "~0").replace('/', "~1")) } else { Cow::Borrowed(key) }
 }
 
+/// The keys of `path`, from the outside in.
+pub(crate) fn keys(path: &str) -> impl Iterator<Item = String> {
+    path.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~"))
+}
+
 /// `path` one key deeper.
 ///
 /// ```

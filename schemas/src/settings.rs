@@ -16,6 +16,7 @@ use crate::pointer::join;
 use crate::violation::{Rule, Violation};
 use crate::{DocumentType, Registry};
 
+pub(crate) use machine_local::is_language;
 pub use machine_local::{LISTS as MACHINE_LOCAL_LISTS, MachineLocal};
 
 /// The name of the document type.

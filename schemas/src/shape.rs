@@ -105,6 +105,13 @@ impl Shape {
         self.fields.values().map(|field| (field.stored_as.as_str(), &field.shape))
     }
 
+    /// Whether it, or anything inside, merges so.
+    pub(crate) fn has(&self, merge: Merge) -> bool {
+        let inside = self.fields.values().map(|field| &field.shape);
+        let inside = inside.chain(self.others.as_deref()).chain(self.items.as_deref());
+        self.merge == merge || inside.into_iter().any(|shape| shape.has(merge))
+    }
+
     /// The key under which `key` is stored.
     pub(crate) fn stored_key<'a>(&'a self, key: &'a str) -> &'a str {
         self.fields.get(key).map_or(key, |field| &field.stored_as)

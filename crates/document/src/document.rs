@@ -4,16 +4,20 @@
 //! (our own edits). Unsealed edits are kept as intents; the working copy shows their effect and can be made again
 //! from the sealed part at any time, which is what rolls an edit back and what carries edits over to new heads.
 
+mod concurrent;
 mod history;
+mod manual;
 mod moves;
 mod preparation;
 mod rebase;
+mod reopened;
 mod seal;
 mod snapshot;
 mod takeback;
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::OnceLock;
 
 use automerge::transaction::CommitOptions;
 use automerge::{ActorId, AutoCommit, ReadDoc as _};
@@ -26,11 +30,14 @@ use crate::error::{ApplyError, Violation};
 use crate::flat::View;
 use crate::guard::{caught, guarded};
 use crate::intent::Intent;
+use crate::manual::ManualFields;
 use crate::seed::Seed;
 use crate::working::Working;
 use crate::{Change, flat, pointer, validate};
+pub use concurrent::{Alternative, Concurrent};
 pub use history::{Blame, Difference, PastChange};
 pub use preparation::{Adopted, Preparation, Spare};
+use reopened::Reopened;
 pub use seal::Sealed;
 pub use snapshot::{Snapshot, WalkedType};
 
@@ -77,6 +84,8 @@ pub struct Document {
     pending: Vec<Intent>,
     /// Bytes that `pending` would add to a change, apart from its operations.
     pending_bytes: usize,
+    /// Whether they give manual fields other values.
+    decides: bool,
     /// Who made them.
     author: Option<Actor>,
     /// Heads of the sealed part, ascending.
@@ -92,6 +101,8 @@ pub struct Document {
     broken: bool,
     /// What was sealed since [`Document::prepare`].
     sealed_since: Option<Vec<Blob>>,
+    /// Found in the sealed part on the first look.
+    reopened: OnceLock<Reopened>,
 }
 
 impl fmt::Debug for Document {
@@ -127,14 +138,15 @@ impl Document {
     fn of(mut auto: AutoCommit, type_name: Option<String>) -> Self {
         auto.set_actor(ActorId::from(NOBODY));
         let (heads, max_op, flat) = (admit::heads(&mut auto), admit::max_op(&mut auto), flat::is_flat(&auto));
-        let (working, base, pending) = (Working::new(auto), None, Vec::new());
-        let (author, view, broken) = (None, View::default(), false);
+        let (working, base, pending) = (Working::new(auto, ManualFields::default()), None, Vec::new());
+        let (author, view, decides, broken) = (None, View::default(), false, false);
         let (pending_bytes, lacks_root) = (0, type_name.is_some() && flat::type_name(&working.auto).is_none());
         Self {
             working,
             base,
             pending,
             pending_bytes,
+            decides,
             author,
             heads,
             max_op,
@@ -144,6 +156,7 @@ impl Document {
             view,
             broken,
             sealed_since: None,
+            reopened: OnceLock::new(),
         }
     }
 
@@ -152,11 +165,15 @@ impl Document {
     ///
     /// # Errors
     /// [`ApplyError`]; the document is as it was, and [`ApplyError::culprit`] names whom to blame if that is known.
+    /// [`ApplyError::Undecided`] if an unsealed edit writes to a manual field.
     pub fn apply(&mut self, changes: &[Blob]) -> Result<Applied, ApplyError> {
         let base = self.sealed_part()?;
         let fresh = admit::candidates(&base, changes)?;
         if fresh.is_empty() {
             return Ok(Applied { new: 0 });
+        }
+        if self.decides {
+            return Err(ApplyError::Undecided);
         }
         let next = admit::admit(base, &fresh, || self.sealed_part())?;
         drop(self.move_to(next, changes));
@@ -171,8 +188,9 @@ impl Document {
 
     /// Takes another sealed part, with these edits on it. Gives what was before.
     fn become_sealed(&mut self, next: AutoCommit, intents: Vec<Intent>) -> Self {
-        let author = self.author;
-        let next = Self::of(next, self.type_name.take());
+        let (author, manual) = (self.author, self.working.manual.clone());
+        let mut next = Self::of(next, self.type_name.take());
+        next.working.manual = manual;
         let replaced = std::mem::replace(self, next);
         self.author = author;
         self.replay(intents);
@@ -299,16 +317,19 @@ impl Document {
     /// been written at the same time as everything since (positions are clamped, leaves of another kind give way).
     ///
     /// # Errors
-    /// If the document cannot be edited.
+    /// If the document cannot be edited; if an edit writes to a manual field and values are open there that it did not
+    /// close when it was made.
     ///
     /// # Panics
     /// As [`Document::edit`].
     pub fn edit_again(&mut self, actor: Actor, edits: &[Intent]) -> Result<(), Violation> {
         self.begin(actor)?;
+        let decides = self.examine_again(edits)?;
         let earlier = self.pending.clone();
         let all = earlier.iter().chain(edits).cloned().collect();
         self.rewind(0, 0);
         self.replay(all);
+        self.decides |= decides;
         if self.broken { Err(broken()) } else { Ok(()) }
     }
 
@@ -336,6 +357,8 @@ impl Document {
     /// Checks `intent`, carries it out on the working copy and keeps it.
     pub(crate) fn record(&mut self, intent: Intent) -> Result<(), Recorded> {
         validate::intent(&intent).map_err(Recorded::Refused)?;
+        let again = |path: &str| self.waiting_again(path);
+        let decides = self.working.examine_manual(&intent, again).map_err(Recorded::Refused)?;
         self.working.examine(&intent).map_err(Recorded::Refused)?;
         self.view.changed();
         let seeds: Vec<_> = self.missing_root().into_iter().chain(self.working.missing_seed(&intent)).collect();
@@ -356,6 +379,7 @@ impl Document {
         }
         self.pending_bytes += seal::own_bytes(&intent);
         self.pending.push(intent);
+        self.decides |= decides;
         Ok(())
     }
 
@@ -388,13 +412,15 @@ impl Document {
         let mut intents = std::mem::take(&mut self.pending);
         intents.truncate(kept);
         self.pending_bytes = kept_bytes;
+        self.decides &= kept > 0;
+        let manual = self.working.manual.clone();
         let restored = guarded(|| {
             let base = self.base.take();
             let auto = base.unwrap_or_else(|| {
                 self.working.auto.rollback();
                 std::mem::take(&mut self.working.auto)
             });
-            self.working = Working::new(auto);
+            self.working = Working::new(auto, manual);
         });
         // A transaction that panicked may not even roll back.
         self.broken |= restored.is_err();

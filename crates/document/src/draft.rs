@@ -1,6 +1,7 @@
 //! What an edit may do, and what it sees while it does it.
 
 use serde_json::Value;
+use sync_wire::ChangeHash;
 
 use crate::document::{Document, Recorded};
 use crate::error::Violation;
@@ -62,6 +63,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Removes the value at `path` and what is below it; a concurrent edit inside survives. Nothing there is no error.
+    /// A manual field becomes null, so that whoever writes to it meanwhile gets a conflict and not simply his way.
     ///
     /// # Errors
     /// If the path is not acceptable.
@@ -92,6 +94,18 @@ impl<'a> Draft<'a> {
     /// If the step or the result exceeds 2^53, or something other than a counter is at `path`.
     pub fn increment(&mut self, path: &str, by: i64) -> Result<(), Violation> {
         self.apply(Intent::Increment { path: path.to_owned(), by })
+    }
+
+    /// Closes the conflict at `path` with `value`, one of the values or another; the object, too, is one register.
+    ///
+    /// `closes` are the changes that wrote the values which were weighed ([`Document::alternatives`]). Exactly these
+    /// are closed: what another device writes meanwhile stays open when both meet.
+    ///
+    /// # Errors
+    /// `no_conflict` if fewer than two different values stand there; `conflict_moved` if they are others than those
+    /// named; else as [`Draft::put_register`].
+    pub fn resolve(&mut self, path: &str, value: Value, closes: &[ChangeHash]) -> Result<(), Violation> {
+        self.apply(Intent::Resolve { path: path.to_owned(), value, closes: closes.to_vec() })
     }
 
     /// Takes one step.

@@ -21,8 +21,8 @@ impl Violation {
         Self { path: path.into(), problem: problem.into(), code }
     }
 
-    /// A stable word for the rule: `bad_path`, `bad_value`, `too_large`, `out_of_range`, `wrong_kind`, `not_flat` or
-    /// `broken`; schemas add their own.
+    /// A stable word for the rule: `bad_path`, `bad_value`, `too_large`, `out_of_range`, `wrong_kind`, `not_flat`,
+    /// `conflict_open`, `conflict_moved`, `no_conflict` or `broken`; schemas add their own.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         self.code
@@ -71,6 +71,11 @@ pub enum ApplyError {
         /// The limit.
         limit: usize,
     },
+    /// A decision that is not sealed would decide about values that its author never saw.
+    #[error(
+        "an unsealed edit writes to a field about which a person decides; seal it before changes of others come in"
+    )]
+    Undecided,
     /// The document is unusable after an earlier panic of Automerge.
     #[error("the document is broken after an internal error; load it again")]
     Broken,
@@ -83,7 +88,9 @@ impl ApplyError {
         match self {
             Self::Equivocation { hash, .. } => Some(*hash),
             Self::Dangerous { hash, .. } => *hash,
-            Self::Header { .. } | Self::Missing { .. } | Self::TooManyHeads { .. } | Self::Broken => None,
+            Self::Header { .. } | Self::Missing { .. } | Self::TooManyHeads { .. } | Self::Undecided | Self::Broken => {
+                None
+            }
         }
     }
 
@@ -94,7 +101,7 @@ impl ApplyError {
             Self::Header { error, .. } => error.code(),
             Self::Missing { .. } => FateCode::MISSING,
             Self::Equivocation { .. } => FateCode::EQUIVOCATION,
-            Self::Dangerous { .. } | Self::Broken => FateCode::DANGEROUS,
+            Self::Dangerous { .. } | Self::Undecided | Self::Broken => FateCode::DANGEROUS,
             Self::TooManyHeads { .. } => FateCode::HEADS,
         }
     }

@@ -6,6 +6,7 @@
 //! below it, the object wins. Writing is in [`crate::working`].
 
 mod canonical;
+pub(crate) mod concurrent;
 mod nested;
 mod past;
 mod view;

@@ -73,6 +73,28 @@ impl Header {
     }
 }
 
+/// Whether an operation of a change overwrites several values. Takes a step per run, and knows nothing of what is no
+/// change that we accept.
+pub(crate) fn overwrites_several(bytes: &[u8]) -> bool {
+    let read = || -> Result<bool, Fault> {
+        let canonical = canonical_inner(bytes)?;
+        let (_, columns, _) = fields(&canonical)?;
+        let mut several = false;
+        walk_column(
+            Column::Unsigned,
+            columns.get(columns::PRED_COUNT),
+            "predecessor count",
+            limits::OPS_MAX,
+            |_, count| {
+                several |= count.is_some_and(|count| count > 1);
+                Ok(())
+            },
+        )?;
+        Ok(several)
+    };
+    read().unwrap_or(false)
+}
+
 /// Bytes that are not a change we accept. Displays the value and the rule.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(transparent)]

@@ -1,6 +1,7 @@
 //! One step of an edit, in words that can be replayed at other heads.
 
 use serde_json::Value;
+use sync_wire::ChangeHash;
 
 /// What an edit wants, independent of the heads at which it is carried out.
 ///
@@ -52,6 +53,15 @@ pub enum Intent {
         /// The step, up or down.
         by: i64,
     },
+    /// Closes concurrent values of the leaf at `path` with `value`, which is stored as one register.
+    Resolve {
+        /// JSON Pointer.
+        path: String,
+        /// What a person decided for.
+        value: Value,
+        /// The changes that wrote the values which were weighed, in any order.
+        closes: Vec<ChangeHash>,
+    },
 }
 
 impl Intent {
@@ -64,7 +74,8 @@ impl Intent {
             | Self::Remove { path }
             | Self::Splice { path, .. }
             | Self::ReplaceText { path, .. }
-            | Self::Increment { path, .. } => path,
+            | Self::Increment { path, .. }
+            | Self::Resolve { path, .. } => path,
         }
     }
 }

@@ -9,6 +9,7 @@ mod change; // canonical bytes with their header
 mod seed; // deterministic changes that create texts and counters
 mod pointer; // paths of leaves
 mod intent; // one step of an edit
+mod manual; // fields that a person decides about
 mod validate; // what can be said against a step at once
 mod document; // one document in memory
 mod draft; // an edit in progress
@@ -27,13 +28,15 @@ pub mod limits; // every bound, in one table
 
 pub use change::Change;
 pub use document::{
-    Adopted, Applied, Blame, Difference, Document, PastChange, Preparation, Sealed, Snapshot, Spare, WalkedType,
+    Adopted, Alternative, Applied, Blame, Concurrent, Difference, Document, PastChange, Preparation, Sealed, Snapshot,
+    Spare, WalkedType,
 };
 pub use draft::Draft;
 pub use error::{ApplyError, HistoryError, LoadError, SealError, Violation};
 pub use guard::{ROOMY_STACK_BYTES, on_roomy_stack, quiet_panics};
 pub use header::{Header, HeaderError, canonical};
 pub use intent::Intent;
+pub use manual::ManualFields;
 pub use reauthor::{Excluded, ReauthorError, Reauthored, Replacement, reauthor};
 pub use repair::{Mended, Repair, RepairError, mend, repair};
 pub use seed::Seed;

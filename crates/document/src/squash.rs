@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use sync_wire::{Actor, Blob, ChangeHash};
 
 use crate::error::{ApplyError, HistoryError, SealError, Violation};
-use crate::{Change, Document, Seed};
+use crate::{Change, Document, Intent, Seed};
 
 /// First byte of the actor of what was squashed, so that none can be taken for that of a seed.
 const SQUASHED_ACTOR: u8 = 0x51;
@@ -152,9 +152,21 @@ pub fn squash(edits: &Squash<'_>) -> Result<Squashed, SquashError> {
         }
     };
     let actor = derived_actor(&ground.heads(), &inside);
+    let intents = intents.into_iter().map(|intent| decided_at(&ground, intent)).collect::<Result<Vec<_>, _>>()?;
     ground.edit(actor, |draft| intents.into_iter().try_for_each(|intent| draft.apply(intent)))?;
     let sealed = ground.seal(0)?;
     Ok(sealed.map_or_else(Squashed::default, |sealed| Squashed { seeds: sealed.seeds, changes: sealed.changes }))
+}
+
+/// A resolution closes what is open on this ground: earlier edits may have been squashed, and so have other names.
+fn decided_at(ground: &Document, intent: Intent) -> Result<Intent, SquashError> {
+    let Intent::Resolve { path, value, .. } = intent else { return Ok(intent) };
+    let open = ground.alternatives(&path)?;
+    if open.iter().all(|one| one.value == open[0].value) {
+        return Ok(Intent::PutRegister { path, value });
+    }
+    let closes = open.into_iter().map(|one| one.hash).collect();
+    Ok(Intent::Resolve { path, value, closes })
 }
 
 fn is_seed(change: &Change) -> bool {

@@ -14,7 +14,7 @@ pub(crate) fn intent(intent: &Intent) -> Result<(), Violation> {
     check_path(path)?;
     match intent {
         Intent::Put { value, .. } => put(path, value),
-        Intent::PutRegister { value, .. } => {
+        Intent::PutRegister { value, .. } | Intent::Resolve { value, .. } => {
             not_the_whole(path)?;
             register(path, value)
         }

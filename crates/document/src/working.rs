@@ -4,6 +4,8 @@
 //! lenient, because it also replays intents at heads that their author did not see: positions are clamped and a leaf
 //! of another kind is replaced, as if both had been written at the same time and this one had won.
 
+mod manual; // fields that a person decides about
+
 use std::collections::{HashMap, HashSet};
 
 use automerge::transaction::Transactable as _;
@@ -15,6 +17,7 @@ use crate::error::Violation;
 use crate::flat::{self, COUNTER_TAG, Leaf, TEXT_TAG};
 use crate::intent::Intent;
 use crate::limits::COUNTER_STEP_MAX;
+use crate::manual::ManualFields;
 use crate::pointer;
 use crate::seed::Seed;
 
@@ -22,6 +25,7 @@ use crate::seed::Seed;
 #[derive(Clone)]
 pub(crate) struct Working {
     pub(crate) auto: AutoCommit,
+    pub(crate) manual: ManualFields,
     /// Texts that were edited and are where they were since: nothing is above or below them. What others do to them
     /// comes with another working copy, so what is known of them need not be looked up for every keystroke.
     texts: HashMap<String, OpenText>,
@@ -41,8 +45,8 @@ struct OpenText {
 }
 
 impl Working {
-    pub(crate) fn new(auto: AutoCommit) -> Self {
-        Self { auto, texts: HashMap::new(), counters: HashSet::new(), deleted_key_bytes: 0 }
+    pub(crate) fn new(auto: AutoCommit, manual: ManualFields) -> Self {
+        Self { auto, manual, texts: HashMap::new(), counters: HashSet::new(), deleted_key_bytes: 0 }
     }
 
     /// Forgets what holds for one transaction only.
@@ -62,7 +66,9 @@ impl Working {
                 (path, Seed::Text { path: path.clone() })
             }
             Intent::Increment { path, .. } => (path, Seed::Counter { path: path.clone() }),
-            Intent::Put { .. } | Intent::PutRegister { .. } | Intent::Remove { .. } => return None,
+            Intent::Put { .. } | Intent::PutRegister { .. } | Intent::Remove { .. } | Intent::Resolve { .. } => {
+                return None;
+            }
         };
         let present = match seed {
             Seed::Text { .. } => flat::text_object(&self.auto, path).is_some(),
@@ -74,7 +80,7 @@ impl Working {
     /// What the document, as it is, has against `intent`.
     pub(crate) fn examine(&self, intent: &Intent) -> Result<(), Violation> {
         match intent {
-            Intent::Put { .. } | Intent::PutRegister { .. } | Intent::Remove { .. } => Ok(()),
+            Intent::Put { .. } | Intent::PutRegister { .. } | Intent::Remove { .. } | Intent::Resolve { .. } => Ok(()),
             Intent::Splice { path, at, delete, .. } => {
                 let length = self.text_length(path)?;
                 if *at > length || *delete > length - at {
@@ -135,12 +141,14 @@ impl Working {
             Intent::Splice { path, at, delete, insert } => self.splice(path, *at, *delete, insert),
             Intent::ReplaceText { path, text } => self.replace_text(path, text),
             Intent::Increment { path, by } => self.increment(path, *by),
+            Intent::Resolve { path, value, .. } => self.resolve(path, value),
         };
         done.map_err(|error| Violation::new(intent.path(), "broken", format!("the document cannot be edited: {error}")))
     }
 
     fn put(&mut self, path: &str, value: &Value) -> Result<(), AutomergeError> {
         match value {
+            _ if self.manual.includes(path) => self.put_register(path, value),
             Value::Object(map) if path.is_empty() || !map.is_empty() => self.put_object(path, value),
             leaf => self.put_leaf(path, leaf),
         }
@@ -148,7 +156,7 @@ impl Working {
 
     fn put_object(&mut self, path: &str, value: &Value) -> Result<(), AutomergeError> {
         let mut wanted = Vec::new();
-        collect_leaves(path.to_owned(), value, &mut wanted);
+        collect_leaves(path.to_owned(), value, &self.manual, &mut wanted);
         let keep: HashSet<&str> = wanted.iter().map(|(path, _)| path.as_str()).collect();
         for key in flat::keys_below(&self.auto, path) {
             if !keep.contains(key.as_str()) {
@@ -161,6 +169,9 @@ impl Working {
     /// A string goes into the text, an integer into the counter, that is already there, so that whoever only knows the
     /// JSON need not know which leaves are texts and counters.
     fn put_leaf(&mut self, path: &str, value: &Value) -> Result<(), AutomergeError> {
+        if self.manual.includes(path) {
+            return self.put_register(path, value);
+        }
         match (flat::leaf_kind(&self.auto, path), value) {
             (Leaf::Text, Value::String(text)) if flat::text_object(&self.auto, path).is_some() => {
                 return self.replace_text(path, text);
@@ -176,8 +187,23 @@ impl Working {
     }
 
     fn put_register(&mut self, path: &str, value: &Value) -> Result<(), AutomergeError> {
+        if self.manual.includes(path) && flat::get(&self.auto, path, true).as_ref() == Some(value) {
+            return Ok(()); // what is shown already is no decision
+        }
         self.make_room(path)?;
         self.forget(path);
+        if !self.manual.is_empty() && flat::has_below(&self.auto, path) {
+            return Ok(()); // a manual field stays, and with it the object that it is in
+        }
+        self.auto.put(ROOT, path, scalar_of(value))
+    }
+
+    /// A deletion of all values, then a put: what tells a resolution from a value that was written over others, for
+    /// whoever reads the change (docs/decisions/0018-conflicts.md). A put of the same value alone would be left out.
+    fn resolve(&mut self, path: &str, value: &Value) -> Result<(), AutomergeError> {
+        self.make_room(path)?;
+        self.forget(path);
+        self.auto.delete(ROOT, path)?;
         self.auto.put(ROOT, path, scalar_of(value))
     }
 
@@ -274,7 +300,18 @@ impl Working {
     fn delete(&mut self, key: &str) -> Result<(), AutomergeError> {
         self.forget(key);
         self.deleted_key_bytes += key.len() + 2;
+        if self.manual.includes(key) {
+            return self.void(key);
+        }
         self.auto.delete(ROOT, key)
+    }
+
+    /// Null, not nothing: Automerge shows no conflict between a deletion and a concurrent value.
+    fn void(&mut self, key: &str) -> Result<(), AutomergeError> {
+        match flat::get(&self.auto, key, true) {
+            None | Some(Value::Null) => Ok(()), // a put would close what is open beside it
+            Some(_) => self.auto.put(ROOT, key, ScalarValue::Null),
+        }
     }
 
     fn forget(&mut self, path: &str) {
@@ -290,13 +327,13 @@ fn put_again(auto: &mut AutoCommit, path: &str, tag: &[u8]) -> Result<(), Autome
     auto.put(ROOT, path, ScalarValue::Bytes(tag.to_vec()))
 }
 
-fn collect_leaves<'a>(path: String, value: &'a Value, leaves: &mut Vec<(String, &'a Value)>) {
+fn collect_leaves<'a>(path: String, value: &'a Value, manual: &ManualFields, leaves: &mut Vec<(String, &'a Value)>) {
     match value {
-        Value::Object(map) if path.is_empty() || !map.is_empty() => {
+        Value::Object(map) if path.is_empty() || !(map.is_empty() || manual.includes(&path)) => {
             for (key, inner) in map {
                 let mut below = path.clone();
                 pointer::push(&mut below, key);
-                collect_leaves(below, inner, leaves);
+                collect_leaves(below, inner, manual, leaves);
             }
         }
         leaf => leaves.push((path, leaf)),

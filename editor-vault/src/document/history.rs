@@ -148,7 +148,7 @@ impl Document {
         Ok(blamed.into_iter().filter_map(known).collect())
     }
 
-    fn look_back<T>(
+    pub(super) fn look_back<T>(
         &self,
         look: impl FnOnce(&::document::Document) -> Result<T, HistoryError>,
     ) -> Result<T, ReadError> {

@@ -1,5 +1,6 @@
 //! The vault as its hosts use it: saving, reopening, other processes, broken files, and a relay.
 
+mod conflicts; // what a person has to settle
 mod deferred; // edits that do not wait
 mod deleting; // deletions, and what becomes of them
 mod disk; // ends in the middle, damage, what is saved out of it

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{About, ForeignError, Report, Translated};
 use crate::jsonc;
+use crate::settings::MACHINE_LOCAL_LISTS;
 use crate::violation::shown;
 
 /// What the editor itself knows; other families belong to extensions.
@@ -61,10 +62,10 @@ pub(super) fn settings(text: &str) -> Result<Translated<Map<String, Value>>, For
 
 fn setting(report: &mut Report<Map<String, Value>>, key: String, value: Value) {
     let family = key.split('.').next().unwrap_or_default();
-    if PROGRAM.contains(&family) {
+    if PROGRAM.contains(&family) && !MACHINE_LOCAL_LISTS.contains(&key.as_str()) {
         return report.remark(key, shown(&value), About::OfTheProgram);
     }
-    if !FAMILIES.contains(&family) {
+    if !FAMILIES.contains(&family) && !PROGRAM.contains(&family) {
         report.remark(key.clone(), shown(&value), About::KeptForExtension);
     }
     report.taken += 1;

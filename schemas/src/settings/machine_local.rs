@@ -142,6 +142,6 @@ fn below<'a>(path: &'a str, prefix: &str) -> Option<&'a str> {
 }
 
 /// `[rust]` and the like, which hold keys of their own.
-fn is_language(key: &str) -> bool {
+pub(crate) fn is_language(key: &str) -> bool {
     key.starts_with('[') && key.ends_with(']')
 }

@@ -26,7 +26,7 @@ impl Flat {
                     let now = self.0.get(path).and_then(Value::as_i64).unwrap_or(0);
                     self.leaf(path, &json!(now + by));
                 }
-                Intent::Splice { .. } => panic!("a plan has no splices"),
+                Intent::Splice { .. } | Intent::Resolve { .. } => panic!("a plan has no splices and resolves nothing"),
             }
         }
     }
@@ -82,6 +82,7 @@ pub(crate) fn lines(intents: &[Intent]) -> Vec<String> {
             Intent::ReplaceText { path, text } => format!("text {path} {text:?}"),
             Intent::Increment { path, by } => format!("add {path} {by}"),
             Intent::Splice { path, .. } => format!("splice {path}"),
+            Intent::Resolve { path, .. } => format!("resolve {path}"),
         })
         .collect()
 }

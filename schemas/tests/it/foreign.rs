@@ -170,7 +170,7 @@ fn bindings_get_our_keys_commands_and_places() {
 fn what_is_imported_is_added_to_what_is_there() {
     let current = json!({ "base": { "editor.tabSize": 8, "editor.rulers": [80], "[cpp]": { "editor.tabSize": 3 } } });
     let read = foreign::settings(Editor::Zed, r#"{ "tab_size": 2, "languages": { "C++": { "hard_tabs": false } } }"#);
-    let intents = foreign::add_settings(&settings::Layer::BASE, &current, &read.unwrap().content).unwrap();
+    let (intents, _) = foreign::add_settings(&settings::Layer::BASE, &current, &read.unwrap().content).unwrap();
     let paths: Vec<&str> = intents.iter().map(schemas::Intent::path).collect();
     assert_eq!(paths, ["/base/[cpp]/editor.insertSpaces", "/base/editor.tabSize"]);
 
@@ -237,4 +237,13 @@ fn real_files_of_other_editors_are_understood_for_the_most_part() {
     }
     let translated = foreign::bindings(Editor::VsCode, &read("vscode-keybindings.jsonc")).unwrap();
     assert!(translated.taken >= 10 && foreign::add_bindings(&json!({}), &translated.content).is_ok());
+}
+
+#[test]
+fn what_stays_on_its_machine_does_not_come_with_an_import() {
+    let file = r#"{ "settingsSync.ignoredSettings": ["http.proxy"], "http.proxy": "x", "editor.tabSize": 2 }"#;
+    let read = foreign::settings(Editor::VsCode, file).unwrap();
+    let (intents, local) = foreign::add_settings(&settings::Layer::BASE, &json!({}), &read.content).unwrap();
+    assert_eq!(local, ["/http.proxy"]);
+    assert!(intents.iter().all(|intent| intent.path() != "/base/http.proxy") && intents.len() == 2, "{intents:?}");
 }

@@ -15,6 +15,7 @@ mod lint_hostile;
 mod lint_versions;
 mod machine_local;
 mod page;
+mod manual;
 mod plan;
 mod random_values;
 mod real_files;

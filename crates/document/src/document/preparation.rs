@@ -112,7 +112,7 @@ impl Document {
     /// Whether [`Document::adopt_caught_up`] can carry all unsealed edits over. Sealed, they merge by themselves.
     #[must_use]
     pub fn can_carry_unsealed(&self) -> bool {
-        moves::can_carry(&self.pending)
+        !self.decides && moves::can_carry(&self.pending)
     }
 
     /// The preparation, if nothing was sealed since it was made.
@@ -124,7 +124,7 @@ impl Document {
             return Err(Some(Box::new(preparation)));
         }
         let has_all = || self.heads.iter().all(|head| admit::contains(&preparation.next, head));
-        if preparation.known != self.heads || self.broken || !has_all() {
+        if preparation.known != self.heads || self.broken || self.decides || !has_all() {
             return Err(None);
         }
         Ok(preparation)

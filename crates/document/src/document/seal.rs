@@ -86,6 +86,10 @@ impl Document {
         }
         sealed.edits = std::mem::take(&mut self.pending);
         self.pending_bytes = 0;
+        // Our own edits reopen nothing; what was open may be decided.
+        if std::mem::take(&mut self.decides) && self.reopened.get().is_some_and(|reopened| !reopened.is_empty()) {
+            self.reopened.take();
+        }
         if let Some(since) = &mut self.sealed_since {
             since.extend(sealed.seeds.iter().chain(&sealed.changes).map(|change| change.bytes.clone()));
         }
@@ -116,7 +120,7 @@ impl Document {
     fn seal_in_groups(&mut self, stamp: &Stamp) -> Result<Sealed, SealError> {
         let base = self.sealed_part().map_err(|_| SealError::Broken)?;
         let mut groups = Groups {
-            working: Working::new(base),
+            working: Working::new(base, self.working.manual.clone()),
             queue: self.pending.iter().cloned().collect(),
             stamp: stamp.clone(),
             sealed: Sealed { seeds: Vec::new(), changes: Vec::new(), edits: Vec::new() },
@@ -252,7 +256,10 @@ impl Groups {
             {
                 self.replace_cost(path, text)
             }
-            Intent::Put { path, .. } | Intent::PutRegister { path, .. } | Intent::Remove { path } => {
+            Intent::Put { path, .. }
+            | Intent::PutRegister { path, .. }
+            | Intent::Remove { path }
+            | Intent::Resolve { path, .. } => {
                 let below = flat::keys_below(&self.working.auto, path);
                 below.iter().map(|key| key.len() + 2 * OP_BYTES).sum()
             }
@@ -294,7 +301,7 @@ impl Groups {
                 parts.push(intent.clone());
                 parts
             }
-            Intent::Increment { .. } => vec![intent.clone()],
+            Intent::Increment { .. } | Intent::Resolve { .. } => vec![intent.clone()],
         }
     }
 
@@ -335,7 +342,9 @@ fn splice_parts(path: &str, at: usize, delete: usize, insert: &str) -> Vec<Inten
 pub(super) fn own_bytes(intent: &Intent) -> usize {
     let content = match intent {
         Intent::Splice { insert: text, .. } | Intent::ReplaceText { text, .. } => text.len(),
-        Intent::Put { path, value } | Intent::PutRegister { path, value } => value_bytes(path.len(), value),
+        Intent::Put { path, value } | Intent::PutRegister { path, value } | Intent::Resolve { path, value, .. } => {
+            value_bytes(path.len(), value)
+        }
         Intent::Remove { .. } | Intent::Increment { .. } => 0,
     };
     INTENT_BYTES + 2 * intent.path().len() + content

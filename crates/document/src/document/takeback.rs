@@ -13,7 +13,7 @@ use super::Document;
 use super::history::{PastChange, known_heads, past_changes};
 use crate::difference::{self, Splice};
 use crate::error::HistoryError;
-use crate::flat::{self, Content, Leaves};
+use crate::flat::{self, Content, Leaves, concurrent};
 use crate::guard::guarded;
 use crate::intent::Intent;
 use crate::seed::Seed;
@@ -39,7 +39,8 @@ impl Document {
         Ok(steps(&now, &wanted))
     }
 
-    /// The intents that lead from what the document was at `heads` to what it is now, unsealed edits included.
+    /// The intents that lead from what the document was at `heads` to what it is now, unsealed edits included. Where
+    /// several values stood and one does now, that is a resolution, even if it is the one that was shown.
     ///
     /// # Errors
     /// As [`Document::intents_to`].
@@ -47,9 +48,21 @@ impl Document {
         if !self.flat {
             return Err(HistoryError::NotFlat);
         }
-        let before = self.look_back(|copy| Ok(Leaves::read(copy, Some(&known_heads(copy, heads)?))))??;
+        let (before, open) = self.look_back(|copy| {
+            let heads = known_heads(copy, heads)?;
+            Ok((Leaves::read(copy, Some(&heads)), concurrent::open_at(copy, &heads)))
+        })??;
         let now = guarded(|| Leaves::read(&self.working.auto, None)).map_err(HistoryError::Unreadable)?;
-        Ok(steps(&before, &now.visible()))
+        let mut intents = steps(&before, &now.clone().visible());
+        for (path, closes) in open {
+            let stands = concurrent::values(&self.working.auto, &path);
+            let Some(Content::Register(value)) = now.0.get(&path).filter(|_| !concurrent::differ(&stands)) else {
+                continue;
+            };
+            intents.retain(|intent| intent.path() != path);
+            intents.push(Intent::Resolve { path, value: value.clone(), closes });
+        }
+        Ok(intents)
     }
 
     /// The intents that take back what these changes did to leaves that nobody has changed since.

@@ -1,5 +1,6 @@
 //! The crate's behaviour through its public door, with Automerge itself as the witness.
 
+mod conflicts; // what a person has to settle
 mod drafts;
 mod header;
 mod history;

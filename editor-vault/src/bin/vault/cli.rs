@@ -36,6 +36,11 @@ const CONTESTED_HELP: &str = "\
 Somebody edited a document while it was deleted here. The edits win until a person decides: the
 document is there for everybody, and can be edited. Look at it with `vault show`, then decide.";
 
+const CONFLICTS_HELP: &str = "\
+Most fields take the last value that was written. Where a document type says that a person decides, every
+value that was written at the same time is kept, the first of them is shown, and no edit writes over them
+until one is chosen, here or on another device.";
+
 const BRAKE_HELP: &str = "\
 More than 20 deletions within an hour that are more than a quarter of the documents of a space are
 held back from there on: the documents are deleted here, and nobody else hears of it.";
@@ -61,6 +66,9 @@ pub(crate) struct Cli {
     /// Directory of the vault.
     #[arg(long, global = true, value_name = "DIR", env = "VAULT_DIR")]
     pub(crate) vault: Option<PathBuf>,
+    /// Directory with document types of third parties, as NAME/VERSION.json.
+    #[arg(long, global = true, value_name = "DIR", env = "VAULT_TYPES")]
+    pub(crate) types: Option<PathBuf>,
     /// Write the result as JSON.
     #[arg(long, global = true)]
     pub(crate) json: bool,
@@ -127,6 +135,11 @@ pub(crate) enum Command {
         /// Name or id of the deleted document.
         name: String,
     },
+    /// List fields that were written on several devices at once and wait for you to decide.
+    #[command(after_help = CONFLICTS_HELP)]
+    Conflicts(ConflictsArguments),
+    /// Decide what a field holds that waits for you.
+    Resolve(ResolveArguments),
     /// Decide on deletions that did not know the newest edits of others.
     #[command(after_help = CONTESTED_HELP)]
     Contested {
@@ -197,6 +210,33 @@ pub(crate) enum Command {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConflictsArguments {
+    /// Name or id of a document; every document if there is none.
+    pub(crate) name: Option<String>,
+    /// Fields in which one value won by itself, and the values that lost.
+    #[arg(long, requires = "name")]
+    pub(crate) overruled: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(group = clap::ArgGroup::new("decision").required(true).args(["keep", "value"]))]
+pub(crate) struct ResolveArguments {
+    /// Name or id of the document.
+    pub(crate) name: String,
+    /// The field, as `vault conflicts` shows it.
+    pub(crate) path: String,
+    /// Keep the value with this number.
+    #[arg(long, value_name = "N")]
+    pub(crate) keep: Option<usize>,
+    /// Put another value there: JSON; null removes the field.
+    #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
+    pub(crate) value: Option<String>,
+    /// The changes that were listed, in their order: if others have come since, nothing is decided.
+    #[arg(long, value_name = "CHANGES", value_delimiter = ',')]
+    pub(crate) seen: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

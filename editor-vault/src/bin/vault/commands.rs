@@ -4,6 +4,7 @@ pub(crate) mod bridge;
 pub(crate) mod brake;
 pub(crate) mod care; // init, backup, doctor, verify
 pub(crate) mod completions;
+pub(crate) mod conflicts; // conflicts, resolve
 pub(crate) mod contested;
 pub(crate) mod document; // new, edit, show, list, delete, undelete
 pub(crate) mod explain;

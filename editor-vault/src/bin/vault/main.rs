@@ -8,6 +8,7 @@ mod output; // for people, or as JSON
 mod place; // which vault
 mod table;
 mod time;
+mod types; // document types of third parties
 
 use std::process::ExitCode;
 
@@ -15,8 +16,8 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::commands::{
-    brake, bridge, care, completions, contested, document, explain, export, history, import, login, quarantine, repair,
-    schema, settings, status, sync,
+    brake, bridge, care, completions, conflicts, contested, document, explain, export, history, import, login,
+    quarantine, repair, schema, settings, status, sync,
 };
 use crate::failure::Failure;
 use crate::output::Output;
@@ -61,6 +62,8 @@ fn in_vault(command: &Command, vault: &editor_vault::Vault, output: &mut Output)
         Command::List(arguments) => document::list(vault, arguments, output),
         Command::Delete { name } => document::delete(vault, name, output),
         Command::Undelete { name } => document::undelete(vault, name, output),
+        Command::Conflicts(arguments) => conflicts::list(vault, arguments, output),
+        Command::Resolve(arguments) => conflicts::resolve(vault, arguments, output),
         Command::Contested { command } => contested::run(vault, command, output),
         Command::Brake { command } => brake::run(vault, command, output),
         Command::Spaces => status::spaces(vault, output),

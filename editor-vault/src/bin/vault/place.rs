@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use editor_vault::Vault;
+use editor_vault::{Vault, VaultOptions};
 
 use crate::cli::Cli;
 use crate::failure::{Exit, Failure};
+use crate::types;
 
 /// The file that makes a directory a vault.
 const FILE: &str = "vault.sqlite";
@@ -32,7 +33,11 @@ pub(crate) fn open(cli: &Cli) -> Result<Vault, Failure> {
         let sentence = format!("there is no vault in {shown}: make one with `vault --vault \"{shown}\" init`");
         return Err(Failure::failed("no_vault", sentence));
     }
-    Ok(Vault::open(directory)?)
+    let mut options = VaultOptions::new(directory);
+    if let Some(types) = &cli.types {
+        options = options.schemas(types::load(types)?);
+    }
+    Ok(options.open()?)
 }
 
 fn platform_directory() -> Result<PathBuf, Failure> {

@@ -164,8 +164,8 @@ pub(crate) fn undelete(vault: &Vault, name: &str, output: &mut Output) -> Result
 
 /// A well-known document by the name of its type, any other by id or its only title.
 pub(crate) fn find(vault: &Vault, name: &str) -> Result<Document, Failure> {
-    let is_well_known = Registry::builtin().get(name).is_some_and(|found| found.well_known);
-    Ok(if is_well_known { vault.well_known(name)? } else { vault.find(name)? })
+    // The vault may know more types than those that are built in.
+    Ok(vault.well_known(name).or_else(|_| vault.find(name))?)
 }
 
 #[cfg(test)]

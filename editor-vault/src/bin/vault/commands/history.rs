@@ -178,7 +178,7 @@ fn revision_json(revision: &Revision) -> Value {
         "deps": revision.deps.iter().map(ToString::to_string).collect::<Vec<_>>() })
 }
 
-fn device(vault: &Vault, revision: &Revision) -> String {
+pub(super) fn device(vault: &Vault, revision: &Revision) -> String {
     match revision.device {
         Some(device) if device == vault.device() => "this device".to_owned(),
         Some(device) => device.to_string(),
@@ -186,7 +186,7 @@ fn device(vault: &Vault, revision: &Revision) -> String {
     }
 }
 
-fn short(hash: ChangeHash) -> String {
+pub(super) fn short(hash: ChangeHash) -> String {
     hash.to_string().chars().take(DIGITS_SHOWN).collect()
 }
 

@@ -107,7 +107,9 @@ pub(super) fn after(value: &Value, intents: &[Intent]) -> Option<Value> {
                 put(&mut value, path, new.clone());
             }
             Intent::Remove { path } => remove(&mut value, &keys(path)),
-            Intent::Splice { .. } | Intent::ReplaceText { .. } | Intent::Increment { .. } => return None,
+            Intent::Splice { .. } | Intent::ReplaceText { .. } | Intent::Increment { .. } | Intent::Resolve { .. } => {
+                return None;
+            }
         }
     }
     Some(value)

@@ -1,7 +1,7 @@
 //! `vault import … --from EDITOR`: what another editor's file says is added, and what was not understood is said.
 
 use editor_vault::Document;
-use schemas::foreign::{self, Editor, ForeignError, Translated};
+use schemas::foreign::{self, About, Editor, ForeignError, Remark, Translated};
 use schemas::settings::Layer;
 use schemas::{Intent, Violation};
 use serde_json::{Value, json};
@@ -34,14 +34,19 @@ pub(super) fn add(
         ForeignEditor::Zed => Editor::Zed,
         ForeignEditor::Jetbrains => Editor::JetBrains,
     };
-    let read = match kind {
+    let mut local = Vec::new();
+    let mut read = match kind {
         FileKind::Settings => translated(foreign::settings(editor, &file.text), file, |settings| {
-            foreign::add_settings(layer, &current, settings)
+            let (intents, keys) = foreign::add_settings(layer, &current, settings)?;
+            local = keys;
+            Ok(intents)
         }),
         FileKind::Keymap => {
             translated(foreign::bindings(editor, &file.text), file, |added| foreign::add_bindings(&current, added))
         }
     }?;
+    let stays = |key| Remark { place: key, value: String::new(), about: About::MachineLocal };
+    read.remarks.extend(local.into_iter().map(stays));
     let (put, _) = counts(&read.content);
     let (told, json) = (told(&read, put, file), as_json(&read, put));
     if !read.content.is_empty() {

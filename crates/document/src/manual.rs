@@ -1,0 +1,54 @@
+//! Which fields of a document a person decides about when they were written concurrently (PROTOCOL §7).
+//!
+//! This crate knows no schema: whoever holds a document says it, once ([`crate::Document::set_manual`]); every draft of
+//! it keeps the rules from then on (`working/manual.rs`).
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The `manual` fields of one document type.
+#[derive(Clone, Default)]
+pub struct ManualFields {
+    type_name: Option<Arc<str>>,
+    include: Option<Include>,
+}
+
+type Include = Arc<dyn Fn(&str) -> bool + Send + Sync>;
+
+impl fmt::Debug for ManualFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ManualFields").field(&self.type_name).finish()
+    }
+}
+
+impl ManualFields {
+    /// Those paths (JSON Pointers of the stored form) of documents of a type of which `include` says so. What lies
+    /// below one is part of its value, and is not included.
+    pub fn of(type_name: &str, include: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
+        Self { type_name: Some(type_name.into()), include: Some(Arc::new(include)) }
+    }
+
+    /// For a type that has none.
+    #[must_use]
+    pub fn none_of(type_name: &str) -> Self {
+        Self { type_name: Some(type_name.into()), include: None }
+    }
+
+    /// Of which type they are; none for documents of which nothing was said.
+    #[must_use]
+    pub fn type_name(&self) -> Option<&str> {
+        self.type_name.as_deref()
+    }
+
+    /// Whether there cannot be any.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.include.is_none()
+    }
+
+    /// Whether the leaf at `path` is one.
+    #[must_use]
+    pub fn includes(&self, path: &str) -> bool {
+        self.include.as_ref().is_some_and(|include| include(path))
+    }
+}

@@ -1,0 +1,104 @@
+//! Fields about which a person decides when they were written concurrently (`x-merge: manual`, PROTOCOL §7).
+//!
+//! One that is removed is stored as null, because a deletion beside a concurrent value would leave no trace. In the
+//! plain form it is absent, and so is an object of which nothing else is left.
+
+use document::ManualFields;
+use serde_json::{Map, Value};
+
+use crate::DocumentType;
+use crate::list;
+use crate::pointer::{join, keys};
+use crate::shape::{Merge, Shape};
+
+impl DocumentType {
+    /// Whether the leaf at `stored_path` (JSON Pointer of the stored form) is such a field. What lies below one is part
+    /// of its value.
+    ///
+    /// ```
+    /// assert!(!schemas::Registry::builtin().get("note").is_some_and(|note| note.is_manual("/body")));
+    /// ```
+    #[must_use]
+    pub fn is_manual(&self, stored_path: &str) -> bool {
+        let mut shape = self.shape();
+        for key in keys(stored_path) {
+            match below(shape, &key) {
+                Some(inner) => shape = inner,
+                None => return false,
+            }
+        }
+        !stored_path.is_empty() && shape.merge == Merge::Manual
+    }
+
+    /// Whether the type has such fields at all.
+    #[must_use]
+    pub fn has_manual(&self) -> bool {
+        self.shape().has(Merge::Manual)
+    }
+
+    /// The same, for those who hold a document of the type.
+    #[must_use]
+    pub fn manual_fields(&'static self) -> ManualFields {
+        if !self.has_manual() {
+            return ManualFields::none_of(&self.name);
+        }
+        ManualFields::of(&self.name, |path| self.is_manual(path))
+    }
+
+    /// Where the stored leaf at `stored_path` is in the plain form of the document `stored`: fields under their present
+    /// names, items of a list by their places. An item that is not there keeps its id.
+    #[must_use]
+    pub fn plain_path(&self, stored: &Value, stored_path: &str) -> String {
+        let (mut shape, mut value, mut plain) = (Some(self.shape()), Some(stored), String::new());
+        for key in keys(stored_path) {
+            let fields = value.and_then(Value::as_object);
+            plain = match shape {
+                Some(shape) if shape.merge == Merge::List => {
+                    let place = fields.and_then(|fields| place(shape, fields, &key));
+                    join(&plain, &place.map_or_else(|| key.clone(), |place| place.to_string()))
+                }
+                Some(shape) => join(&plain, shape.plain_key(&key)),
+                None => join(&plain, &key),
+            };
+            shape = shape.and_then(|shape| below(shape, &key));
+            value = fields.and_then(|fields| fields.get(&key));
+        }
+        plain
+    }
+}
+
+/// The shape of what is stored under a key of a value of this shape.
+fn below<'a>(shape: &'a Shape, stored_key: &str) -> Option<&'a Shape> {
+    match shape.merge {
+        Merge::Natural => Some(shape.at(shape.plain_key(stored_key))),
+        Merge::List => Some(shape.items()),
+        Merge::Register | Merge::Manual | Merge::Text | Merge::Counter | Merge::Set => None,
+    }
+}
+
+fn place(shape: &Shape, fields: &Map<String, Value>, id: &str) -> Option<usize> {
+    list::ids_in_order(shape, fields).position(|found| found == id)
+}
+
+/// Whether there is nothing to remove in a stored value. A list of removed items is one that was emptied: it is shown,
+/// but nothing can be done about it.
+pub(crate) fn is_removed(shape: &Shape, stored: &Value) -> bool {
+    match (shape.merge, stored) {
+        (Merge::List, Value::Object(items)) => {
+            !items.is_empty() && items.values().all(|item| is_void(shape.items(), item))
+        }
+        _ => is_void(shape, stored),
+    }
+}
+
+/// Whether nothing is left of a stored value but fields that were removed.
+pub(crate) fn is_void(shape: &Shape, stored: &Value) -> bool {
+    match (shape.merge, stored) {
+        (Merge::Manual, value) => value.is_null(),
+        (Merge::Natural, Value::Object(fields)) => {
+            let is_void = |(key, value): (&String, &Value)| is_void(shape.at(shape.plain_key(key)), value);
+            !fields.is_empty() && fields.iter().all(is_void)
+        }
+        _ => false,
+    }
+}
