@@ -86,6 +86,183 @@ pub struct Note {
     pub body: String,
 }
 
+/// Snippets, by language and name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Snippets {
+    /// By the id of the language, then by name.
+    pub languages: BTreeMap<String, BTreeMap<String, Snippet>>,
+}
+
+/// One snippet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snippet {
+    /// What one types for it.
+    pub prefix: Prefix,
+    /// The text, with its places.
+    pub body: String,
+}
+
+/// What one types for a snippet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Prefix {
+    /// One word.
+    One(String),
+    /// Any of these.
+    Any(Vec<String>),
+}
+
+/// How a person shows himself to others.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Profile {
+    /// The name that others see.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The short name in addresses; a person decides between two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
+    /// A few sentences.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// Where the picture is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
+    /// As in they/them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pronouns: Option<String>,
+    /// As the person words it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// For nobody else; a person decides between two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// Pages of the person, in order.
+    pub links: Vec<Link>,
+}
+
+/// A page of a person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Where it is.
+    pub address: String,
+    /// What it is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+}
+
+/// Which extensions a person wants.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Extensions {
+    /// By id, as in `publisher.name`. What is not wanted any more stays here as uninstalled.
+    pub wanted: BTreeMap<String, Wanted>,
+}
+
+/// What is wanted of one extension.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wanted {
+    /// On every device.
+    pub state: ExtensionState,
+    /// Stay at this version; the newest if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// Take versions that are not finished.
+    #[serde(default)]
+    pub preview: bool,
+    /// What holds on one machine instead.
+    #[serde(default)]
+    pub machines: BTreeMap<String, ExtensionState>,
+}
+
+/// Whether an extension is there, and runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExtensionState {
+    /// There and running.
+    Enabled,
+    /// There and not running.
+    Disabled,
+    /// Not there.
+    Uninstalled,
+}
+
+/// Which workspaces may run code of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Trust {
+    /// By what tells a workspace from others on every device, such as the address of its repository.
+    pub workspaces: BTreeMap<String, Trusted>,
+}
+
+/// What was decided of a workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Trusted {
+    /// None, also while two decisions are open: the person is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decision: Option<TrustDecision>,
+    /// Why, for the person himself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+/// Whether a workspace may run code of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TrustDecision {
+    /// It may.
+    Trusted,
+    /// It may not.
+    Restricted,
+}
+
+/// Who publishes extensions.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Publisher {
+    /// The name that others see; a person decides between two, as of the next fields that say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// A few sentences.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub about: Option<String>,
+    /// A page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub website: Option<String>,
+    /// Where the picture is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub picture: Option<String>,
+    /// Where users are helped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub support: Option<String>,
+    /// The domain that was shown to be the publisher's; a person decides between two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domain: Option<String>,
+    /// Who is asked about payments, for nobody else; a person decides between two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payout_contact: Option<String>,
+}
+
+/// What a person says of an extension.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Review {
+    /// Of which, by id.
+    pub extension: String,
+    /// From 1 to 5.
+    pub rating: u8,
+    /// What it is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// What is said.
+    #[serde(default)]
+    pub text: String,
+    /// The version that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+}
+
 impl Typed for Settings {
     const TYPE: &'static str = crate::settings::TYPE;
 }
@@ -96,4 +273,28 @@ impl Typed for Keymap {
 
 impl Typed for Note {
     const TYPE: &'static str = "note";
+}
+
+impl Typed for Snippets {
+    const TYPE: &'static str = "snippets";
+}
+
+impl Typed for Profile {
+    const TYPE: &'static str = "profile";
+}
+
+impl Typed for Extensions {
+    const TYPE: &'static str = "extensions";
+}
+
+impl Typed for Trust {
+    const TYPE: &'static str = "trust";
+}
+
+impl Typed for Publisher {
+    const TYPE: &'static str = "publisher";
+}
+
+impl Typed for Review {
+    const TYPE: &'static str = "review";
 }

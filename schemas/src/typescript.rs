@@ -3,9 +3,12 @@
 //! Declared is the plain form, as the HTTP API gives it. Keywords that TypeScript cannot say (limits, patterns) are
 //! left to the validator; unknown fields are allowed wherever the schema allows them, since newer programs write them.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
+
+use crate::registry::BUILTIN;
 
 /// Deepest nesting that is written out; below it everything is `unknown`.
 const DEPTH_MAX: usize = 32;
@@ -31,6 +34,21 @@ pub fn declare(schema: &Value) -> String {
         declare_as(&mut out, &name, &format!("{name}{}", pascal(key)), definition);
     }
     out
+}
+
+/// The newest versions of the built-in types, as a file.
+#[must_use]
+pub fn builtin() -> String {
+    let mut newest: BTreeMap<String, (u64, Value)> = BTreeMap::new();
+    for schema in BUILTIN.iter().filter_map(|(_, text)| serde_json::from_str::<Value>(text).ok()) {
+        let name = schema.get("x-type").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let version = schema.get("x-version").and_then(Value::as_u64).unwrap_or_default();
+        if newest.get(&name).is_none_or(|(known, _)| *known < version) {
+            newest.insert(name, (version, schema));
+        }
+    }
+    let declared: Vec<String> = newest.values().map(|(_, schema)| declare(schema)).collect();
+    format!("// Made from the document types by `cargo xtask generate`; the plain forms.\n\n{}", declared.join("\n"))
 }
 
 /// An object with named fields is an interface, everything else an alias.
@@ -95,7 +113,7 @@ fn of_kind(kind: &str, fields: &Map<String, Value>, owner: &str, indent: usize, 
 fn object(fields: &Map<String, Value>, owner: &str, indent: usize, depth: usize) -> String {
     let others = match fields.get("additionalProperties") {
         Some(Value::Bool(false)) => None,
-        Some(schema @ Value::Object(_)) => Some(expression(schema, owner, indent + 2, depth + 1)),
+        Some(schema @ Value::Object(_)) => Some(expression(schema, owner, indent, depth + 1)),
         _ => Some("unknown".to_owned()),
     };
     let Some(named) = fields.get("properties").and_then(Value::as_object) else {

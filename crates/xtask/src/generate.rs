@@ -20,9 +20,10 @@ struct Generated {
     args: &'static [&'static str],
 }
 
-const FILES: [Generated; 2] = [
+const FILES: [Generated; 3] = [
     Generated { path: "docs/configuration.md", program: "sync-server", args: &["config", "reference"] },
     Generated { path: "docs/openapi.json", program: "sync-server", args: &["openapi"] },
+    Generated { path: "schemas/types/documents.d.ts", program: "vault", args: &["schema", "typescript"] },
 ];
 
 pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {

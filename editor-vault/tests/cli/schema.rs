@@ -99,5 +99,18 @@ fn the_page_on_schemas_can_be_followed_to_the_letter() {
             runs += 1;
         }
     }
-    assert_eq!((files, runs), (3, 3), "every block was found");
+    assert_eq!((files, runs), (3, 4), "every block was found");
+}
+
+#[test]
+fn a_type_is_declared_in_typescript_if_it_could_be_loaded() {
+    let desk = desk();
+    desk.write("task/1.json", TASK);
+    let run = Run::of(desk.command().args(["schema", "typescript", "task/1.json"]));
+    let declared = "export interface Task {\n  title?: string;\n  [other: string]: unknown;\n}\n";
+    assert_eq!((run.code, run.stdout.as_str()), (0, declared), "{run:?}");
+    desk.write("task/1.json", TASK.replace("string", "text"));
+    Run::of(desk.command().args(["schema", "typescript", "task/1.json"])).failed(1, "schema", &["task/1.json"]);
+    let all = Run::of(desk.command().args(["schema", "typescript"]));
+    assert!(all.stdout.contains("export interface Settings {"), "{all:?}");
 }

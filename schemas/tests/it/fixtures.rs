@@ -13,14 +13,14 @@ use serde_json::Value;
 use crate::replicas::Replica;
 
 /// A document of one version.
-struct Fixture {
-    name: String,
+pub(crate) struct Fixture {
+    pub(crate) name: String,
     version: u32,
-    plain: Value,
+    pub(crate) plain: Value,
     stored: PathBuf,
 }
 
-fn fixtures(of: &DocumentType) -> Vec<Fixture> {
+pub(crate) fn fixtures(of: &DocumentType) -> Vec<Fixture> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(&of.name).join(of.version.to_string());
     let entries = std::fs::read_dir(&root).into_iter().flatten().map(|entry| entry.expect("an entry").path());
     let plain = entries.filter(|path| path.to_string_lossy().ends_with(".plain.json"));

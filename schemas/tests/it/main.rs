@@ -23,4 +23,5 @@ mod registry;
 mod replicas;
 mod settings;
 mod versions;
+mod typed;
 mod types;

@@ -267,6 +267,12 @@ pub(crate) enum SchemaCommand {
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
+    /// Declare them in TypeScript; the built-in types if no file is named.
+    Typescript {
+        /// The files.
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -1,8 +1,9 @@
-//! `vault schema check FILE…`: what is wrong with files of document types, line by line. Needs no vault.
+//! `vault schema check FILE…`: what is wrong with files of document types, line by line; and
+//! `vault schema typescript [FILE…]`: the same files as TypeScript. Needs no vault.
 
 use std::path::{Path, PathBuf};
 
-use schemas::Finding;
+use schemas::{Finding, Registry, jsonc, typescript};
 use serde_json::{Value, json};
 
 use crate::cli::SchemaCommand;
@@ -13,12 +14,33 @@ use crate::output::Output;
 pub(crate) fn run(command: &SchemaCommand, output: &mut Output) -> Result<(), Failure> {
     match command {
         SchemaCommand::Check { files } => check(files, output),
+        SchemaCommand::Typescript { files } => declare(files, output),
     }
 }
 
+fn declare(files: &[PathBuf], output: &mut Output) -> Result<(), Failure> {
+    let declared = if files.is_empty() {
+        typescript::builtin()
+    } else {
+        let texts = texts(files)?;
+        // What nothing loads is not declared either.
+        Registry::with_files(texts.iter().map(|(file, text)| (file, text)))
+            .map_err(|error| Failure::failed("schema", error.to_string()))?;
+        texts
+            .iter()
+            .filter_map(|(_, text)| jsonc::parse(text).ok())
+            .map(|schema| typescript::declare(&schema))
+            .collect()
+    };
+    output.bytes(declared.as_bytes())
+}
+
+fn texts(files: &[PathBuf]) -> Result<Vec<(String, String)>, Failure> {
+    files.iter().map(|file| Ok((name(file), import::read(file)?))).collect()
+}
+
 fn check(files: &[PathBuf], output: &mut Output) -> Result<(), Failure> {
-    let texts: Vec<(String, String)> =
-        files.iter().map(|file| Ok((name(file), import::read(file)?))).collect::<Result<_, Failure>>()?;
+    let texts = texts(files)?;
     let found: Vec<(&PathBuf, Vec<Finding>)> = files.iter().zip(schemas::lint_files(&texts)).collect();
     let each = || found.iter().flat_map(|(file, findings)| findings.iter().map(move |finding| (*file, finding)));
     let count = each().count();
