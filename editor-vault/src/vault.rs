@@ -138,8 +138,8 @@ impl VaultOptions {
         self
     }
 
-    /// With the document types of another release. For a simulated world, in which releases meet.
-    #[cfg(feature = "simulation")]
+    /// With document types of the host's own beside the built-in ones, or those of another release. Default
+    /// [`Registry::builtin`]. They stay for as long as the program runs: [`Box::leak`] one registry, not one a vault.
     #[must_use]
     pub fn schemas(mut self, schemas: &'static Registry) -> Self {
         self.schemas = schemas;

@@ -12,6 +12,9 @@ const TASK: &str = r#"{
 }
 "#;
 
+/// The page that teaches adding a type.
+const PAGE: &str = include_str!("../../../docs/schemas.md");
+
 /// A desk without a vault, with a directory for the type.
 fn desk() -> Desk {
     let desk = Desk::bare();
@@ -71,4 +74,30 @@ fn a_file_that_is_not_there_or_no_text_is_said() {
     desk.write("task/1.json", b"{\n\xff}");
     check(&desk, &["task/1.json"]).failed(1, "not_text", &["line 2"]);
     assert_eq!(check(&desk, &[]).code, 2);
+}
+
+/// The fenced blocks of a page: what stands behind the fence, and the text.
+fn blocks(page: &str) -> impl Iterator<Item = (&str, &str)> {
+    page.split("\n```").skip(1).step_by(2).filter_map(|block| block.split_once('\n'))
+}
+
+#[test]
+fn the_page_on_schemas_can_be_followed_to_the_letter() {
+    let desk = Desk::bare();
+    std::fs::create_dir(desk.path("ext.acme.task")).expect("a directory can be made");
+    let (mut files, mut runs) = (0, 0);
+    for (kind, text) in blocks(PAGE) {
+        if let Some(file) = kind.strip_prefix("json ") {
+            desk.write(file, text);
+            files += 1;
+        } else if kind == "console" {
+            let (command, expected) = text.split_once('\n').expect("what the command writes");
+            let arguments = command.strip_prefix("$ vault ").expect("a command of ours").split(' ');
+            let run = Run::of(desk.command().args(arguments));
+            assert_eq!(format!("{}{}", run.stdout, run.stderr).trim_end(), expected, "{command}");
+            assert_eq!(run.code == 0, run.stderr.is_empty(), "{run:?}");
+            runs += 1;
+        }
+    }
+    assert_eq!((files, runs), (3, 3), "every block was found");
 }

@@ -17,6 +17,7 @@ mod login; // from a local space to an account
 mod memory; // what stays loaded
 mod model; // whatever happens, beside a document that somebody could explain
 mod offering; // a relay that lost the end of a log
+mod own_types; // document types of the host's own
 mod parking; // what waits for something that no time brings
 mod poison; // changes that harm Automerge, out of a log
 mod processes; // several at once

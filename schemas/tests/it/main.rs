@@ -13,6 +13,7 @@ mod lint;
 mod lint_hostile;
 mod lint_versions;
 mod machine_local;
+mod page;
 mod plan;
 mod random_values;
 mod real_files;

@@ -1,0 +1,56 @@
+//! Document types of the host's own, as `docs/schemas.md` teaches them: what stands there is what runs here.
+
+use std::error::Error;
+use std::path::Path;
+
+use editor_vault::{EditError, VaultOptions};
+use schemas::Registry;
+use serde_json::json;
+
+const PAGE: &str = include_str!("../../../docs/schemas.md");
+const BEGIN: &str = "// On the page, word for word:\n";
+const END: &str = "    // Until here.";
+
+/// The text of the first fenced block that is `kind`.
+fn block(kind: &str) -> String {
+    let after = PAGE.split_once(&format!("\n```{kind}\n")).expect("the page has such a block").1;
+    format!("{}\n", after.split("\n```").next().unwrap_or_default())
+}
+
+#[test]
+fn the_page_on_schemas_can_be_followed_from_rust() {
+    let folder = tempfile::tempdir().expect("a temporary directory");
+    std::fs::create_dir(folder.path().join("ext.acme.task")).expect("a directory can be made");
+    let schema = block("json ext.acme.task/1.json");
+    std::fs::write(folder.path().join("ext.acme.task/1.json"), schema).expect("the file can be written");
+    follow(folder.path()).expect("what the page says works");
+}
+
+#[test]
+fn the_page_on_schemas_says_what_is_followed_here() {
+    let source = include_str!("own_types.rs");
+    let followed = source.rsplit_once(BEGIN).and_then(|(_, rest)| rest.split_once(END)).expect("the marks").0;
+    let dedented: Vec<&str> = followed.lines().map(|line| line.strip_prefix("    ").unwrap_or(line)).collect();
+    assert_eq!(block("rust").trim(), dedented.join("\n").trim());
+}
+
+fn follow(folder: &Path) -> Result<(), Box<dyn Error>> {
+    // On the page, word for word:
+    let file = "ext.acme.task/1.json";
+    let types = Registry::with_files([(file, std::fs::read_to_string(folder.join(file))?)])?;
+    let vault = VaultOptions::new(folder.join("vault")).schemas(Box::leak(Box::new(types))).open()?;
+
+    let task = vault.create("ext.acme.task", Some("Buy tea"), None)?;
+    let mut wanted = task.plain()?; // the defaults are there
+    wanted["tags"] = json!(["shop", "home"]);
+    wanted["notes"] = json!("Green or black?");
+    task.apply(task.plan(&wanted)?)?; // the smallest edit that makes it so
+    assert_eq!(task.plain()?["state"], "open");
+
+    wanted["title"] = json!(7);
+    wanted["votes"] = json!("many");
+    let Err(EditError::Violations(broken)) = task.plan(&wanted) else { panic!("both rules are broken") };
+    assert_eq!(broken.len(), 2); // each with path, code and remedy, and nothing was written
+    // Until here.
+    Ok(())
+}
