@@ -22,7 +22,7 @@ pub enum TypedError {
         /// The type that it has.
         found: Option<String>,
     },
-    /// The Rust type does not hold what is there: another program wrote it, or the Rust type is stricter than the schema.
+    /// The Rust type does not hold what is there: another program wrote it, or it is stricter than the schema.
     #[error("a document of type {type_name} does not fit its Rust type: {detail}; read it as JSON, or mend that value")]
     Unfit {
         /// The document type.

@@ -80,7 +80,7 @@ impl<T: Typed> TypedDocument<T> {
     /// Makes the document equal to `value`, and returns once that is on disk.
     ///
     /// # Errors
-    /// [`TypedError::Edit`] if it breaks rules of the type or is not saved; [`TypedError::Unfit`] if `value` is no JSON.
+    /// [`TypedError::Edit`] if it breaks rules of the type or is not saved; [`TypedError::Unfit`] if it is no JSON.
     pub fn set(&self, value: T) -> Result<(), TypedError> {
         self.update(|current| *current = value)
     }

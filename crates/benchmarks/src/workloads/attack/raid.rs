@@ -1,5 +1,5 @@
-//! An attack that goes on until it is ended. It runs in a process of its own that gets only what nobody else wants of the
-//! processors: an attacker has machines of his own, so what making his frames costs must cost nobody else anything.
+//! An attack that goes on until it is ended. It runs in a process of its own that gets only what nobody else wants of
+//! the processors: an attacker has machines of his own, so what making his frames costs must cost nobody else anything.
 
 use std::collections::HashMap;
 use std::io::{BufRead, Read, Write};

@@ -194,8 +194,9 @@ impl Bridge {
         output.step(format_args!("wrote {file}"), &json!({ "step": "wrote", "file": file }))?;
         Ok(true)
     }
-
-    /// Gives the vault what `file` holds of keys that stayed on this machine by the list in `before`, and do so no more.
+    /// Gives the vault what `file` holds of keys that stayed on this machine by the list in `before`, and no more do.
+    /// Gives the vault what `file` holds of keys that stayed on this machine by the list in `before`, and
+    /// does so no more.
     fn release(&self, before: &Value, file: &Value) -> Result<(), Failure> {
         let released = self.form.released(&self.document.value()?, before, file);
         if !released.is_empty() {

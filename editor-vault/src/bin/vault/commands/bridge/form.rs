@@ -73,8 +73,8 @@ impl Form {
         part
     }
 
-    /// What of `intents` is for the vault, and what is about keys that stay on this machine, as the vault says once they
-    /// are applied to `document`.
+    /// What of `intents` is for the vault, and what is about keys that stay on this machine, as the vault says once
+    /// they are applied to `document`.
     pub(super) fn split(&self, document: &Value, intents: Vec<Intent>) -> (Vec<Intent>, Vec<Intent>) {
         let Self::Settings(layer) = self else { return (intents, Vec::new()) };
         let after = base::after(document, &intents);
