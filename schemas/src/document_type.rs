@@ -5,6 +5,7 @@ use jsonschema::Validator;
 use serde_json::{Map, Value};
 use sync_wire::DocumentId;
 
+use crate::index::{self, IndexKind, IndexedField, StoredIndex};
 use crate::shape::Shape;
 use crate::violation::{Rule, Violation};
 use crate::{list, plan};
@@ -23,6 +24,7 @@ pub struct DocumentType {
     pub well_known: bool,
     title: Option<String>,
     defaults: Map<String, Value>,
+    indexes: Vec<IndexedField>,
     shape: Shape,
     validator: Validator,
 }
@@ -45,13 +47,15 @@ impl DocumentType {
     /// From a schema that the meta-schema has passed.
     pub(crate) fn new(schema: &Value, validator: Validator) -> Self {
         let text = |key: &str| schema.get(key).and_then(Value::as_str).map(str::to_owned);
+        let (title, shape) = (text("x-title"), Shape::compile(schema));
         Self {
             name: text("x-type").unwrap_or_default(),
             version: schema.get("x-version").and_then(Value::as_u64).and_then(|v| v.try_into().ok()).unwrap_or(0),
             well_known: schema.get("x-well-known").and_then(Value::as_bool).unwrap_or(false),
-            title: text("x-title"),
+            indexes: index::of(&shape, title.as_deref()),
+            title,
             defaults: defaults(schema),
-            shape: Shape::compile(schema),
+            shape,
             validator,
         }
     }
@@ -65,6 +69,26 @@ impl DocumentType {
     #[must_use]
     pub fn id(&self) -> Option<DocumentId> {
         self.well_known.then(|| well_known_id(&self.name, &self.name))
+    }
+
+    /// The fields by which its documents are found: those with `x-index`, and the title.
+    #[must_use]
+    pub fn indexes(&self) -> &[IndexedField] {
+        &self.indexes
+    }
+
+    /// JSON Pointer to the field that names a document for people.
+    #[must_use]
+    pub fn title_path(&self) -> Option<&str> {
+        self.title.as_deref()
+    }
+
+    /// The index of the field that names a document for people.
+    #[must_use]
+    pub fn title_index(&self) -> Option<&StoredIndex> {
+        let path = self.title.as_deref()?;
+        let is_it = |field: &&IndexedField| field.path == path && field.index.kind == IndexKind::Value;
+        self.indexes.iter().find(is_it).map(|field| &field.index)
     }
 
     /// Everything that is wrong with the plain JSON `value`, at most 100 violations.

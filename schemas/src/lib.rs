@@ -9,6 +9,9 @@ mod document_type;
 mod registry; // start here
 mod shape; // a schema, compiled to how each field merges
 
+mod index; // what documents are found by
+mod query; // which documents are wanted
+
 mod plan; // stored JSON + wanted JSON -> intents
 mod violation;
 
@@ -25,6 +28,11 @@ pub mod layout; // files as people wrote them
 pub use document::Intent;
 
 pub use document_type::{DocumentType, well_known_id};
+pub use index::{INDEXES_MAX, IndexKind, IndexedField, MEMBERS_MAX, StoredIndex};
 pub use pointer::{escape, join};
+pub use query::{
+    Checked, Compare, Condition, Cursor, Direction, FILTERS_MAX, KEY_STRING_BYTES_MAX, Key, KeyRange, LIMIT, LIMIT_MAX,
+    Order, Query, QueryError, Seek, TERMS_MAX, Term, WORDS_BYTES_MAX, Words,
+};
 pub use registry::{LoadError, Registry};
 pub use violation::{Rule, Violation};

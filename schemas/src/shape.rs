@@ -100,6 +100,11 @@ impl Shape {
         self.fields.values().map(|field| (field.stored_as.as_str(), &field.shape))
     }
 
+    /// As [`Self::named`], with the names that the schema has for them first.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str, &Self)> {
+        self.fields.iter().map(|(name, field)| (name.as_str(), field.stored_as.as_str(), &field.shape))
+    }
+
     /// The key under which `key` is stored.
     pub(crate) fn stored_key<'a>(&'a self, key: &'a str) -> &'a str {
         self.fields.get(key).map_or(key, |field| &field.stored_as)
