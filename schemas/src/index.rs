@@ -142,6 +142,16 @@ mod tests {
     }
 
     #[test]
+    fn a_type_has_a_bounded_number_of_indexes() {
+        let field = |number: usize| (format!("f{number:02}"), json!({ "x-index": "value" }));
+        let schema = |fields: usize| json!({ "properties": (0..fields).map(field).collect::<serde_json::Map<_, _>>() });
+        for (fields, expected) in [(INDEXES_MAX, INDEXES_MAX), (INDEXES_MAX + 1, INDEXES_MAX)] {
+            assert_eq!(declared(&schema(fields), None).len(), expected);
+        }
+        assert_eq!(declared(&schema(INDEXES_MAX), Some("/title"))[0].0, "/title", "the title always has one");
+    }
+
+    #[test]
     fn what_cannot_be_put_in_order_is_no_value() {
         let index = StoredIndex { path: "/a".into(), kind: IndexKind::Value };
         let values = |value: Value| index.values(|path| value.pointer(path).cloned());

@@ -32,7 +32,8 @@ pub const LIMIT: usize = 50;
 /// ```
 /// use schemas::{Compare, Direction, Query, Registry};
 ///
-/// let query = Query::of("note").where_("/name", Compare::StartsWith("2026-".into())).sort("/name", Direction::Descending);
+/// let of_this_year = Compare::StartsWith("2026-".into());
+/// let query = Query::of("note").where_("/name", of_this_year).sort("/name", Direction::Descending);
 /// let note = Registry::builtin().get("note").ok_or("no notes")?;
 /// assert!(query.check(note).is_ok());
 /// // Only fields with an index are compared.
