@@ -20,7 +20,11 @@ pub use self::salvage::{SalvageError, Salvaged};
 /// The code of damage to the file itself.
 const DAMAGED_PAGES: &str = "corrupt";
 
+/// The code of damage to what documents are found by, which is derived.
+const INDEX_WRONG: &str = "index_wrong";
 /// What to do about it.
+const REBUILD: &str = "run `vault verify --rebuild`";
+/// What to do about damage to the file itself.
 const SAVE_SOUND: &str = "restore a backup, or save what is sound into another directory with `vault salvage DIR`";
 
 /// What cannot be read, in a finding.
@@ -96,7 +100,8 @@ impl Vault {
     pub fn doctor(&self) -> Result<Vec<Finding>, StorageError> {
         let inner = self.inner();
         let mut findings = inner.damaged_pages(inner.storage.read(|tx| tx.quick_integrity())?);
-        findings.extend(self.noticed().into_iter().filter(|noticed| noticed.code != DAMAGED_PAGES));
+        let noticed = self.noticed().into_iter().filter(|noticed| noticed.code != DAMAGED_PAGES);
+        findings.extend(noticed.collect::<Vec<_>>());
         findings.extend(self.remote_file_system().map(|file_system| of_place(file_system, self.path())));
         let all = ListFilter { include_deleted: true, ..ListFilter::default() };
         match self.list(&all) {
@@ -157,7 +162,11 @@ impl Finding {
 impl Inner {
     fn damaged_pages(&self, lines: Vec<String>) -> Vec<Finding> {
         let file = self.storage.file().display();
-        let finding = |line| Finding::error(DAMAGED_PAGES, format!("{file}: {line}; {SAVE_SOUND}"));
+        let finding = |line: String| match line.contains("FTS5 table") {
+            // SQLite looks into the table of words as well.
+            true => Finding::error(INDEX_WRONG, format!("{file}: {line}; {REBUILD}")),
+            false => Finding::error(DAMAGED_PAGES, format!("{file}: {line}; {SAVE_SOUND}")),
+        };
         lines.into_iter().map(finding).collect()
     }
 

@@ -38,6 +38,7 @@ mod login; // credentials beside the vault
 mod status; // where a document's edits stand
 mod explain; // why, for people
 mod list; // what is in the vault, without loading it
+mod query; // what is found by what is in it
 mod watch; // who wants to know what changed
 mod delete; // tombstones and their taking back
 mod inbox; // conflicts of all documents
@@ -58,6 +59,7 @@ pub use ::document::{Difference, Draft, Intent, Violation};
 pub use ::file_systems::Remote as RemoteFileSystem;
 pub use schemas::Typed;
 pub use schemas::typed as types;
+pub use schemas::{Compare, Cursor, Direction, Query, QueryError as WrongQuery};
 pub use sync_core::client::{Link, Status as SyncStatus};
 pub use sync_wire::{
     Actor, BatchId, ChangeHash, DeviceId, DocumentId, FateCode, LogPosition, Role, SpaceId, SpaceKind,
@@ -75,6 +77,7 @@ pub use crate::explain::{
 pub use crate::list::{DocumentInfo, ListFilter};
 pub use crate::login::Login;
 pub use crate::quarantine::{Quarantine, QuarantineError, Quarantined, Refused};
+pub use crate::query::{Difference as QueryDifference, Found, LiveQuery, Page, QueryError, Snippet};
 pub use crate::repair::{Repair, RepairDependent, RepairError, RepairExcluded, RepairMode};
 pub use crate::sources::{Sources, System};
 pub use crate::squash::{SquashError, SquashedLane};

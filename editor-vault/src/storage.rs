@@ -26,6 +26,8 @@ mod care; // backup and checks
 mod salvage; // what is sound in a damaged file
 mod audit; // what rows must satisfy among themselves
 mod explain; // what the file says of one document
+mod fields; // what documents are found by
+mod find; // which documents a query means
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -42,6 +44,8 @@ pub(crate) use self::checkpoints::{CheckpointRow, EntryPlace};
 pub(crate) use self::deletions::{Side, WaitingDeletion};
 pub(crate) use self::documents::{DocumentPlace, DocumentRow, ListRow, Moved};
 pub(crate) use self::explain::{OpenBatch, SnapshotFacts};
+pub(crate) use self::fields::{DeclaredIndex, Folded, FoldedContent, Texts, Unfolded};
+pub(crate) use self::find::{Among, FoundRow, HIT};
 use self::open::Checkpoints;
 pub(crate) use self::open::{open, set_version};
 use self::place::Place;

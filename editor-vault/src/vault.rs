@@ -397,6 +397,7 @@ impl Inner {
         };
         if old.space != new.space {
             self.shelf.rehome(old.space, new.space);
+            self.watchers.stir();
         }
     }
 
@@ -415,7 +416,7 @@ impl Inner {
         found.map(|row| row.space).ok_or(ReadError::NoSuchSpace { space })
     }
 
-    fn no_such_type(&self, name: &str, fits: impl Fn(&schemas::DocumentType) -> bool) -> ReadError {
+    pub(crate) fn no_such_type(&self, name: &str, fits: impl Fn(&schemas::DocumentType) -> bool) -> ReadError {
         let known: Vec<&str> = self.schemas.names().filter(|name| self.schemas.get(name).is_some_and(&fits)).collect();
         ReadError::NoSuchType { name: name.to_owned(), known: known.join(", ") }
     }

@@ -48,10 +48,33 @@ struct Pending {
     order: VecDeque<Hint>,
 }
 
+/// Wakes somebody who finds out for himself what happened: it was something since he last waited.
+#[derive(Debug, Default)]
+pub(crate) struct Stirred {
+    is_stirred: Mutex<bool>,
+    stirred: Condvar,
+}
+
+impl Stirred {
+    pub(crate) fn stir(&self) {
+        *self.is_stirred.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.stirred.notify_all();
+    }
+
+    /// Waits until something happens; `false` if nothing does within `timeout`.
+    pub(crate) fn wait(&self, timeout: Duration) -> bool {
+        let stirred = self.is_stirred.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.stirred.wait_timeout_while(stirred, timeout, |is_stirred| !*is_stirred);
+        let (mut stirred, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *stirred)
+    }
+}
+
 /// All watches of a vault.
 #[derive(Debug, Default)]
 pub(crate) struct Watchers {
     queues: Mutex<Vec<Weak<Queue>>>,
+    stirred: Mutex<Vec<Weak<Stirred>>>,
 }
 
 impl Watchers {
@@ -63,7 +86,23 @@ impl Watchers {
         Watch { queue }
     }
 
+    /// Stirred by everything that happens from now on.
+    pub(crate) fn stirred(&self) -> Arc<Stirred> {
+        let new = Arc::new(Stirred::default());
+        let mut stirred = self.stirred.lock().unwrap_or_else(PoisonError::into_inner);
+        stirred.retain(|one| one.strong_count() > 0);
+        stirred.push(Arc::downgrade(&new));
+        new
+    }
+
+    /// Something happened, of which no document can be named.
+    pub(crate) fn stir(&self) {
+        let stirred = self.stirred.lock().unwrap_or_else(PoisonError::into_inner);
+        stirred.iter().filter_map(Weak::upgrade).for_each(|one| one.stir());
+    }
+
     pub(crate) fn hint(&self, space: SpaceId, document: DocumentId) {
+        self.stir();
         let queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
         for queue in queues.iter().filter_map(Weak::upgrade) {
             let hint = Hint { space, document };

@@ -7,6 +7,7 @@ use jsonschema::Validator;
 use serde_json::{Map, Value};
 use sync_wire::DocumentId;
 
+use crate::index::{self, IndexKind, IndexedField, StoredIndex};
 use crate::lint::Sound;
 use crate::plan::VIOLATIONS_MAX;
 use crate::pointer::{join, unescape};
@@ -27,6 +28,7 @@ pub struct DocumentType {
     /// Whether there is one document of it in each space, with a derived id.
     pub well_known: bool,
     title: Option<String>,
+    indexes: Vec<IndexedField>,
     shape: Shape,
     schema: Value,
     /// Made when it is first needed: a command that reads one setting checks nothing.
@@ -51,12 +53,14 @@ impl DocumentType {
     /// From a schema in which nothing was found.
     pub(crate) fn new(schema: Value) -> Self {
         let text = |key: &str| schema.get(key).and_then(Value::as_str).map(str::to_owned);
+        let (title, shape) = (text("x-title"), Shape::compile(&schema));
         Self {
             name: text("x-type").unwrap_or_default(),
             version: schema.get("x-version").and_then(Value::as_u64).and_then(|v| v.try_into().ok()).unwrap_or(0),
             well_known: schema.get("x-well-known").and_then(Value::as_bool).unwrap_or(false),
-            title: text("x-title").map(|pointer| unescape(pointer.trim_start_matches('/'))),
-            shape: Shape::compile(&schema),
+            indexes: index::of(&shape, title.as_deref()),
+            title: title.map(|pointer| unescape(pointer.trim_start_matches('/'))),
+            shape,
             schema,
             validator: OnceLock::new(),
         }
@@ -87,6 +91,26 @@ impl DocumentType {
     #[must_use]
     pub fn id(&self) -> Option<DocumentId> {
         self.well_known.then(|| well_known_id(&self.name, &self.name))
+    }
+
+    /// The fields by which its documents are found: those with `x-index`, and the title.
+    #[must_use]
+    pub fn indexes(&self) -> &[IndexedField] {
+        &self.indexes
+    }
+
+    /// JSON Pointer to the field that names a document for people.
+    #[must_use]
+    pub fn title_path(&self) -> Option<&str> {
+        self.title.as_deref()
+    }
+
+    /// The index of the field that names a document for people.
+    #[must_use]
+    pub fn title_index(&self) -> Option<&StoredIndex> {
+        let path = self.title.as_deref()?;
+        let is_it = |field: &&IndexedField| field.path == path && field.index.kind == IndexKind::Value;
+        self.indexes.iter().find(is_it).map(|field| &field.index)
     }
 
     /// Everything that is wrong with the plain JSON `value`, at most 100 violations.

@@ -10,6 +10,9 @@ mod registry; // start here
 mod lint; // what keeps a schema from being loaded, line by line
 mod shape; // a schema, compiled to how each field merges
 
+mod index; // what documents are found by
+mod query; // which documents are wanted
+
 mod plan; // stored JSON + wanted JSON -> intents
 mod violation;
 mod manual; // fields that a person decides about
@@ -31,8 +34,13 @@ pub mod foreign; // files of other editors
 pub use document::Intent;
 
 pub use document_type::{DocumentType, well_known_id};
+pub use index::{INDEXES_MAX, IndexKind, IndexedField, MEMBERS_MAX, StoredIndex};
 pub use lint::{FINDINGS_MAX, Finding, lint, lint_files};
 pub use pointer::{escape, join};
+pub use query::{
+    Checked, Compare, Condition, Cursor, Direction, FILTERS_MAX, KEY_STRING_BYTES_MAX, Key, KeyRange, LIMIT, LIMIT_MAX,
+    Order, Query, QueryError, Seek, TERMS_MAX, Term, WORDS_BYTES_MAX, Words,
+};
 pub use registry::{LoadError, Registry};
 pub use typed::Typed;
 pub use violation::{Rule, Violation};

@@ -36,7 +36,7 @@ pub(crate) enum Merge {
 
 /// How documents are found by a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Index {
+pub(crate) enum Index {
     /// Equal to or between values, and in their order.
     Value,
     /// By words.
@@ -100,16 +100,16 @@ impl Shape {
         self.fields.contains_key(key)
     }
 
-    /// The fields that the schema names, with the keys under which they are stored.
-    pub(crate) fn named(&self) -> impl Iterator<Item = (&str, &Self)> {
-        self.fields.values().map(|field| (field.stored_as.as_str(), &field.shape))
-    }
-
     /// Whether it, or anything inside, merges so.
     pub(crate) fn has(&self, merge: Merge) -> bool {
         let inside = self.fields.values().map(|field| &field.shape);
         let inside = inside.chain(self.others.as_deref()).chain(self.items.as_deref());
         self.merge == merge || inside.into_iter().any(|shape| shape.has(merge))
+    }
+
+    /// The fields that the schema names: each name, the key under which it is stored, and its shape.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str, &Self)> {
+        self.fields.iter().map(|(name, field)| (name.as_str(), field.stored_as.as_str(), &field.shape))
     }
 
     /// The key under which `key` is stored.

@@ -210,10 +210,11 @@ impl Inner {
     fn look_after_cut(&self) -> Result<(), StorageError> {
         let lines = self.storage.read(|tx| self.caretaker.interruptible(tx, |tx| tx.quick_integrity()))?;
         let findings = self.damaged_pages(lines);
-        if findings.is_empty() {
-            self.storage.looked();
-        } else {
+        if findings.iter().any(|finding| finding.code == super::DAMAGED_PAGES) {
             self.is_damaged(findings);
+        } else {
+            self.storage.looked();
+            self.caretaker.notice(findings);
         }
         Ok(())
     }

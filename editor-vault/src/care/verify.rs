@@ -2,16 +2,17 @@
 //! compared with that.
 
 use document::{Change, Document};
+use schemas::DocumentType;
 use sync_wire::Chain;
 
 use super::replay::{Replayed, replay};
-use super::{Caretaker, Finding, LIST, Severity, unless_unreadable};
+use super::{Caretaker, Finding, INDEX_WRONG, LIST, REBUILD, Severity, unless_unreadable};
 use crate::error::StorageError;
-use crate::storage::{ListRow, Origin, SnapshotRow, StoredChange, Tx};
+use crate::query::content_of;
+use crate::storage::{DocumentRow, ListRow, Origin, SnapshotRow, StoredChange, Tx};
 use crate::vault::{Inner, Vault};
 
 const RESTORE: &str = "restore a backup; what the relay has comes back by itself";
-const REBUILD: &str = "run `vault verify --rebuild`";
 
 impl Vault {
     /// Reads and checks everything: SQLite's whole check of the file, the hash and the place of every change, hashes
@@ -111,7 +112,30 @@ impl Inner {
         {
             fault("title_wrong", "its title is not what its changes say", REBUILD);
         }
+        if let Some(schema) = schema.filter(|_| !row.deleted && replayed.faults.is_empty())
+            && !self.is_found_rightly(schema, &row, &replayed.document)?
+        {
+            fault(INDEX_WRONG, "what it is found by is not what its changes say", REBUILD);
+        }
         Ok(())
+    }
+
+    /// Whether what is kept of a document for queries is what is in it.
+    fn is_found_rightly(
+        &self,
+        schema: &DocumentType,
+        row: &DocumentRow,
+        document: &Document,
+    ) -> Result<bool, StorageError> {
+        let (declared, kept) = self.storage.read_at_once(|tx| Ok((tx.declared(&schema.name)?, tx.kept(row.row)?)))?;
+        let Some(kept) = kept else { return Ok(true) }; // it is taken in when somebody asks
+        let mut content = content_of(schema, &declared, |path| document.get(path));
+        content.values.sort();
+        content.values.dedup();
+        if !self.storage.read(|tx| tx.can_find_words())? {
+            content.texts = None;
+        }
+        Ok(content == kept)
     }
 
     /// Whether whole documents of its space are still to come.

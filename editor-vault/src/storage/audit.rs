@@ -96,6 +96,7 @@ impl Tx<'_> {
 
     /// Drops what can be made again, and lets every process load every document anew.
     pub(crate) fn drop_derived(&self) -> Result<u64, StorageError> {
+        self.drop_folded()?;
         let dropped = self.execute("DELETE FROM snapshots WHERE origin = 2 OR through = -1", [])?;
         self.execute(
             "UPDATE documents SET generation = generation + 1, title = NULL, title_is_stale = 1,

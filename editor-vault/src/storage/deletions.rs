@@ -171,6 +171,7 @@ impl Tx<'_> {
             [document],
         )?;
         self.execute("DELETE FROM snapshots WHERE document = ?1", [document])?;
+        self.forget_folded(document)?;
         self.execute(
             "UPDATE documents SET deleted = ?2, title = NULL, held = NULL, bytes = 0 WHERE id = ?1",
             params![document, PURGED],

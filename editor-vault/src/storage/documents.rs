@@ -36,6 +36,13 @@ pub(crate) struct Moved {
     pub(crate) generation: i64,
 }
 
+impl Moved {
+    /// Whether it is a later state than `other`.
+    pub(crate) fn is_after(self, other: Self) -> bool {
+        (self.generation, self.point) > (other.generation, other.point)
+    }
+}
+
 /// Where a document stands before something is stored of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DocumentPlace {

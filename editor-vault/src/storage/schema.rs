@@ -14,7 +14,7 @@ pub(crate) const VERSION: u32 = MAJOR * VERSION_UNIT + MIGRATIONS.len() as u32;
 
 /// What each minor added to the one before it. Only additions, so that programs of the older minor, which may have the
 /// file open at the same time, read and write on. A new file takes the same steps.
-pub(crate) const MIGRATIONS: [&str; 3] = [
+pub(crate) const MIGRATIONS: [&str; 4] = [
     // 1.001: what replaces a batch, how often its content was written anew, and when its fate came.
     "ALTER TABLE batches ADD COLUMN replaced INTEGER REFERENCES batches (id);
      ALTER TABLE batches ADD COLUMN rewritten INTEGER NOT NULL DEFAULT 0;
@@ -47,6 +47,37 @@ pub(crate) const MIGRATIONS: [&str; 3] = [
      CREATE INDEX batches_undelivered ON batches (undelivered) WHERE undelivered IS NOT NULL;",
     // 1.003: which documents have voids. What a void says stands where a deletion has its heads.
     "CREATE INDEX markers_voids ON markers (document, position) WHERE kind = 2;",
+    // 1.004: what documents are found by (storage/fields.rs). Everything in it is derived.
+    "ALTER TABLE documents ADD COLUMN folded_point INTEGER;
+     ALTER TABLE documents ADD COLUMN folded_generation INTEGER;
+     ALTER TABLE documents ADD COLUMN folded_deleted INTEGER;
+     ALTER TABLE documents ADD COLUMN folded_type TEXT;
+     CREATE INDEX documents_unfolded ON documents (type) WHERE (folded_point IS NOT point
+         OR folded_generation IS NOT generation OR folded_deleted IS NOT deleted OR folded_type IS NOT type);
+     CREATE TABLE indexes (
+         id INTEGER PRIMARY KEY,
+         type TEXT NOT NULL,
+         path TEXT NOT NULL,
+         kind INTEGER NOT NULL,
+         UNIQUE (type, path, kind)
+     ) STRICT;
+     CREATE TABLE projections (
+         document INTEGER PRIMARY KEY REFERENCES documents (id),
+         turn INTEGER NOT NULL,
+         shown TEXT,
+         words BLOB
+     ) STRICT;
+     CREATE INDEX projections_turn ON projections (turn);
+     CREATE TABLE fields (
+         document INTEGER NOT NULL REFERENCES documents (id),
+         field INTEGER NOT NULL REFERENCES indexes (id),
+         value BLOB NOT NULL,
+         id BLOB NOT NULL CHECK (length(id) = 16),
+         space INTEGER NOT NULL REFERENCES spaces (id),
+         PRIMARY KEY (document, field, value)
+     ) STRICT, WITHOUT ROWID;
+     CREATE INDEX fields_in_order ON fields (field, value, id, document);
+     CREATE INDEX fields_of_space ON fields (field, space, value, id, document);",
 ];
 
 /// Makes an empty vault of the first minor.

@@ -20,6 +20,7 @@ impl Inner {
         for (space, document) in moved {
             self.watchers.hint(space, document);
         }
+        self.watchers.stir();
         self.sync.saved();
     }
 }

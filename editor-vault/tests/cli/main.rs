@@ -5,6 +5,7 @@ mod backup;
 mod bridge;
 mod deleting;
 mod documents;
+mod finding;
 mod history;
 mod foreign;
 mod keymap;

@@ -41,6 +41,15 @@ Most fields take the last value that was written. Where a document type says tha
 value that was written at the same time is kept, the first of them is shown, and no edit writes over them
 until one is chosen, here or on another device.";
 
+const FIND_HELP: &str = "\
+PATH is a JSON Pointer, or the name of a field at the top; the schema of the type must give the field an
+index (x-index). A VALUE is JSON, or a string if it is none: --where 'name=\"42\"' means the string.
+Values are compared with those of their own kind only.";
+
+const SEARCH_HELP: &str = "\
+Case and accents do not count, and signs only part words. Looks in the texts that the schemas give an
+index of words (x-index): the name and the text of notes.";
+
 const BRAKE_HELP: &str = "\
 More than 20 deletions within an hour that are more than a quarter of the documents of a space are
 held back from there on: the documents are deleted here, and nobody else hears of it.";
@@ -125,6 +134,12 @@ pub(crate) enum Command {
     },
     /// List documents.
     List(ListArguments),
+    /// Find documents of a type by their fields.
+    #[command(after_help = FIND_HELP)]
+    Find(FindArguments),
+    /// Find documents by words in their texts, the best first.
+    #[command(after_help = SEARCH_HELP)]
+    Search(SearchArguments),
     /// Delete a document. It can be brought back for 30 days with `vault undelete`.
     Delete {
         /// Name or id of the document.
@@ -507,6 +522,62 @@ pub(crate) struct ListArguments {
     /// Deleted documents too.
     #[arg(long)]
     pub(crate) deleted: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FindArguments {
+    /// The type, such as note.
+    #[arg(value_name = "TYPE")]
+    pub(crate) type_name: String,
+    /// Only those whose field compares so: PATH=VALUE, or with > >= < <=, or ^= for a beginning. All must hold.
+    #[arg(long = "where", value_name = "PATH=VALUE")]
+    pub(crate) conditions: Vec<String>,
+    /// Only those with a value at PATH.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) present: Vec<String>,
+    /// Only those without one.
+    #[arg(long, value_name = "PATH")]
+    pub(crate) absent: Vec<String>,
+    /// Only those with these words in their texts.
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) matching: Option<String>,
+    #[command(flatten)]
+    pub(crate) page: PageArguments,
+    /// Go on with what changes, until interrupted.
+    #[arg(long)]
+    pub(crate) watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PageArguments {
+    /// Only documents of this space (name or id).
+    #[arg(long)]
+    pub(crate) space: Option<String>,
+    /// In the order of this field; with a - before it the other way round.
+    #[arg(long, value_name = "PATH", allow_hyphen_values = true)]
+    pub(crate) sort: Option<String>,
+    /// Most documents to show, up to 1000.
+    #[arg(long, value_name = "N", default_value_t = schemas::LIMIT)]
+    pub(crate) limit: usize,
+    /// Go on where another page of the same query ended.
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) after: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SearchArguments {
+    /// Words that must all occur; "in quotation marks" one after the other, begin* as a beginning.
+    #[arg(required = true)]
+    pub(crate) words: Vec<String>,
+    /// Only documents of this type.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub(crate) type_name: Option<String>,
+    /// Only documents of this space (name or id).
+    #[arg(long)]
+    pub(crate) space: Option<String>,
+    /// Most documents of each type to show, up to 1000.
+    #[arg(long, value_name = "N", default_value_t = schemas::LIMIT)]
+    pub(crate) limit: usize,
 }
 
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ pub(crate) mod contested;
 pub(crate) mod document; // new, edit, show, list, delete, undelete
 pub(crate) mod explain;
 pub(crate) mod export;
+pub(crate) mod find; // find, search
 pub(crate) mod history; // log, diff, blame, restore, undo, redo
 pub(crate) mod import;
 pub(crate) mod login; // login, logout

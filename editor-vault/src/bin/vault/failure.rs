@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use editor_vault::{
-    ConnectError, EditError, OpenError, QuarantineError, ReadError, SalvageError, SquashError, StorageError, SyncError,
+    ConnectError, EditError, OpenError, QuarantineError, QueryError, ReadError, SalvageError, SquashError,
+    StorageError, SyncError,
 };
 
 /// Exit codes, as `vault --help` lists them.
@@ -107,6 +108,13 @@ impl From<EditError> for Failure {
             }
             _ => Self::failed(error.code(), error),
         }
+    }
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        let exit = if matches!(error, QueryError::Query(_)) { Exit::Usage } else { Exit::Failed };
+        Self::new(exit, error.code(), error)
     }
 }
 

@@ -16,7 +16,7 @@ use clap::Parser;
 
 use crate::cli::{Cli, Command};
 use crate::commands::{
-    brake, bridge, care, completions, conflicts, contested, document, explain, export, history, import, login,
+    brake, bridge, care, completions, conflicts, contested, document, explain, export, find, history, import, login,
     quarantine, repair, schema, settings, status, sync,
 };
 use crate::failure::Failure;
@@ -60,6 +60,8 @@ fn in_vault(command: &Command, vault: &editor_vault::Vault, output: &mut Output)
         Command::Undo { name } => history::undo(vault, name.as_deref(), output),
         Command::Redo { name } => history::redo(vault, name.as_deref(), output),
         Command::List(arguments) => document::list(vault, arguments, output),
+        Command::Find(arguments) => find::find(vault, arguments, output),
+        Command::Search(arguments) => find::search(vault, arguments, output),
         Command::Delete { name } => document::delete(vault, name, output),
         Command::Undelete { name } => document::undelete(vault, name, output),
         Command::Conflicts(arguments) => conflicts::list(vault, arguments, output),
