@@ -13,8 +13,8 @@ impl Document {
     /// too.
     ///
     /// While values that were written concurrently are open in such a field, only a resolution
-    /// ([`crate::Draft::resolve`]) writes to it. It is one register, is put as a whole, and becomes null when it is
-    /// removed.
+    /// ([`crate::Draft::resolve`]) writes to it; to put what is shown already writes nothing. It is one register, is
+    /// put as a whole, and becomes null when it is removed.
     pub fn set_manual(&mut self, manual: ManualFields) {
         self.working.manual = manual;
         self.reopened.take();

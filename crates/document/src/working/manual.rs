@@ -15,6 +15,9 @@ use crate::flat::{self, concurrent};
 use crate::intent::Intent;
 use crate::pointer;
 
+/// Changes that a refusal names.
+const CHANGES_NAMED_MAX: usize = 8;
+
 impl Working {
     /// Whether `intent` gives a manual field another value; what speaks against it if it does. `again` tells of values
     /// that were closed without a decision.
@@ -131,10 +134,11 @@ impl Working {
         if found == closes.iter().copied().collect() {
             return Ok(());
         }
-        let named: Vec<_> = found.iter().map(ToString::to_string).collect();
+        let named: Vec<_> = found.iter().take(CHANGES_NAMED_MAX).map(ToString::to_string).collect();
+        let others = if found.len() > named.len() { " and others" } else { "" };
         let problem = format!(
-            "the resolution was made for other values than the {} that are open now, written by the changes {}; look \
-             at them and resolve again",
+            "the resolution was made for other values than the {} that are open now, written by the changes {}{others}; \
+             look at them and resolve again",
             found.len(),
             named.join(", ")
         );

@@ -1,5 +1,7 @@
 //! What was written concurrently to a field about which a person decides stays until somebody decided (PROTOCOL §7).
 
+mod model; // random devices
+
 use document::{Alternative, ApplyError, Document, Intent, ManualFields};
 use serde_json::{Value, json};
 use sync_wire::ChangeHash;
@@ -394,6 +396,28 @@ fn what_an_older_program_wrote_over_waits_again() {
         assert!(loaded.conflicts().unwrap().is_empty());
     }
     replicas[1].edit(|draft| draft.put(TRUST, json!("later still")));
+}
+
+#[test]
+fn what_an_older_program_confirmed_or_deleted_waits_again() {
+    for is_confirmed in [true, false] {
+        let mut replicas = contested(&[json!("a"), json!("b")]);
+        let over = replicas[0].document.alternatives(TRUST).unwrap();
+        let mut older = Replica::new(8);
+        older.receive(&replicas[0].log.clone());
+        older.edit(|draft| if is_confirmed { draft.put(TRUST, over[0].value.clone()) } else { draft.remove(TRUST) });
+        replicas.push(older);
+        share(&mut replicas);
+        assert_eq!(replicas[0].document.alternatives(TRUST).unwrap().len(), usize::from(is_confirmed));
+        assert_eq!(replicas[0].document.conflicts().unwrap()[0].values, over, "nobody has weighed them");
+        let put = Intent::Put { path: TRUST.into(), value: json!("c") };
+        check_refused(&mut replicas[0], put, "conflict_open", "2 values");
+        let all: Vec<_> = over.iter().map(|one| one.hash).collect();
+        replicas[1].edit(|draft| draft.resolve(TRUST, over[0].value.clone(), &all));
+        share(&mut replicas);
+        assert!(replicas[0].document.conflicts().unwrap().is_empty());
+        assert_eq!(replicas[0].document.get(TRUST), Some(over[0].value.clone()));
+    }
 }
 
 #[test]
