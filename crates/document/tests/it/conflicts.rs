@@ -60,10 +60,11 @@ fn resolve(replica: &mut Replica, value: Value) -> ChangeHash {
 #[track_caller]
 fn check_refused(replica: &mut Replica, intent: Intent, code: &str, part: &str) {
     let before = (replica.document.value(), replica.document.unsealed().len());
-    let refused = replica.document.edit(replica.actor, |draft| draft.apply(intent.clone())).unwrap_err();
-    assert_eq!(refused.code(), code, "{intent:?}: {refused}");
+    let tried = format!("{intent:?}");
+    let refused = replica.document.edit(replica.actor, |draft| draft.apply(intent)).unwrap_err();
+    assert_eq!(refused.code(), code, "{tried}: {refused}");
     assert!(refused.to_string().contains(part), "{refused}");
-    assert_eq!((replica.document.value(), replica.document.unsealed().len()), before, "{intent:?}");
+    assert_eq!((replica.document.value(), replica.document.unsealed().len()), before, "{tried}");
 }
 
 #[test]
@@ -97,7 +98,7 @@ fn a_resolution_settles_the_conflict_everywhere() {
         resolve(&mut replicas[1], decided.clone());
         share(&mut replicas);
         for replica in &replicas {
-            assert_eq!(open(replica), [decided.clone()]);
+            assert_eq!(open(replica), std::slice::from_ref(&decided));
             assert!(replica.document.conflicts().unwrap().is_empty(), "{decided}");
             assert_eq!(replica.document.get(TRUST), Some(decided.clone()));
         }
