@@ -73,24 +73,23 @@ impl Header {
     }
 }
 
-/// Whether an operation of a change overwrites several values. Takes a step per run, and knows nothing of what is no
-/// change that we accept.
-pub(crate) fn overwrites_several(bytes: &[u8]) -> bool {
+/// Whether a change deletes something, or an operation of it overwrites several values. Takes a step per run, and knows
+/// nothing of what is no change that we accept.
+pub(crate) fn may_close_values(bytes: &[u8]) -> bool {
     let read = || -> Result<bool, Fault> {
         let canonical = canonical_inner(bytes)?;
         let (_, columns, _) = fields(&canonical)?;
-        let mut several = false;
-        walk_column(
-            Column::Unsigned,
-            columns.get(columns::PRED_COUNT),
-            "predecessor count",
-            limits::OPS_MAX,
-            |_, count| {
-                several |= count.is_some_and(|count| count > 1);
+        let any = |spec, name, is_it: fn(u64) -> bool| {
+            let mut found = false;
+            let runs = columns.get(spec);
+            walk_column(Column::Unsigned, runs, name, limits::OPS_MAX, |_, value| {
+                found |= value.is_some_and(is_it);
                 Ok(())
-            },
-        )?;
-        Ok(several)
+            })
+            .map(|_| found)
+        };
+        Ok(any(columns::ACTION, "action", |action| action == columns::ACTION_DELETE)?
+            || any(columns::PRED_COUNT, "predecessor count", |count| count > 1)?)
     };
     read().unwrap_or(false)
 }

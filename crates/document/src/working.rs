@@ -203,6 +203,10 @@ impl Working {
     fn resolve(&mut self, path: &str, value: &Value) -> Result<(), AutomergeError> {
         self.make_room(path)?;
         self.forget(path);
+        if flat::leaf_kind(&self.auto, path) == Leaf::Absent {
+            // Somebody deleted them all, and a deletion of nothing would be left out.
+            self.auto.put(ROOT, path, ScalarValue::Null)?;
+        }
         self.auto.delete(ROOT, path)?;
         self.auto.put(ROOT, path, scalar_of(value))
     }

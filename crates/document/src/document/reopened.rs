@@ -1,7 +1,8 @@
 //! Conflicts that were closed without a decision: an older or foreign program wrote one value over several. The values
 //! are in the history, and wait again until somebody resolves them.
 //!
-//! A resolution deletes what it closes and puts its value, in one change; a put over several values is none
+//! A resolution deletes what it closes and puts its value, in one change; a put over several values is none, and
+//! neither is a deletion of some of them, which is what Automerge makes of a put of the value that is shown
 //! (docs/decisions/0018-conflicts.md). So the operations of the changes tell, whoever made them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -13,7 +14,7 @@ use sync_wire::{Actor, ChangeHash};
 
 use super::{Alternative, Document};
 use crate::flat::concurrent;
-use crate::header::overwrites_several;
+use crate::header::may_close_values;
 use crate::intent::Intent;
 use crate::manual::ManualFields;
 
@@ -47,7 +48,7 @@ impl Document {
 fn find(copy: &mut AutoCommit, manual: &ManualFields) -> Reopened {
     let changes = copy.get_changes(&[]);
     // Mostly there is none, and nothing need be taken apart.
-    if !changes.iter().any(|change| overwrites_several(change.raw_bytes())) {
+    if !changes.iter().any(|change| may_close_values(change.raw_bytes())) {
         return Reopened::new();
     }
     let mut fields: BTreeMap<String, Field> = BTreeMap::new();
@@ -67,27 +68,50 @@ fn deps_of(change: &Change) -> Vec<ChangeHash> {
     change.deps().iter().map(|dep| ChangeHash(dep.0)).collect()
 }
 
+struct Closing {
+    by: ChangeHash,
+    below: Vec<OpId>,
+    /// Whether it put a value of its own.
+    puts: bool,
+}
+
 /// All that was ever written to one field.
 #[derive(Default)]
 struct Field {
     values: HashMap<OpId, Alternative>,
-    /// Changes that put a value over several, and what was below.
-    overwrites: Vec<(ChangeHash, Vec<OpId>)>,
+    /// Writes that are no resolutions, and closed something.
+    closings: Vec<Closing>,
     resolutions: Vec<ChangeHash>,
+    /// By which changes a value was closed.
+    closed_by: HashMap<OpId, Vec<ChangeHash>>,
 }
 
 impl Field {
-    /// What lies below overwrites that no resolution has seen.
+    /// What lies below writes that decided nothing, and that no resolution has seen.
     fn waiting(self, deps: &HashMap<ChangeHash, Vec<ChangeHash>>) -> Vec<Alternative> {
         let settled = ancestors(&self.resolutions, deps);
         let mut waiting: BTreeMap<(u64, Vec<u8>), &Alternative> = BTreeMap::new();
-        for (_, below) in self.overwrites.iter().filter(|(by, _)| !settled.contains(by)) {
-            let known: Vec<_> = below.iter().filter_map(|id| Some((id, self.values.get(id)?))).collect();
-            if known.iter().any(|(_, one)| one.value != known[0].1.value) {
-                waiting.extend(known.into_iter().map(|(id, one)| ((id.0, id.1.to_bytes().to_vec()), one)));
+        for closing in self.closings.iter().filter(|closing| !settled.contains(&closing.by)) {
+            let below: Vec<_> = closing.below.iter().filter_map(|id| Some((id, self.values.get(id)?))).collect();
+            let left = if closing.puts { Vec::new() } else { self.left_by(closing, deps) };
+            let mut seen = below.iter().map(|(_, one)| *one).chain(left);
+            let Some(first) = seen.next() else { continue };
+            if seen.any(|one| one.value != first.value) {
+                waiting.extend(below.into_iter().map(|(id, one)| ((id.0, id.1.to_bytes().to_vec()), one)));
             }
         }
         waiting.into_values().rev().cloned().collect()
+    }
+
+    /// What still stood for the author of a deletion.
+    fn left_by(&self, closing: &Closing, deps: &HashMap<ChangeHash, Vec<ChangeHash>>) -> Vec<&Alternative> {
+        let known = ancestors(deps.get(&closing.by).map_or(&[], Vec::as_slice), deps);
+        let is_closed = |id: &OpId| {
+            let by = self.closed_by.get(id).into_iter().flatten();
+            closing.below.contains(id) || by.into_iter().any(|change| known.contains(change))
+        };
+        let stood = self.values.iter().filter(|(id, one)| known.contains(&one.hash) && !is_closed(id));
+        stood.map(|(_, one)| one).collect()
     }
 }
 
@@ -107,6 +131,7 @@ struct Deed {
     own: HashSet<OpId>,
     below: Vec<OpId>,
     deletes: bool,
+    puts: bool,
     resolves: bool,
 }
 
@@ -121,6 +146,7 @@ fn read(change: &ExpandedChange, hash: ChangeHash, manual: &ManualFields, fields
         match &op.action {
             OpType::Delete => deed.deletes = true,
             OpType::Put(value) => {
+                deed.puts = true;
                 deed.resolves |= deed.deletes;
                 let value = concurrent::register_of(value).unwrap_or(Value::Null);
                 let field = fields.entry(path.to_owned()).or_default();
@@ -132,10 +158,13 @@ fn read(change: &ExpandedChange, hash: ChangeHash, manual: &ManualFields, fields
     }
     for (path, deed) in deeds {
         let field = fields.entry(path.to_owned()).or_default();
+        for id in &deed.below {
+            field.closed_by.entry(id.clone()).or_default().push(hash);
+        }
         if deed.resolves {
             field.resolutions.push(hash);
-        } else if deed.below.len() > 1 {
-            field.overwrites.push((hash, deed.below));
+        } else if !deed.below.is_empty() {
+            field.closings.push(Closing { by: hash, below: deed.below, puts: deed.puts });
         }
     }
 }

@@ -32,6 +32,7 @@ const PRED_COUNTER: u32 = 0x73;
 const EXPAND: u32 = 0x94;
 const MARK_NAME: u32 = 0xa5;
 
+pub(super) const ACTION_DELETE: u64 = 3;
 pub(super) const ACTION_MARK: u64 = 7;
 
 fn name(spec: u32) -> Option<&'static str> {

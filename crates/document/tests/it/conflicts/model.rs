@@ -30,6 +30,9 @@ struct Write {
     value: Value,
     is_resolution: bool,
     closes: Known,
+    /// The value that it left standing in the place of its own: Automerge makes of a put of what is shown a deletion of
+    /// the others.
+    leaves: Option<ChangeHash>,
     saw: Known,
 }
 
@@ -53,7 +56,8 @@ impl World {
     /// What no known write closed.
     fn standing(&self, known: &Known) -> Known {
         let closed: Known = known.iter().flat_map(|hash| self.writes[hash].closes.clone()).collect();
-        known.difference(&closed).copied().collect()
+        let puts = |hash: &&ChangeHash| self.writes[*hash].leaves.is_none();
+        known.difference(&closed).filter(puts).copied().collect()
     }
 
     /// What lies below writes that decided nothing, and of which no known resolution knew.
@@ -64,8 +68,11 @@ impl World {
             .flat_map(|hash| self.writes[hash].saw.clone())
             .collect();
         let over = known.iter().filter(|hash| !self.writes[*hash].is_resolution && !decided.contains(*hash));
-        let over = over.map(|hash| self.writes[hash].closes.clone()).filter(|closes| self.differ(closes));
-        over.flatten().collect()
+        let undecided = over.map(|hash| &self.writes[hash]).filter(|write| {
+            let seen = write.closes.iter().chain(&write.leaves).copied();
+            self.differ(&seen.collect())
+        });
+        undecided.flat_map(|write| write.closes.clone()).collect()
     }
 
     fn differ(&self, hashes: &Known) -> bool {
@@ -97,6 +104,7 @@ impl World {
     fn write(&mut self, at: usize, value: Option<Value>) {
         let (device, known) = &mut self.devices[at];
         let shown = device.document.get(TRUST);
+        let first = device.document.alternatives(TRUST).unwrap().first().map(|one| one.hash);
         let edited = device.document.edit(device.actor, |draft| match &value {
             Some(value) => draft.put(TRUST, value.clone()),
             None => draft.remove(TRUST),
@@ -108,7 +116,8 @@ impl World {
             return;
         }
         edited.unwrap();
-        self.seal(at, value.unwrap_or(Value::Null), false);
+        let leaves = first.filter(|_| same && self.standing(&known).len() > 1);
+        self.seal(at, value.unwrap_or(Value::Null), false, leaves);
     }
 
     fn resolve(&mut self, at: usize, value: Value) {
@@ -119,18 +128,19 @@ impl World {
         let closes: Vec<_> = conflict.values.iter().map(|one| one.hash).collect();
         assert_eq!(closes.iter().copied().collect::<Known>(), open);
         device.document.edit(device.actor, |draft| draft.resolve(TRUST, value.clone(), &closes)).unwrap();
-        self.seal(at, value, true);
+        self.seal(at, value, true, None);
     }
 
-    fn seal(&mut self, at: usize, value: Value, is_resolution: bool) {
+    fn seal(&mut self, at: usize, value: Value, is_resolution: bool, leaves: Option<ChangeHash>) {
         let saw = self.devices[at].1.clone();
-        let closes = self.standing(&saw);
+        let mut closes = self.standing(&saw);
+        closes.retain(|hash| Some(*hash) != leaves);
         let (device, known) = &mut self.devices[at];
         let Some(sealed) = device.document.seal(1).unwrap() else { return };
         device.log.extend(sealed.seeds.iter().chain(&sealed.changes).map(|change| change.bytes.clone()));
         let hash = sealed.changes[0].hash();
         known.insert(hash);
-        self.writes.insert(hash, Write { value, is_resolution, closes, saw });
+        self.writes.insert(hash, Write { value, is_resolution, closes, leaves, saw });
     }
 
     fn check(&self) {
