@@ -59,7 +59,7 @@ impl DocumentType {
             version: schema.get("x-version").and_then(Value::as_u64).and_then(|v| v.try_into().ok()).unwrap_or(0),
             well_known: schema.get("x-well-known").and_then(Value::as_bool).unwrap_or(false),
             indexes: index::of(&shape, title.as_deref()),
-            title: title.map(|pointer| unescape(pointer.trim_start_matches('/'))),
+            title,
             shape,
             schema,
             validator: OnceLock::new(),
@@ -168,10 +168,15 @@ impl DocumentType {
     /// As [`Self::title`], of a document of which `get` reads one stored value: the rest need not be put together.
     #[must_use]
     pub fn title_from(&self, get: impl FnOnce(&str) -> Option<Value>) -> Option<String> {
-        match get(&join("", self.shape.stored_key(self.title.as_deref()?)))? {
+        match get(&join("", self.shape.stored_key(&self.title_field()?)))? {
             Value::String(title) => Some(title),
             _ => None,
         }
+    }
+
+    /// The name of the field that holds the title.
+    fn title_field(&self) -> Option<String> {
+        Some(unescape(self.title.as_deref()?.trim_start_matches('/')))
     }
 
     /// The edit that makes a new document: the defaults of the schema, and its title if the type has one.
@@ -180,8 +185,8 @@ impl DocumentType {
     #[must_use]
     pub fn initial(&self, title: Option<&str>) -> Vec<Intent> {
         let mut fields = defaults(&self.schema);
-        if let (Some(field), Some(title)) = (&self.title, title) {
-            fields.insert(field.clone(), Value::from(title));
+        if let (Some(field), Some(title)) = (self.title_field(), title) {
+            fields.insert(field, Value::from(title));
         }
         plan::plan(&self.shape, &Value::Null, &Value::Object(fields)).unwrap_or_default()
     }

@@ -75,15 +75,14 @@ impl Walk<'_> {
             self.faults.add(&pointer, "index_place", rule, "remove it, or keep the value in a field of its own");
         }
         let types = node.types();
-        let is = |allowed: &[&str]| {
-            types.as_ref().is_some_and(|types| types.iter().all(|one| *one == "null" || allowed.contains(one)))
-        };
-        if index == "text" && !is(&["string"]) {
+        let fits = |allowed: &[&str]| types.iter().flatten().all(|one| *one == "null" || allowed.contains(one));
+        let is_set = node.get("x-merge").is_some_and(|(_, merge)| merge == "set");
+        if index == "text" && (types.is_none() || !fits(&["string"])) {
             self.faults.add(&pointer, "index_type", "only strings are found by words", "write \"type\": \"string\"");
         }
-        if index == "value" && !is(&["string", "number", "integer", "boolean"]) {
-            let rule = "only strings, numbers and booleans are found by value";
-            self.faults.add(&pointer, "index_type", rule, "say with type which of them it is");
+        if index == "value" && !is_set && !fits(&["string", "number", "integer", "boolean"]) {
+            let rule = "only strings, numbers, booleans and members of sets are found by value";
+            self.faults.add(&pointer, "index_type", rule, "remove it, or keep such a value in a field of its own");
         }
     }
 
