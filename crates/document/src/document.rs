@@ -4,6 +4,7 @@
 //! (our own edits). Unsealed edits are kept as intents; the working copy shows their effect and can be made again
 //! from the sealed part at any time, which is what rolls an edit back and what carries edits over to new heads.
 
+mod earlier;
 mod history;
 mod moves;
 mod preparation;
