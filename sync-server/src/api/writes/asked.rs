@@ -110,6 +110,8 @@ impl Asked {
 /// the same reason a weak tag, of compressed bytes, is as good.
 fn position_in(tag: &str) -> Option<LogPosition> {
     let tag = tag.strip_prefix("W/").unwrap_or(tag).strip_prefix('"')?.strip_suffix('"')?;
+    // Several tags are no one version.
+    let tag = Some(tag).filter(|tag| !tag.contains('"'))?;
     tag.split_once('-').map_or(tag, |(position, _)| position).parse().ok()
 }
 
