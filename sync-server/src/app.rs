@@ -16,6 +16,7 @@ use crate::api::paths::Paths;
 use crate::api::ready::Ready;
 use crate::config::Config;
 use crate::projection::reached::Reached;
+use crate::relay::author::Authors;
 use crate::relay::check::Checker;
 use crate::relay::gate::Gate;
 use crate::relay::hub::Hub;
@@ -45,6 +46,8 @@ pub struct Parts {
     pub runtime: Runtime,
     /// Whether edits are taken.
     pub gate: Gate,
+    /// Who writes over HTTP.
+    pub authors: Authors,
     /// Applies what was appended.
     pub checker: Checker,
     /// Who wants to hear that projections advanced.
@@ -95,6 +98,7 @@ impl App {
             hub: Arc::default(),
             tails: Tails::new(config.relay.tail_bytes_max, config.relay.tails_bytes_max),
             gate: Gate::default(),
+            authors: Authors::new(config.api.writes_max),
             checker: Checker::new(&config.check),
             access: AccessCache::new(config.relay.tokens_cached_max),
             sessions: Sessions::new(config.relay.sessions_per_account_max, config.relay.sessions_per_device_max),

@@ -95,6 +95,9 @@ sections! {
             refused_bytes_max: u64 = 67_108_864,
             /// Refused changes of one account whose bytes are kept.
             refused_changes_max: u64 = 10_000,
+            /// Keys of requests (`Idempotency-Key`) that are remembered for one account at once; each for a day. Requests
+            /// with more are refused with 503.
+            keyed_requests_max: u64 = 4_096,
             /// Frames that the devices of an account may send in a second, on average; 0 means any number. Above this
             /// the relay reads slower, and drops nothing.
             frames_per_second: u32 = 1_000,
@@ -170,6 +173,8 @@ sections! {
             version_bytes_max: u64 = 33_554_432,
             /// Versions that are rebuilt at once; others wait. Each may take a core for seconds.
             rebuilds_max: usize = 2,
+            /// Writes that are worked out at once; others wait. Each has a copy of its document in memory for as long.
+            writes_max: usize = 4,
             /// Bytes of ready answers of documents kept in memory, by an estimate from above that leaves room for their
             /// compressed forms; 0 means that every request reads storage.
             ready_bytes_max: usize = 67_108_864,
@@ -342,6 +347,7 @@ impl Config {
             ("relay.sessions_per_account_max", self.relay.sessions_per_account_max),
             ("relay.sessions_per_device_max", self.relay.sessions_per_device_max),
             ("api.requests_max", self.api.requests_max),
+            ("api.writes_max", self.api.writes_max),
             ("limits.frames_burst", self.limits.frames_burst as usize),
             ("limits.bytes_burst", self.limits.bytes_burst as usize),
             ("limits.operations_burst", self.limits.operations_burst as usize),
@@ -363,6 +369,7 @@ impl Config {
             document_entries_max,
             refused_bytes_max,
             refused_changes_max,
+            keyed_requests_max,
             ..
         } = self.limits;
         let limits = Limits {
@@ -372,6 +379,7 @@ impl Config {
             document_entries_max,
             refused_bytes_max,
             refused_changes_max,
+            keyed_requests_max,
             intake: self.intake.limits(),
             ..Limits::default()
         };

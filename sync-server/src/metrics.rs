@@ -14,6 +14,8 @@ use relay_storage::{IntakeTotals, Outcome};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::relay::author::error::WriteError;
+use crate::relay::author::{Done, Place};
 
 /// One name.
 #[derive(Debug, Clone, Copy)]
@@ -67,6 +69,7 @@ metrics! {
     CHECK_DOCUMENTS = Gauge "sync_server_check_documents" [] "Documents that wait for their check or are being checked";
     REPAIRS = Counter "sync_server_repairs_total" [] "Repairs of held documents that owners made over the API; what an operator's command does is in no process that is measured";
     REPAIRED_CHANGES = Counter "sync_server_repaired_changes_total" ["became"] "Changes that those took out of documents: `excluded` as the cause, `rewritten` because they rested on one, or `lost` with it";
+    WRITES = Counter "sync_server_writes_total" ["outcome"] "Documents written over HTTP: `appended`, `stored`, `unchanged` or `refused`";
     RATE_PAUSES = Counter "sync_server_rate_pauses_total" [] "Times that a session read no further because its account had spent its burst";
     HTTP_REQUESTS = Counter "sync_server_http_requests_total" ["method", "route", "status"] "Answered requests; `route` is the pattern, or `none`";
     HTTP_REQUEST_SECONDS = Histogram "sync_server_http_request_seconds" ["route"] "From the head of a request to the head of its answer";
@@ -193,6 +196,17 @@ pub fn repaired(excluded: usize, rewritten: usize, lost: usize) {
     for (became, changes) in [("excluded", excluded), ("rewritten", rewritten), ("lost", lost)] {
         counter!(REPAIRED_CHANGES, "became" => became).increment(changes as u64);
     }
+}
+
+/// Somebody wrote over HTTP, or was refused.
+pub fn wrote(done: &Result<Done, WriteError>) {
+    let outcome = match done.as_ref().map(|done| done.place) {
+        Ok(Place::Appended(_)) => "appended",
+        Ok(Place::Stored) => "stored",
+        Ok(Place::Unchanged(_)) => "unchanged",
+        Err(_) => "refused",
+    };
+    counter!(WRITES, "outcome" => outcome).increment(1);
 }
 
 /// A session begins to wait for its account's average.

@@ -8,6 +8,7 @@ pub mod version; // as it was at an earlier position
 use std::time::Duration;
 
 use relay_storage::{Deleted, HistoryPage, ListProjections, Projection, ProjectionList, ReadError, StorageError};
+use schemas::{keymap, settings};
 use sync_wire::{DocumentId, Epoch, LogPosition, Position, SpaceId};
 use tokio::time::Instant;
 
@@ -16,6 +17,12 @@ use crate::app::App;
 
 /// How long a waiting reader trusts that it will be woken.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What readers of a document of a type do not get: how its file was written is for whoever writes the file.
+#[must_use]
+pub fn hidden_field(type_name: Option<&str>) -> Option<&'static str> {
+    matches!(type_name, Some(settings::TYPE | keymap::TYPE)).then_some("layout")
+}
 
 /// Why a projection does not cover a position.
 #[derive(Debug, thiserror::Error)]

@@ -2,6 +2,7 @@
 
 pub mod socket; // start here: the shell of one session
 pub mod append; // the only write path
+pub mod author; // what comes over HTTP, made and pushed here
 pub mod offer; // what devices give back to a log that lost its end
 pub mod read; // delivery, from memory or storage
 pub mod hub; // who wants to hear of which space

@@ -11,7 +11,7 @@ use crate::api::front::Front;
 use crate::api::guard::Guard;
 use crate::api::openapi::{Answer, Operation};
 use crate::api::problem::{ApiError, Code};
-use crate::api::{documents, events, health, history, openapi, quarantine, repair};
+use crate::api::{documents, events, health, history, openapi, quarantine, repair, writes};
 use crate::app::App;
 use crate::metrics;
 use crate::relay::socket;
@@ -42,6 +42,26 @@ pub enum Access {
     Public,
     /// Whoever has a token. What exactly he may see, the handler asks `access`.
     Bearer,
+}
+
+/// What may go wrong with every write.
+macro_rules! write_problems {
+    ($($code:ident),* $(,)?) => {
+        &[
+            $(Code::$code,)*
+            Code::ParameterInvalid,
+            Code::SpaceNotFound,
+            Code::EditorRequired,
+            Code::QuotaExceeded,
+            Code::RateLimited,
+            Code::BodyInvalid,
+            Code::BodyTooLarge,
+            Code::RequestTimeout,
+            Code::IdempotencyKeyReused,
+            Code::IdempotencyInProgress,
+            Code::Internal,
+        ]
+    };
 }
 
 /// The table.
@@ -133,6 +153,85 @@ pub const ROUTES: &[Route] = &[
         },
     },
     Route {
+        method: Method::PATCH,
+        path: DOCUMENT,
+        access: Access::Bearer,
+        handler: |guard| guard.patch(writes::patch),
+        operation: &Operation {
+            id: "patchDocument",
+            summary: "Changes a document from the version that was read; what others wrote since is merged.",
+            query: &[],
+            answer: Answer::Edited,
+            problems: write_problems![
+                DocumentNotFound,
+                DocumentDeleted,
+                DocumentHeld,
+                PatchNotApplicable,
+                VersionUnknown,
+                ManualFieldsChanged,
+                PreconditionRequired,
+                MediaTypeUnsupported,
+                DocumentInvalid,
+                TypeUnknown,
+                EditTooLarge,
+            ],
+        },
+    },
+    Route {
+        method: Method::DELETE,
+        path: DOCUMENT,
+        access: Access::Bearer,
+        handler: |guard| guard.delete(writes::delete),
+        operation: &Operation {
+            id: "deleteDocument",
+            summary: "Deletes a document as it was in the version that was read; it can be restored for 30 days.",
+            query: &[],
+            answer: Answer::Deleted,
+            problems: write_problems![
+                DocumentNotFound,
+                DocumentDeleted,
+                DocumentHeld,
+                DeletionImpossible,
+                VersionUnknown,
+                DocumentContested,
+                PreconditionRequired,
+            ],
+        },
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/spaces/{space}/documents",
+        access: Access::Bearer,
+        handler: |guard| guard.post(writes::create),
+        operation: &Operation {
+            id: "createDocument",
+            summary: "Begins a document; of a well-known type there is one, which gets what is given.",
+            query: &[],
+            answer: Answer::Created,
+            problems: write_problems![
+                DocumentDeleted,
+                DocumentHeld,
+                MediaTypeUnsupported,
+                DocumentInvalid,
+                TypeUnknown,
+                EditTooLarge,
+            ],
+        },
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/spaces/{space}/documents/{document}/restore",
+        access: Access::Bearer,
+        handler: |guard| guard.post(writes::restore),
+        operation: &Operation {
+            id: "restoreDocument",
+            summary: "Takes the deletion of a document back.",
+            query: &[],
+            answer: Answer::Edited,
+            problems: write_problems![DocumentNotFound, DocumentDeleted],
+        },
+    },
+    Route {
         method: Method::GET,
         path: "/api/v1/spaces/{space}/documents/{document}/history",
         access: Access::Bearer,
@@ -216,6 +315,8 @@ async fn refused(request: Request, code: Code, detail: &'static str) -> ApiError
 async fn no_method(request: Request) -> ApiError {
     let path = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
     metrics::answered(request.method(), path, Code::MethodNotAllowed.status(), Duration::ZERO);
-    let is_posted = ROUTES.iter().any(|route| route.path == path && route.method == Method::POST);
-    ApiError::method(if is_posted { "POST" } else { "GET, HEAD" })
+    let methods = ROUTES.iter().filter(|route| route.path == path).map(|route| route.method.as_str());
+    let methods: Vec<&str> =
+        methods.flat_map(|method| if method == "GET" { vec!["GET", "HEAD"] } else { vec![method] }).collect();
+    ApiError::method(methods.join(", "))
 }

@@ -5,6 +5,7 @@
 //! from the sealed part at any time, which is what rolls an edit back and what carries edits over to new heads.
 
 mod concurrent;
+mod earlier;
 mod history;
 mod manual;
 mod moves;

@@ -155,6 +155,21 @@ pub enum HistoryError {
     Broken,
 }
 
+/// Edits at an earlier state that cannot be made.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EditAtError {
+    /// There is no such state, or it cannot be shown.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// One of them breaks a rule of the document.
+    #[error(transparent)]
+    Refused(#[from] Violation),
+    /// What was written since cannot be taken in.
+    #[error(transparent)]
+    Merge(#[from] ApplyError),
+}
+
 /// Unsealed edits that cannot become changes. Nothing was sealed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

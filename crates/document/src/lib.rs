@@ -32,7 +32,7 @@ pub use document::{
     Spare, WalkedType,
 };
 pub use draft::Draft;
-pub use error::{ApplyError, HistoryError, LoadError, SealError, Violation};
+pub use error::{ApplyError, EditAtError, HistoryError, LoadError, SealError, Violation};
 pub use guard::{ROOMY_STACK_BYTES, on_roomy_stack, quiet_panics};
 pub use header::{Header, HeaderError, canonical};
 pub use intent::Intent;

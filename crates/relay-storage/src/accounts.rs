@@ -3,6 +3,7 @@
 mod devices; // installations, bound to an account at their first contact
 mod standing; // all that a session asks about whoever is behind it
 mod tokens; // secrets that stand for an account; only their hashes are kept
+mod website; // the device of record of what is written over HTTP
 mod usage; // how much of the logs it has filled
 
 use rusqlite::{Connection, OptionalExtension, Row, params};

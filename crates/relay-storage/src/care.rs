@@ -14,6 +14,7 @@ use sync_wire::SpaceId;
 use crate::change_log::empty_intake;
 use crate::documents::NewProjection;
 use crate::error::{StorageError, storage_arm};
+use crate::keyed;
 use crate::open::{self, Checkpoints, Journal};
 use crate::storage::Storage;
 
@@ -168,6 +169,7 @@ fn copy(from: &Path, draft: &Path, checkpoints: Checkpoints, journal: Journal) -
     Backup::new(&source, &mut target)?.run_to_completion(4096, Duration::from_millis(1), None)?;
     // What waits for its check is not part of it: devices push it again.
     empty_intake(&target)?;
+    keyed::forget_all(&target)?;
     // A copy that is one file, whatever the journal of its original.
     target.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
     match doctor::examine(&target, doctor::WHOLE)?.first() {

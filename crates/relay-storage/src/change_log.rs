@@ -32,7 +32,7 @@ pub use fates::readable_hash;
 pub(crate) use fates::{NewFate, Permanence, Place};
 pub(crate) use frontier::{heads_from_bytes, heads_to_bytes, kind_of, unsigned};
 pub use intake::{
-    CheckVerdict, INTAKE_LEASE, IntakeBatch, IntakeState, IntakeTotals, Settled, SettledBatch, WaitingBatch,
+    BatchFate, CheckVerdict, INTAKE_LEASE, IntakeBatch, IntakeState, IntakeTotals, Settled, SettledBatch, WaitingBatch,
 };
 pub(crate) use intake::{each_damaged as each_damaged_in_intake, empty as empty_intake, examine as examine_intake};
 pub use offer::{Taken, TakenEpoch};

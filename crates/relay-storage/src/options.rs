@@ -108,6 +108,8 @@ pub struct Limits {
     pub refused_bytes_max: u64,
     /// Refused changes of one account whose bytes are kept. Default 10,000.
     pub refused_changes_max: u64,
+    /// Keys of requests that are remembered for one account at once. Default 4,096.
+    pub keyed_requests_max: u64,
     /// How much may wait for its check in spaces with other people.
     pub intake: IntakeLimits,
 }
@@ -149,6 +151,7 @@ impl Default for Limits {
             frontier_bytes_max: 64 << 20,
             refused_bytes_max: 64 << 20,
             refused_changes_max: 10_000,
+            keyed_requests_max: 4_096,
             intake: IntakeLimits::default(),
         }
     }

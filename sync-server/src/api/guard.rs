@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::handler::Handler;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get_service, post_service};
+use axum::routing::{MethodRouter, delete_service, get_service, patch_service, post_service};
 use futures_util::FutureExt as _;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
@@ -59,6 +59,26 @@ impl Guard {
     {
         let handler = handler.with_state(self.app.clone());
         post_service(Guarded { guard: Arc::new(self), handler })
+    }
+
+    /// `PATCH`, answered by `handler` for whoever passes.
+    pub fn patch<H, T>(self, handler: H) -> MethodRouter
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        let handler = handler.with_state(self.app.clone());
+        patch_service(Guarded { guard: Arc::new(self), handler })
+    }
+
+    /// `DELETE`, answered by `handler` for whoever passes.
+    pub fn delete<H, T>(self, handler: H) -> MethodRouter
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        let handler = handler.with_state(self.app.clone());
+        delete_service(Guarded { guard: Arc::new(self), handler })
     }
 
     /// Answers at once, if memory knows who asks and `answer` has an answer for him. Whatever speaks against it is left

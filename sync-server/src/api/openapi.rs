@@ -3,6 +3,8 @@
 //! Written by hand rather than derived: the table says what a route takes, this file says what the words mean. Tests
 //! ask every route with every parameter that is described, and hold real answers against the schemas.
 
+mod requests; // what requests carry beside path and query
+
 use std::sync::OnceLock;
 
 use axum::response::{IntoResponse, Response};
@@ -34,6 +36,12 @@ pub enum Answer {
     Json(&'static str),
     /// JSON of this schema, with an `ETag`.
     Tagged(&'static str),
+    /// A document after a write, or where the write is.
+    Edited,
+    /// As `Edited`, and new if it was.
+    Created,
+    /// Where the write is.
+    Deleted,
     /// Server-sent hints.
     Hints,
     /// A WebSocket.
@@ -84,14 +92,19 @@ fn operation(route: &Route) -> Value {
         let schema = json!({"$ref": "#/components/schemas/Position"});
         parameters.push(json!({"name": "Last-Event-ID", "in": "header", "description": description, "schema": schema}));
     }
+    parameters.extend(requests::headers(operation.id));
     let security = if route.access == Access::Bearer { json!([{"bearer": []}]) } else { json!([]) };
-    json!({
+    let mut described = json!({
         "operationId": operation.id,
         "summary": operation.summary,
         "parameters": parameters,
         "security": security,
         "responses": responses(route),
-    })
+    });
+    if let Some(body) = requests::body(operation.id) {
+        described["requestBody"] = body;
+    }
+    described
 }
 
 fn parameter(name: &str, place: &str) -> Value {
@@ -135,6 +148,21 @@ fn responses(route: &Route) -> Value {
             response["headers"] = json!({"ETag": {"schema": {"type": "string"}}});
             insert("200", response);
             insert("304", json!({"description": "`If-None-Match` has the tag."}));
+        }
+        Answer::Edited | Answer::Created => {
+            let mut response = json_of("Document");
+            response["headers"] = json!({"ETag": {"schema": {"type": "string"}}});
+            if operation.answer == Answer::Created {
+                let mut created = response.clone();
+                created["headers"]["Location"] = json!({"schema": {"type": "string"}});
+                insert("201", created);
+            }
+            insert("200", response);
+            insert("202", json_of("Written"));
+        }
+        Answer::Deleted => {
+            insert("200", json_of("Written"));
+            insert("202", json_of("Written"));
         }
         Answer::Hints => {
             let content = json!({"text/event-stream": {"schema": {"$ref": "#/components/schemas/Hint"}}});
@@ -182,6 +210,7 @@ fn schemas() -> Value {
         "detail": text,
     }));
     problem["properties"]["request_id"] = text.clone();
+    problem["properties"]["violations"] = json!({"type": "array", "items": reference("Violation")});
     json!({
         "Id": {"type": "string", "description": "16 bytes in base58check."},
         "Position": {
@@ -190,6 +219,21 @@ fn schemas() -> Value {
         },
         "Health": object(json!({"status": {"type": "string"}})),
         "Problem": problem,
+        "Violation": object(json!({
+            "path": {"type": "string", "description": "JSON Pointer into the value."},
+            "code": text, "message": text, "remedy": text,
+        })),
+        "NewDocument": requests::new_document(),
+        "JsonPatch": requests::json_patch(),
+        "Written": object(json!({
+            "space": id, "id": id,
+            "state": {
+                "type": "string", "enum": ["appended", "unchanged", "stored"],
+                "description": "`stored`: it is durable and waits for its check; the same request with the same \
+                                `Idempotency-Key` says what became of it.",
+            },
+            "position": {"type": ["string", "null"], "description": "Where it is: what `after` takes."},
+        })),
         "Hint": object(json!({"space": id, "position": position})),
         "Document": object(json!({
             "space": id, "id": id, "type": text_or_none, "title": text_or_none, "position": position,

@@ -3,18 +3,20 @@
 //! Codes never change their meaning; clients decide by them, people read `detail`. Internal causes are logged here,
 //! once, and never sent.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use axum::Json;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 use tracing::error;
 
 use crate::api::request_id;
 use crate::projection::AfterError;
+use crate::relay::author::error::Violation;
 
 /// What a handler returns.
 pub type ApiResult<T> = Result<T, ApiError>;
@@ -27,7 +29,9 @@ pub struct ApiError {
     detail: String,
     retry_after: Option<Duration>,
     /// What the path takes, for who asked otherwise.
-    allowed: &'static str,
+    allowed: Cow<'static, str>,
+    /// Every rule that what was sent would break.
+    violations: Vec<Violation>,
 }
 
 macro_rules! codes {
@@ -98,6 +102,40 @@ codes! {
     OwnerRequired = "owner_required", FORBIDDEN, "Only an owner of the space may do this";
     /// The document cannot be repaired like this; `detail` says what would help.
     RepairImpossible = "repair_impossible", CONFLICT, "The document cannot be repaired like this";
+    /// The caller may read the space, and not write there.
+    EditorRequired = "editor_required", FORBIDDEN, "Only an editor or owner of the space may do this";
+    /// A write that does not say which version it is about.
+    PreconditionRequired = "precondition_required", PRECONDITION_REQUIRED, "The request must say which version it is about";
+    /// `If-Match` names no version of this document.
+    VersionUnknown = "version_unknown", PRECONDITION_FAILED, "There is no such version of the document";
+    /// A critical field is not what the writer had seen.
+    ManualFieldsChanged = "manual_fields_changed", PRECONDITION_FAILED, "Critical fields changed since that version";
+    /// A deletion of a document with edits that its author had not seen.
+    DocumentContested = "document_contested", PRECONDITION_FAILED, "The document has edits since that version";
+    /// A body of another kind than the path takes.
+    MediaTypeUnsupported = "media_type_unsupported", UNSUPPORTED_MEDIA_TYPE, "This path does not take this media type";
+    /// A body that is not what its media type says.
+    BodyInvalid = "body_invalid", BAD_REQUEST, "The request body cannot be read";
+    /// A step of a patch is about something that is not there.
+    PatchNotApplicable = "patch_not_applicable", CONFLICT, "The patch does not apply to that version";
+    /// The result breaks rules; `violations` has all of them.
+    DocumentInvalid = "document_invalid", UNPROCESSABLE_ENTITY, "The document would break rules of its type";
+    /// No rules are known for documents of this type.
+    TypeUnknown = "type_unknown", UNPROCESSABLE_ENTITY, "The type of the document is not known here";
+    /// More than one change.
+    EditTooLarge = "edit_too_large", PAYLOAD_TOO_LARGE, "The edit is larger than one change";
+    /// The document is read-only until somebody repairs it.
+    DocumentHeld = "document_held", CONFLICT, "The document is read-only at the moment";
+    /// A well-known document is not deleted.
+    DeletionImpossible = "deletion_impossible", CONFLICT, "This document cannot be deleted";
+    /// Account or document have as much as they may.
+    QuotaExceeded = "quota_exceeded", FORBIDDEN, "There is no room left for this";
+    /// The devices of the account speak faster than they may.
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "The account writes too fast";
+    /// The same key with another request.
+    IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "Another request has this key";
+    /// The same key twice at once.
+    IdempotencyInProgress = "idempotency_in_progress", CONFLICT, "A request with this key is being answered";
     /// The request is no WebSocket upgrade for our subprotocol.
     UpgradeRequired = "upgrade_required", UPGRADE_REQUIRED, "This path speaks WebSocket only";
     /// A request body over the limit.
@@ -123,20 +161,49 @@ struct Problem<'a> {
     /// What to name when asking about it: the log has the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    violations: Vec<ViolationJson<'a>>,
 }
+
+/// One rule that would be broken.
+#[derive(Serialize)]
+struct ViolationJson<'a> {
+    path: &'a str,
+    code: &'a str,
+    message: &'a str,
+    remedy: &'a str,
+}
+
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
 impl ApiError {
     /// A failure that retrying does not cure.
     #[must_use]
     pub fn new(code: Code, detail: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), retry_after: None, allowed: "GET, HEAD" }
+        let allowed = Cow::Borrowed("GET, HEAD");
+        Self { code, detail: detail.into(), retry_after: None, allowed, violations: Vec::new() }
     }
 
     /// The path takes other methods.
     #[must_use]
-    pub fn method(allowed: &'static str) -> Self {
+    pub fn method(allowed: String) -> Self {
         let error = Self::new(Code::MethodNotAllowed, format!("this path takes {allowed} only"));
-        Self { allowed, ..error }
+        Self { allowed: allowed.into(), ..error }
+    }
+
+    /// The path takes bodies of other kinds.
+    #[must_use]
+    pub fn media_type(found: Option<&str>, allowed: &'static str) -> Self {
+        let found = found.unwrap_or("no media type");
+        let error = Self::new(Code::MediaTypeUnsupported, format!("{found:.80}: this path takes {allowed}"));
+        Self { allowed: allowed.into(), ..error }
+    }
+
+    /// With every rule that would be broken.
+    #[must_use]
+    pub fn violations(mut self, violations: Vec<Violation>) -> Self {
+        self.violations = violations;
+        self
     }
 
     /// A parameter that cannot be what it is: names it, its value and the rule.
@@ -188,6 +255,13 @@ impl From<AfterError> for ApiError {
     }
 }
 
+impl<'a> From<&'a Violation> for ViolationJson<'a> {
+    fn from(violation: &'a Violation) -> Self {
+        let Violation { path, code, message, remedy } = violation;
+        Self { path, code, message, remedy }
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let problem = Problem {
@@ -197,6 +271,7 @@ impl IntoResponse for ApiError {
             code: self.code.name(),
             detail: &self.detail,
             request_id: request_id::current(),
+            violations: self.violations.iter().map(ViolationJson::from).collect(),
         };
         let mut response = (self.code.status(), Json(problem)).into_response();
         let headers = response.headers_mut();
@@ -207,7 +282,12 @@ impl IntoResponse for ApiError {
         match self.code {
             Code::Unauthenticated => headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
             Code::UpgradeRequired => headers.insert(http::header::UPGRADE, HeaderValue::from_static("websocket")),
-            Code::MethodNotAllowed => headers.insert(ALLOW, HeaderValue::from_static(self.allowed)),
+            Code::MethodNotAllowed => {
+                HeaderValue::from_str(&self.allowed).ok().and_then(|it| headers.insert(ALLOW, it))
+            }
+            Code::MediaTypeUnsupported if self.allowed.contains("patch") => {
+                HeaderValue::from_str(&self.allowed).ok().and_then(|it| headers.insert(ACCEPT_PATCH, it))
+            }
             _ => None,
         };
         response

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderValue, VARY};
 use http::{HeaderMap, StatusCode};
 use relay_storage::Projection;
-use schemas::{keymap, settings};
+use schemas::Registry;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use sync_wire::LogPosition;
@@ -17,9 +17,8 @@ use tokio::sync::OnceCell;
 
 use crate::api::caching;
 use crate::api::encoding::{self, COMPRESSED_BYTES_MIN, Encoding};
+use crate::projection::hidden_field;
 
-/// Where settings and keymaps keep how their files were written.
-const LAYOUT: &str = "layout";
 /// What an answer takes beside its bytes, roughly.
 const BESIDE_BYTES: usize = 512;
 /// Headers that an answer gets on its way out, with those from here.
@@ -53,7 +52,7 @@ impl Rendered {
     /// # Errors
     /// The stored JSON is none.
     pub(super) fn of(found: &Projection) -> Result<Self, serde_json::Error> {
-        let value = without_layout(found.type_name.as_deref(), &found.json)?;
+        let value = shown(found.type_name.as_deref(), &found.json)?;
         let body = serde_json::to_vec(&DocumentJson {
             space: found.space.to_string(),
             id: found.document.to_string(),
@@ -135,13 +134,27 @@ impl Rendered {
     }
 }
 
-/// How a file was written is for whoever writes the file (`vault export`); readers want the values.
-fn without_layout<'j>(type_name: Option<&str>, json: &'j str) -> Result<Cow<'j, str>, serde_json::Error> {
-    let (Some(settings::TYPE | keymap::TYPE), true) = (type_name, json.starts_with('{')) else {
+/// The value as people and programs write it, without what is for nobody here.
+fn shown<'j>(type_name: Option<&str>, json: &'j str) -> Result<Cow<'j, str>, serde_json::Error> {
+    let known = type_name.and_then(|name| Registry::builtin().get(name));
+    match known.filter(|known| !known.is_stored_plain()) {
+        Some(known) => {
+            let mut plain = known.plain(&serde_json::from_str(json)?);
+            if let (Some(hidden), Some(fields)) = (hidden_field(type_name), plain.as_object_mut()) {
+                fields.remove(hidden);
+            }
+            Ok(plain.to_string().into())
+        }
+        None => without_hidden(type_name, json),
+    }
+}
+
+fn without_hidden<'j>(type_name: Option<&str>, json: &'j str) -> Result<Cow<'j, str>, serde_json::Error> {
+    let Some(hidden) = hidden_field(type_name).filter(|_| json.starts_with('{')) else {
         return Ok(json.into());
     };
     let mut fields: BTreeMap<String, &RawValue> = serde_json::from_str(json)?;
-    match fields.remove(LAYOUT) {
+    match fields.remove(hidden) {
         Some(_) => Ok(serde_json::to_string(&fields)?.into()),
         None => Ok(json.into()),
     }
@@ -169,11 +182,17 @@ mod tests {
     #[test]
     fn the_layout_of_settings_and_keymaps_is_left_out_and_of_nothing_else() {
         let json = r#"{"base":{"a\"b":1.50},"layout":{"base":{"members":{}}}}"#;
-        assert_eq!(without_layout(Some("settings"), json).unwrap(), r#"{"base":{"a\"b":1.50}}"#);
-        assert_eq!(without_layout(Some("keymap"), json).unwrap(), r#"{"base":{"a\"b":1.50}}"#);
-        assert_eq!(without_layout(Some("note"), json).unwrap(), json);
-        assert_eq!(without_layout(None, json).unwrap(), json);
-        assert_eq!(without_layout(Some("settings"), "null").unwrap(), "null");
+        assert_eq!(shown(Some("settings"), json).unwrap(), r#"{"base":{"a\"b":1.50}}"#);
+        assert_eq!(shown(Some("keymap"), json).unwrap(), r#"{"base":{"a\"b":1.5}}"#);
+        assert_eq!(shown(Some("note"), json).unwrap(), json);
+        assert_eq!(shown(None, json).unwrap(), json);
+        assert_eq!(shown(Some("settings"), "null").unwrap(), "null");
+    }
+
+    #[test]
+    fn a_list_is_shown_in_its_order_as_it_is_written() {
+        let json = r#"{"bindings":{"x":{"order":"b","key":"2"},"y":{"order":"a","key":"1"}},"layout":{"file":{}}}"#;
+        assert_eq!(shown(Some("keymap"), json).unwrap(), r#"{"bindings":[{"key":"1"},{"key":"2"}]}"#);
     }
 
     #[test]

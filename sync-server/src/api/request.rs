@@ -4,7 +4,7 @@ use axum::extract::Query;
 use serde::Deserialize;
 use sync_wire::{LogPosition, SpaceId};
 
-use crate::access::{self, Caller, Readable, ReadableError};
+use crate::access::{self, Caller, Readable, ReadableError, Writable};
 use crate::api::problem::{ApiError, ApiResult, Code};
 use crate::app::App;
 
@@ -13,6 +13,16 @@ pub(super) async fn readable(app: &App, caller: &Caller, space: &str) -> ApiResu
     let missing = || ApiError::new(Code::SpaceNotFound, format!("no space {space:.80} for this account"));
     let id: SpaceId = space.parse().map_err(|_| missing())?;
     access::readable(app, caller, id).await.map_err(|error| match error {
+        ReadableError::NoSuchSpace(_) => missing(),
+        ReadableError::Storage(error) => ApiError::unavailable(&error),
+    })
+}
+
+/// As [`readable`], for whoever writes; whether he may is judged with what he writes.
+pub(super) async fn writable(app: &App, caller: &Caller, space: &str) -> ApiResult<Writable> {
+    let missing = || ApiError::new(Code::SpaceNotFound, format!("no space {space:.80} for this account"));
+    let id: SpaceId = space.parse().map_err(|_| missing())?;
+    access::writable(app, caller, id).await.map_err(|error| match error {
         ReadableError::NoSuchSpace(_) => missing(),
         ReadableError::Storage(error) => ApiError::unavailable(&error),
     })

@@ -27,7 +27,7 @@ pub use loaded::Checkout;
 use loaded::LoadedDocuments;
 use queue::{Lane, Next, Queue, Rest, Task};
 pub use work::CheckError;
-pub(crate) use work::{has_ended_the_relay, project};
+pub(crate) use work::{copy, has_ended_the_relay, project};
 
 /// Documents that one sweep takes from storage.
 const SWEEP_DOCUMENTS: usize = 1024;
@@ -158,6 +158,9 @@ pub async fn recover(app: &App) {
     // Whoever serves this data directory is alone with its storage: what an earlier process had begun is nobody's.
     if let Err(error) = app.storage.end_intake_leases().await {
         error!(error.code = error.code(), "Cannot end the leases of an earlier process: {error}");
+    }
+    if let Err(error) = app.storage.end_keyed_leases().await {
+        error!(error.code = error.code(), "Cannot end the requests of an earlier process: {error}");
     }
     let left = match app.checker.attempts.open(&app.directory) {
         Ok(left) => left,
@@ -306,6 +309,7 @@ async fn sweep_storage(app: &App) -> Result<(), StorageError> {
     metrics::intake(app.storage.intake_totals().await?);
     app.storage.sweep_intake_outcomes().await?;
     app.storage.sweep_refused().await?;
+    app.storage.sweep_keyed().await?;
     Ok(())
 }
 

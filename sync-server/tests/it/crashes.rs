@@ -1,4 +1,4 @@
-//! What becomes of a check that ends the relay: the real binary, killed in the middle of one, twice.
+//! The real binary, killed: what becomes of a check that ends the relay twice, and of a write whose answer is lost.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use sync_wire::{BatchId, Content, DeviceId, FateCode, RelayFrame, SpaceId};
 
 use crate::author::{Author, Batch, fresh_id};
 use crate::device::{Device, personal};
-use crate::http::get;
+use crate::http::{get, send, try_send};
 use crate::relay::{Process, succeed};
 
 /// Each takes the relay a while to check. Many small pieces: a change of one piece would be stored as one run.
@@ -149,6 +149,54 @@ async fn a_shared_push_is_refused() -> Result<(), Missed> {
     laptop.push_in_lane(team, note.id, 1, &batch).await;
     assert!(matches!(laptop.fate(batch.id).await, RelayFrame::Ack(_)));
     Ok(())
+}
+
+/// A relay is killed while it answers, some of them between the append and the answer; whoever asked asks again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_with_a_key_is_done_once_whenever_the_relay_is_killed() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path();
+    succeed(data, &["account", "create", "alice"]);
+    let token = succeed(data, &["token", "create", "--account", "alice"]);
+    let bearer = format!("Bearer {token}");
+    let mut relay = Process::serve(data);
+    let (_, welcome) = Device::online(relay.address, &token).await;
+    let documents = format!("/api/v1/spaces/{}/documents", personal(&welcome).space);
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let created = send(relay.address, "POST", &documents, &headers, r#"{"type":"note"}"#).await;
+    let path = format!("{documents}/{}", created.json()["id"].as_str().unwrap());
+    let (mut seen, mut text) = (created.headers["etag"].clone(), String::new());
+    let (mut done_before, mut lost) = (0, 0);
+    for round in 0..16_u64 {
+        text.push(char::from(b'a' + round as u8));
+        let body = serde_json::json!({ "body": text }).to_string();
+        let key = format!("round-{round}");
+        let kind = "application/merge-patch+json".to_owned();
+        let headers = [("authorization", bearer.clone()), ("if-match", seen.clone()), ("content-type", kind)];
+        let ask = |address: std::net::SocketAddr| {
+            let (path, body, headers, key) = (path.clone(), body.clone(), headers.clone(), key.clone());
+            async move {
+                let mut all: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+                all.push(("idempotency-key", &key));
+                try_send(address, "PATCH", &path, &all, &body).await
+            }
+        };
+        let asked = tokio::spawn(ask(relay.address));
+        tokio::time::sleep(Duration::from_micros(700 * round)).await;
+        drop(relay); // killed
+        let heard = asked.await.unwrap();
+        relay = Process::serve(data);
+        let history = get(relay.address, &token, &format!("{path}/history?limit=100")).await;
+        let changes = history.json()["items"].as_array().unwrap().len() as u64;
+        let again = ask(relay.address).await.expect("the relay answers");
+        assert_eq!((again.status, again.json()["value"]["body"].as_str()), (200, Some(text.as_str())), "{again:?}");
+        let was_done = changes == 4 + round; // two seeds, the creation, and one change for each round
+        lost += u64::from(was_done && heard.is_none());
+        done_before += u64::from(was_done);
+        seen.clone_from(&again.headers["etag"]);
+    }
+    let history = get(relay.address, &token, &format!("{path}/history?limit=100")).await;
+    assert_eq!(history.json()["items"].as_array().unwrap().len(), 3 + 16, "{done_before} were done, {lost} unheard");
 }
 
 fn all(batches: &[Batch]) -> Content {

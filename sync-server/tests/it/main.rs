@@ -16,6 +16,8 @@ mod poison; // the changes that harm Automerge
 mod repairs; // held documents go on, when their owner says so
 mod fates; // what was refused, and is refused again
 mod documents; // the merged state over HTTP
+mod writes; // documents changed, begun and deleted over HTTP
+mod keyed; // the same, once however often it is asked for
 mod ready; // from memory
 mod history; // what was, over HTTP
 mod events; // hints over HTTP

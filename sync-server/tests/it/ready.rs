@@ -149,7 +149,7 @@ async fn a_read_from_memory_passes_what_every_request_passes() {
     assert_eq!(ask("GET", "x-request-id", "from-the-proxy.1").await.headers["x-request-id"], "from-the-proxy.1");
     assert_eq!(ask("GET", "content-length", "262145").await.code(), "body_too_large");
     assert_eq!(ask("GET", "authorization", "Bearer another").await.code(), "unauthenticated", "two are none");
-    assert_eq!(ask("DELETE", "accept", "*/*").await.code(), "method_not_allowed");
+    assert_eq!(ask("PUT", "accept", "*/*").await.code(), "method_not_allowed");
     assert_eq!(ask("GET", "if-none-match", &plain.headers["etag"]).await.status, 304);
     let held: Vec<_> = std::iter::from_fn(|| scene.relay.app.requests.try_acquire().ok()).collect();
     assert_eq!(scene.read().await.code(), "overloaded");

@@ -110,7 +110,12 @@ impl DeviceRow {
 }
 
 impl Writer {
-    fn bind_device(&self, account: AccountId, device: DeviceId, agent: &str) -> Result<DeviceBinding, AccountError> {
+    pub(super) fn bind_device(
+        &self,
+        account: AccountId,
+        device: DeviceId,
+        agent: &str,
+    ) -> Result<DeviceBinding, AccountError> {
         let account_key = account_key(&self.connection, account)?.ok_or(AccountError::UnknownAccount { account })?;
         let (now, agent) = ((self.context.clock)(), kept(agent));
         let Some(row) = device_row(&self.connection, account, device)? else {

@@ -10,6 +10,7 @@ mod keep; // a batch comes in
 mod lease; // who checks a document
 mod outcomes; // what became of batches, for their devices
 mod settle; // batches leave
+mod fate; // what became of one batch, wherever it is
 mod look; // what waits, for people
 
 use std::time::Duration;
@@ -21,6 +22,7 @@ use crate::error::StorageError;
 use crate::storage::{Load, Storage};
 
 pub(super) use ahead::Ahead;
+pub use fate::BatchFate;
 pub(super) use keep::{Waits, waiting_bytes};
 pub use lease::INTAKE_LEASE;
 use lease::Lease;

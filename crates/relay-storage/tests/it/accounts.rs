@@ -116,3 +116,22 @@ fn a_second_process_sees_and_makes_tokens_while_the_first_runs() {
         assert!(wait(relay.storage.authenticate(&token.secret)).unwrap().is_none());
     });
 }
+
+#[test]
+fn an_account_has_one_website_device_and_another_one_when_that_is_revoked() {
+    on_each_shell(|relay| {
+        let (ada, bob) = (relay.account("ada").id, relay.account("bob").id);
+        let device = |account| wait(relay.storage.website_device(account)).unwrap();
+        let first = device(ada);
+        assert_eq!(device(ada), first);
+        assert_ne!(device(bob), first);
+        let listed = wait(relay.storage.devices(ada)).unwrap();
+        assert_eq!((listed.len(), listed[0].id, listed[0].agent.as_str()), (1, first, "website"));
+        assert!(wait(relay.storage.revoke_device(first)).unwrap());
+        let second = device(ada);
+        assert_ne!(second, first);
+        assert!(wait(relay.storage.device_is_valid(ada, second)).unwrap());
+        let unknown = wait(relay.storage.website_device(AccountId([9; 16]))).unwrap_err();
+        assert_eq!(unknown.code(), "account_unknown");
+    });
+}

@@ -11,6 +11,7 @@ mod purge; // what is left of a document some time after
 mod fates; // refused changes and their quarantine
 mod file; // opening, damage, versions, backup, doctor
 mod grants; // spaces, roles, and what they let one append
+mod keyed; // requests that must not be done twice
 mod intake; // what waits for its check in spaces with other people
 mod model; // all of that at random, beside a naive reading of the rules
 mod quotas; // how much an account may have in logs

@@ -95,6 +95,11 @@ impl Relay {
         self.clock.fetch_add(hours * 3_600_000, Ordering::Relaxed);
     }
 
+    /// As [`Self::pass`], for less than an hour or for just so long.
+    pub(crate) fn pass_for(&self, span: std::time::Duration) {
+        self.clock.fetch_add(i64::try_from(span.as_millis()).unwrap(), Ordering::Relaxed);
+    }
+
     pub(crate) fn account(&self, name: &str) -> Account {
         wait(self.storage.create_account(name)).unwrap()
     }

@@ -185,6 +185,29 @@ async fn bring_to(app: &App, checkout: &mut Checkout, state: &DocumentState) -> 
     Ok(())
 }
 
+/// A document as its log has it, to be worked on apart; none inside if it is deleted or held, none at all if there are no
+/// entries of it.
+pub(crate) async fn copy(
+    app: &App,
+    space: SpaceId,
+    document: DocumentId,
+) -> Result<Option<(Option<Document>, DocumentState)>, CheckError> {
+    let mut checkout = app.checker.checkout(space, document).await;
+    let Some(state) = app.storage.document(space, document).await? else { return Ok(None) };
+    if state.deleted || state.held.is_some() {
+        return Ok(Some((None, state)));
+    }
+    bring_to(app, &mut checkout, &state).await?;
+    let Some(loaded) = checkout.take() else { return Ok(None) };
+    let (loaded, copy) = on_log(app, &state, move || {
+        let copy = loaded.document.clone();
+        (loaded, copy)
+    })
+    .await?;
+    checkout.put_current(loaded);
+    Ok(Some((Some(copy), state)))
+}
+
 /// From the stored snapshot; from nothing, if there is none or it cannot be used: it is derived data.
 async fn load(app: &App, state: &DocumentState) -> Result<Loaded, CheckError> {
     let empty = || Loaded { document: Document::new(None), through: Position::START };

@@ -1,0 +1,74 @@
+//! What requests carry beside path and query: headers and bodies, by the name of the operation.
+
+use serde_json::{Value, json};
+
+/// The headers that an operation takes.
+pub(super) fn headers(operation: &str) -> Vec<Value> {
+    let version = header(
+        "If-Match",
+        true,
+        "The version that the request is about: the `ETag` that was read, or `*` for whatever is there.",
+    );
+    let key = header(
+        "Idempotency-Key",
+        false,
+        "Makes the request safe to repeat for a day: it is done once, and a repetition is answered with what became of it.",
+    );
+    match operation {
+        "patchDocument" | "deleteDocument" => vec![version, key],
+        "createDocument" | "restoreDocument" => vec![key],
+        _ => Vec::new(),
+    }
+}
+
+fn header(name: &str, is_required: bool, description: &str) -> Value {
+    let schema = json!({"type": "string"});
+    json!({"name": name, "in": "header", "required": is_required, "description": description, "schema": schema})
+}
+
+/// The body that an operation takes.
+pub(super) fn body(operation: &str) -> Option<Value> {
+    let reference = |name: &str| json!({"schema": {"$ref": format!("#/components/schemas/{name}")}});
+    let content = match operation {
+        "patchDocument" => json!({
+            "application/merge-patch+json": {"schema": {"type": "object", "description": "RFC 7396."}},
+            "application/json-patch+json": reference("JsonPatch"),
+        }),
+        "createDocument" => json!({"application/json": reference("NewDocument")}),
+        _ => return None,
+    };
+    Some(json!({"required": true, "content": content}))
+}
+
+pub(super) fn new_document() -> Value {
+    json!({
+        "type": "object",
+        "required": ["type"],
+        "additionalProperties": false,
+        "properties": {
+            "type": {"type": "string", "description": "The document type."},
+            "value": {"type": "object", "description": "What it says beside the defaults of its type."},
+        },
+    })
+}
+
+pub(super) fn json_patch() -> Value {
+    let text = json!({"type": "string"});
+    let step = |operations: Value, required: Value| {
+        json!({
+            "type": "object",
+            "required": required,
+            "properties": {"op": {"enum": operations}, "path": text, "from": text, "value": {}},
+        })
+    };
+    json!({
+        "type": "array",
+        "description": "RFC 6902, on the value of the document.",
+        "maxItems": crate::relay::author::patch::PATCH_STEPS_MAX,
+        "items": {"oneOf": [
+            step(json!(["add", "replace", "test"]), json!(["op", "path", "value"])),
+            step(json!(["remove"]), json!(["op", "path"])),
+            step(json!(["move", "copy"]), json!(["op", "path", "from"])),
+        ]},
+    })
+}

@@ -1,0 +1,207 @@
+//! Writing documents: `PATCH` and `DELETE` of one, `POST` of a new one, and taking a deletion back.
+//!
+//! What is written here is merged with what others wrote since the page was read; `relay/author` says how.
+
+use std::time::Duration;
+
+use axum::extract::{Path, RawQuery, Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use http::header::{LOCATION, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use sync_wire::{DocumentId, LogPosition, SpaceId};
+
+use crate::access::{Caller, Readable};
+use crate::api::caching;
+use crate::api::problem::{ApiError, ApiResult, Code};
+use crate::api::ready;
+use crate::api::request::{parse_query, readable, writable};
+use crate::app::App;
+use crate::projection::{self, AfterError};
+use crate::relay::author::{self, Deed, Done, Place};
+
+mod asked; // what a request says beside its path
+mod failed; // how it looks that nothing was written
+
+use asked::Asked;
+
+/// When a write that was stored is worth asking for again.
+const ASK_AGAIN_SECONDS: u64 = 1;
+
+/// None of these routes takes parameters: a mistyped one must not be ignored.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct NoQuery {}
+
+/// What a new document is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewDocumentJson {
+    r#type: String,
+    #[serde(default)]
+    value: Map<String, Value>,
+}
+
+/// What was written, where its state cannot be shown (yet).
+#[derive(Debug, Serialize)]
+struct WrittenJson {
+    space: String,
+    id: String,
+    state: &'static str,
+    position: Option<String>,
+}
+
+/// `PATCH /api/v1/spaces/{space}/documents/{document}`: changes a document, from the version that `If-Match` names.
+///
+/// # Errors
+/// [`Code::PreconditionRequired`], [`Code::VersionUnknown`], [`Code::ManualFieldsChanged`],
+/// [`Code::MediaTypeUnsupported`], [`Code::BodyInvalid`], [`Code::PatchNotApplicable`], [`Code::DocumentInvalid`], and
+/// those of every write
+pub async fn patch(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path((space, document)): Path<(String, String)>,
+    RawQuery(raw): RawQuery,
+    request: Request,
+) -> ApiResult<Response> {
+    let _: NoQuery = parse_query(raw.as_deref())?;
+    let asked = Asked::read(&app, &caller, request).await?;
+    let id = document_of(&app, &caller, &space, &document).await?;
+    let deed = Deed::Edit { document: id, seen: asked.seen()?, patch: asked.patch()? };
+    write(&app, &caller, &space, deed, asked).await
+}
+
+/// `POST /api/v1/spaces/{space}/documents`: begins a document. The one of a well-known type may be there already; then
+/// it gets what is given, so that doing it twice changes nothing.
+///
+/// # Errors
+/// [`Code::MediaTypeUnsupported`], [`Code::BodyInvalid`], [`Code::DocumentInvalid`], [`Code::TypeUnknown`], and those of
+/// every write
+pub async fn create(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(space): Path<String>,
+    RawQuery(raw): RawQuery,
+    request: Request,
+) -> ApiResult<Response> {
+    let _: NoQuery = parse_query(raw.as_deref())?;
+    let asked = Asked::read(&app, &caller, request).await?;
+    readable(&app, &caller, &space).await?;
+    let NewDocumentJson { r#type, value } = asked.json()?;
+    let deed = Deed::Create { type_name: r#type, value: Value::Object(value) };
+    write(&app, &caller, &space, deed, asked).await
+}
+
+/// `DELETE /api/v1/spaces/{space}/documents/{document}`: deletes a document, as it was in the version that `If-Match`
+/// names; what was written since is not deleted unseen.
+///
+/// # Errors
+/// [`Code::PreconditionRequired`], [`Code::VersionUnknown`], [`Code::DocumentContested`], [`Code::DeletionImpossible`],
+/// and those of every write
+pub async fn delete(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path((space, document)): Path<(String, String)>,
+    RawQuery(raw): RawQuery,
+    request: Request,
+) -> ApiResult<Response> {
+    let _: NoQuery = parse_query(raw.as_deref())?;
+    let asked = Asked::read(&app, &caller, request).await?;
+    let id = document_of(&app, &caller, &space, &document).await?;
+    let deed = Deed::Delete { document: id, seen: asked.seen()? };
+    write(&app, &caller, &space, deed, asked).await
+}
+
+/// `POST /api/v1/spaces/{space}/documents/{document}/restore`: takes a deletion back. Nothing, if it is not deleted.
+///
+/// # Errors
+/// Those of every write
+pub async fn restore(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path((space, document)): Path<(String, String)>,
+    RawQuery(raw): RawQuery,
+    request: Request,
+) -> ApiResult<Response> {
+    let _: NoQuery = parse_query(raw.as_deref())?;
+    let asked = Asked::read(&app, &caller, request).await?;
+    let id = document_of(&app, &caller, &space, &document).await?;
+    write(&app, &caller, &space, Deed::Restore { document: id }, asked).await
+}
+
+/// A document that is no id is like one that is not there; a space that is not readable comes first.
+async fn document_of(app: &App, caller: &Caller, space: &str, document: &str) -> ApiResult<DocumentId> {
+    readable(app, caller, space).await?;
+    let missing = || ApiError::new(Code::DocumentNotFound, format!("no document {document:.80} in space {space}"));
+    document.parse().map_err(|_| missing())
+}
+
+async fn write(app: &App, caller: &Caller, space: &str, deed: Deed, asked: Asked) -> ApiResult<Response> {
+    let source = readable(app, caller, space).await?;
+    let target = writable(app, caller, space).await?;
+    let shown = if matches!(deed, Deed::Delete { .. }) { Shown::Place } else { Shown::State };
+    let Asked { headers, key, .. } = asked;
+    let done = author::perform(app, target, deed, key).await.map_err(ApiError::from)?;
+    answer(app, &source, done, shown, &headers).await
+}
+
+/// What of a write its answer shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    /// The document with it.
+    State,
+    /// Where it is: there is no document any more.
+    Place,
+}
+
+/// The state that contains what was written; or where that is, if the state cannot be shown in time.
+async fn answer(app: &App, source: &Readable, done: Done, shown: Shown, headers: &HeaderMap) -> ApiResult<Response> {
+    let at = match done.place {
+        Place::Stored => return Ok(written(source.space(), done, StatusCode::ACCEPTED)),
+        Place::Appended(at) | Place::Unchanged(at) => at,
+    };
+    if shown == Shown::Place {
+        return Ok(written(source.space(), done, StatusCode::OK));
+    }
+    if !is_reached(app, source, done.document, at).await? {
+        return Ok(written(source.space(), done, StatusCode::ACCEPTED));
+    }
+    let Some(found) = ready::current(app, source, done.document).await? else {
+        return Ok(written(source.space(), done, StatusCode::ACCEPTED));
+    };
+    let mut response = found.answer(headers).await;
+    if done.is_new {
+        *response.status_mut() = StatusCode::CREATED;
+        let place = format!("/api/v1/spaces/{}/documents/{}", source.space(), done.document);
+        if let Ok(place) = HeaderValue::from_str(&place) {
+            response.headers_mut().insert(LOCATION, place);
+        }
+    }
+    Ok(response)
+}
+
+async fn is_reached(app: &App, source: &Readable, document: DocumentId, at: LogPosition) -> ApiResult<bool> {
+    let patience = Duration::from_secs(app.config.api.after_wait_seconds) / 2;
+    match projection::reach(app, source, document, at, patience).await {
+        // An older life of the log had it: what is shown is that of now.
+        Ok(()) | Err(AfterError::EpochChanged { .. }) => Ok(true),
+        Err(AfterError::Behind { .. } | AfterError::Held { .. }) => Ok(false),
+        Err(AfterError::Storage(error)) => Err(ApiError::unavailable(&error)),
+    }
+}
+
+fn written(space: SpaceId, done: Done, status: StatusCode) -> Response {
+    let (state, position) = match done.place {
+        Place::Appended(at) => ("appended", Some(at.to_string())),
+        Place::Unchanged(at) => ("unchanged", Some(at.to_string())),
+        Place::Stored => ("stored", None),
+    };
+    let json = WrittenJson { space: space.to_string(), id: done.document.to_string(), state, position };
+    let mut response = (status, caching::private(), Json(json)).into_response();
+    if status == StatusCode::ACCEPTED {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(ASK_AGAIN_SECONDS));
+    }
+    response
+}

@@ -1,0 +1,56 @@
+//! How it looks from outside that nothing was written.
+
+use std::time::Duration;
+
+use sync_core::session::Outcome;
+use sync_wire::FateCode;
+
+use crate::api::problem::{ApiError, Code};
+use crate::relay::author::error::WriteError;
+
+impl From<WriteError> for ApiError {
+    fn from(error: WriteError) -> Self {
+        let detail = error.to_string();
+        let soon = Duration::from_secs(1);
+        match error {
+            WriteError::NotEditor(_) => Self::new(Code::EditorRequired, detail),
+            WriteError::UnknownDocument(_) => Self::new(Code::DocumentNotFound, detail),
+            WriteError::Deleted(_) => Self::new(Code::DocumentDeleted, detail),
+            WriteError::Held(_) => Self::new(Code::DocumentHeld, detail),
+            WriteError::UnknownVersion(_) => Self::new(Code::VersionUnknown, detail),
+            WriteError::ManualFields(_) => Self::new(Code::ManualFieldsChanged, detail),
+            WriteError::UnknownType(_) => Self::new(Code::TypeUnknown, detail),
+            WriteError::WellKnown(_) => Self::new(Code::DeletionImpossible, detail),
+            WriteError::Patch(_) => Self::new(Code::PatchNotApplicable, detail),
+            WriteError::Invalid(violations) => Self::new(Code::DocumentInvalid, detail).violations(violations),
+            WriteError::TooLarge => Self::new(Code::EditTooLarge, detail),
+            WriteError::NotTaken(outcome) => not_taken(&outcome, detail),
+            WriteError::KeyReused => Self::new(Code::IdempotencyKeyReused, detail),
+            WriteError::Underway => Self::new(Code::IdempotencyInProgress, detail).retry_after(soon),
+            WriteError::KeysFull(_) => Self::new(Code::Overloaded, detail).retry_after(Duration::from_hours(1)),
+            WriteError::Check(_) | WriteError::Storage(_) => Self::unavailable(&detail),
+            WriteError::Stopped(_) => Self::internal(&detail),
+        }
+    }
+}
+
+/// What the log says of a push, as what the sender of a request can do.
+fn not_taken(outcome: &Outcome, detail: String) -> ApiError {
+    let code = match outcome {
+        Outcome::Parked { code: FateCode::GRANT, .. } => Code::EditorRequired,
+        Outcome::Parked { code: FateCode::NO_SUCH_SPACE, .. } => Code::SpaceNotFound,
+        Outcome::Parked { code: FateCode::DELETED, .. } | Outcome::Refused { code: FateCode::GONE, .. } => {
+            Code::DocumentDeleted
+        }
+        Outcome::Parked { code: FateCode::HELD, .. } => Code::DocumentHeld,
+        Outcome::Parked { code: FateCode::CONTESTED, .. } => Code::DocumentContested,
+        Outcome::Parked { code: FateCode::SIZE, .. } => Code::EditTooLarge,
+        // By no version of anything: the gate is closed, or the intake has no room.
+        Outcome::Parked { code: FateCode::QUOTA, judged_by: 0, .. } => {
+            return ApiError::new(Code::Overloaded, detail).retry_after(Duration::from_secs(5));
+        }
+        Outcome::Parked { code: FateCode::QUOTA | FateCode::HEADS, .. } => Code::QuotaExceeded,
+        _ => return ApiError::unavailable(&detail),
+    };
+    ApiError::new(code, detail)
+}

@@ -1,0 +1,253 @@
+//! What is to be written, as changes: from what the writer had seen and wants, by the rules of the document's type.
+
+use document::{Document, Draft, EditAtError, HistoryError, Intent, SealError, Sealed, Seed};
+use schemas::{DocumentType, Registry};
+use serde_json::Value;
+use sync_wire::{Actor, ChangeHash};
+
+use super::error::{Violation, WriteError};
+use super::patch::Patch;
+use crate::projection::hidden_field;
+
+/// Who writes, and when.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Author {
+    pub(super) actor: Actor,
+    /// Unix seconds.
+    pub(super) time: i64,
+}
+
+/// The changes that make of a document what a writer wants of it who had seen it at `seen`, ascending. Nothing, if it
+/// is that already.
+///
+/// # Errors
+/// [`WriteError`]
+pub(super) fn edit(
+    mut document: Document,
+    seen: &[ChangeHash],
+    patch: &Patch,
+    author: Author,
+) -> Result<Option<Sealed>, WriteError> {
+    let document_type = type_named(document.type_name().as_deref())?;
+    // Authority documents, which the relay alone writes at the word of commands, will be told apart here.
+    let base = if seen == document.heads() {
+        document.value()
+    } else {
+        document.value_at(seen).map_err(|error| of_history(&error))?
+    };
+    let wanted = wanted(document_type, &base, patch)?;
+    let edits = document_type.plan(&base, &wanted).map_err(invalid)?;
+    if edits.is_empty() {
+        return Ok(None);
+    }
+    settle_manual_fields(document_type, &document, seen, &edits)?;
+    document.edit_at(author.actor, seen, edits).map_err(of_edit)?;
+    seal(&mut document, author)
+}
+
+/// The changes that make a new document of a type: its defaults, and `value` on top of them.
+///
+/// # Errors
+/// [`WriteError`]
+pub(super) fn create(type_name: &str, value: &Value, author: Author) -> Result<Sealed, WriteError> {
+    let document_type = type_named(Some(type_name))?;
+    let mut document = Document::new(Some(type_name));
+    let defaults = document_type.initial(None);
+    document.edit::<(), document::Violation>(author.actor, |draft| make(draft, defaults)).map_err(broken_rule)?;
+    let base = document.value();
+    let wanted = wanted(document_type, &base, &Patch::Merge(value.clone()))?;
+    let violations = document_type.check(&wanted);
+    if !violations.is_empty() {
+        return Err(invalid(violations));
+    }
+    let edits = document_type.plan(&base, &wanted).map_err(invalid)?;
+    document.edit::<(), document::Violation>(author.actor, |draft| make(draft, edits)).map_err(broken_rule)?;
+    // A document of which nothing is said yet has its type alone.
+    let root = Seed::Root { type_name: type_name.to_owned() }.change();
+    let empty = || Sealed { seeds: vec![root], changes: Vec::new(), edits: Vec::new() };
+    Ok(seal(&mut document, author)?.unwrap_or_else(empty))
+}
+
+/// A type by its name.
+///
+/// # Errors
+/// [`WriteError::UnknownType`]
+pub(super) fn type_named(name: Option<&str>) -> Result<&'static DocumentType, WriteError> {
+    let known = name.and_then(|name| Registry::builtin().get(name));
+    known.ok_or_else(|| WriteError::UnknownType(name.map(str::to_owned)))
+}
+
+fn make(draft: &mut Draft<'_>, edits: Vec<Intent>) -> Result<(), document::Violation> {
+    edits.into_iter().try_for_each(|intent| draft.apply(intent))
+}
+
+/// What the patch makes of what readers see; what they do not see stays as it is.
+fn wanted(document_type: &DocumentType, base: &Value, patch: &Patch) -> Result<Value, WriteError> {
+    let mut plain = document_type.plain(base);
+    let field = hidden_field(Some(&document_type.name));
+    let hidden = field.and_then(|field| plain.as_object_mut()?.remove(field));
+    patch.apply(&mut plain)?;
+    let Some(field) = field else { return Ok(plain) };
+    if plain.get(field).is_some() {
+        return Err(WriteError::Invalid(vec![Violation {
+            path: format!("/{field}"),
+            code: "hidden".to_owned(),
+            message: format!("{field} is no part of what is read and written here"),
+            remedy: "leave it out".to_owned(),
+        }]));
+    }
+    if let (Some(fields), Some(hidden)) = (plain.as_object_mut(), hidden) {
+        fields.insert(field.to_owned(), hidden);
+    }
+    Ok(plain)
+}
+
+/// Looks that no field is overwritten of which a person has to know what it was.
+fn settle_manual_fields(
+    document_type: &DocumentType,
+    document: &Document,
+    seen: &[ChangeHash],
+    edits: &[Intent],
+) -> Result<(), WriteError> {
+    let now = document.heads();
+    if seen == now {
+        return Ok(());
+    }
+    let changed = document
+        .difference(seen, &now)
+        .map_err(|error| of_history(&error))?
+        .into_iter()
+        .map(|difference| difference.path);
+    let is_written = |path: &str| edits.iter().any(|edit| is_within(path, edit.path()) || is_within(edit.path(), path));
+    let fields: Vec<String> = changed.filter(|path| document_type.is_manual(path) && is_written(path)).collect();
+    if fields.is_empty() { Ok(()) } else { Err(WriteError::ManualFields(fields)) }
+}
+
+fn is_within(path: &str, outer: &str) -> bool {
+    path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// One change: all of a request gets into the log, or nothing of it.
+fn seal(document: &mut Document, author: Author) -> Result<Option<Sealed>, WriteError> {
+    match document.seal(author.time) {
+        Ok(Some(sealed)) if sealed.changes.len() > 1 => Err(WriteError::TooLarge),
+        Ok(sealed) => Ok(sealed),
+        Err(SealError::TooLarge { .. }) => Err(WriteError::TooLarge),
+        Err(error) => Err(WriteError::Stopped(error.to_string())),
+    }
+}
+
+fn invalid(violations: Vec<schemas::Violation>) -> WriteError {
+    WriteError::Invalid(violations.into_iter().map(Violation::from).collect())
+}
+
+fn broken_rule(violation: document::Violation) -> WriteError {
+    match violation.code() {
+        "broken" => WriteError::Stopped(violation.to_string()),
+        "not_flat" => WriteError::UnknownType(None),
+        _ => WriteError::Invalid(vec![violation.into()]),
+    }
+}
+
+fn of_edit(error: EditAtError) -> WriteError {
+    match error {
+        EditAtError::Refused(violation) => broken_rule(violation),
+        EditAtError::History(error) => of_history(&error),
+        other => WriteError::Stopped(other.to_string()),
+    }
+}
+
+fn of_history(error: &HistoryError) -> WriteError {
+    match error {
+        HistoryError::Unknown { .. } => WriteError::UnknownVersion(error.to_string()),
+        other => WriteError::Stopped(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, json};
+
+    use super::*;
+
+    const PAGE: Author = Author { actor: Actor([7; 16]), time: 1_700_000_000 };
+    const LAPTOP: Actor = Actor([8; 16]);
+
+    fn settings(fields: &Value) -> Document {
+        let mut document = Document::new(Some("settings"));
+        let put = |draft: &mut Draft<'_>| draft.put("/base", fields.clone());
+        document.edit::<(), document::Violation>(LAPTOP, put).unwrap();
+        document.seal(1).unwrap();
+        document
+    }
+
+    #[test]
+    fn what_is_equal_already_makes_no_change() {
+        let document = settings(&json!({"tabSize": 4}));
+        let heads = document.heads();
+        let same = Patch::Merge(json!({"base": {"tabSize": 4}}));
+        assert!(matches!(edit(document, &heads, &same, PAGE), Ok(None)));
+    }
+
+    #[test]
+    fn an_edit_that_is_larger_than_one_change_is_no_edit() {
+        let document = settings(&json!({"a": 1}));
+        let heads = document.heads();
+        let large = "x".repeat(250_000);
+        let patch = Patch::Merge(json!({"base": {"a": large, "b": large, "c": large}}));
+        assert!(matches!(edit(document, &heads, &patch, PAGE), Err(WriteError::TooLarge)));
+    }
+
+    #[test]
+    fn a_new_document_has_the_defaults_of_its_type_and_what_was_given() {
+        let sealed = create("note", &json!({"name": "plan"}), PAGE).unwrap();
+        let mut document = Document::new(None);
+        let changes: Vec<_> = sealed.seeds.into_iter().chain(sealed.changes).map(|change| change.bytes).collect();
+        document.apply(&changes).unwrap();
+        assert_eq!(document.value(), json!({"name": "plan", "body": ""}));
+        assert_eq!(document.type_name().as_deref(), Some("note"));
+        let empty = create("settings", &Value::Object(Map::new()), PAGE).unwrap();
+        assert_eq!((empty.seeds.len(), empty.changes.len()), (1, 0), "its type alone");
+        assert!(matches!(create("unheard-of", &json!({}), PAGE), Err(WriteError::UnknownType(_))));
+        assert!(matches!(create("note", &json!({"name": 1}), PAGE), Err(WriteError::Invalid(_))));
+    }
+
+    #[test]
+    fn a_manual_field_that_changed_since_is_not_overwritten_unseen() {
+        let schema = r#"{"$schema": "https://json-schema.org/draft/2020-12/schema", "x-type": "badge", "x-version": 1,
+            "type": "object", "properties": {"plan": {"type": "string", "x-merge": "manual"}, "note": {"type": "string"}}}"#;
+        let registry = Registry::with_files([("badge/1.json", schema)]).unwrap();
+        let badge = registry.get("badge").unwrap();
+        let mut document = Document::new(Some("badge"));
+        let mut states = Vec::new();
+        for plan in ["free", "paid"] {
+            let put = |draft: &mut Draft<'_>| draft.put("/plan", plan.into());
+            document.edit::<(), document::Violation>(LAPTOP, put).unwrap();
+            document.seal(1).unwrap();
+            states.push(document.heads());
+        }
+        let put = |path: &str| vec![Intent::Put { path: path.into(), value: "mine".into() }];
+        let check = |seen: &[ChangeHash], path: &str| settle_manual_fields(badge, &document, seen, &put(path));
+        let Err(WriteError::ManualFields(fields)) = check(&states[0], "/plan") else { panic!("it was overwritten") };
+        assert_eq!(fields, ["/plan"]);
+        assert!(check(&states[0], "/note").is_ok(), "other fields merge");
+        assert!(check(&states[1], "/plan").is_ok(), "who has seen it may");
+        assert!(check(&states[0], "").is_err(), "nor by what is around it");
+    }
+
+    #[test]
+    fn the_layout_of_a_file_stays_and_cannot_be_written() {
+        let mut document = settings(&json!({"a": 1}));
+        let put = |draft: &mut Draft<'_>| draft.put("/layout/base/file/style", "tight".into());
+        document.edit::<(), document::Violation>(LAPTOP, put).unwrap();
+        document.seal(2).unwrap();
+        let heads = document.heads();
+        let replace = br#"[{"op":"replace","path":"","value":{"base":{"b":2}}}]"#;
+        let sealed = edit(document.clone(), &heads, &Patch::steps(replace).unwrap(), PAGE).unwrap().unwrap();
+        let mut after = document.clone();
+        after.apply(&[sealed.changes[0].bytes.clone()]).unwrap();
+        assert_eq!(after.value(), json!({"base": {"b": 2}, "layout": {"base": {"file": {"style": "tight"}}}}));
+        let layout = Patch::Merge(json!({"layout": {"base": {"file": {"style": "loose"}}}}));
+        assert!(matches!(edit(document, &heads, &layout, PAGE), Err(WriteError::Invalid(_))));
+    }
+}

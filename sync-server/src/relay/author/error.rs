@@ -1,0 +1,143 @@
+//! Why something was not written.
+
+use relay_storage::{AccountError, ReadError, StorageError};
+use schemas::Rule;
+use sync_core::session::Outcome;
+use sync_wire::{DocumentId, SpaceId};
+
+use super::patch::PatchError;
+use crate::relay::check::CheckError;
+
+/// Nothing of what was asked for was written, unless storage failed: then that is not known.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// The caller may only read.
+    #[error("only an editor or owner of space {0} may write there; ask an owner for the role")]
+    NotEditor(SpaceId),
+    /// There is no such document.
+    #[error("no document {0} in this space")]
+    UnknownDocument(DocumentId),
+    /// It was deleted.
+    #[error("document {0} was deleted; restore it first")]
+    Deleted(DocumentId),
+    /// It is read-only.
+    #[error("the document is read-only: {0}")]
+    Held(String),
+    /// What the writer had seen is no version of this document here.
+    #[error("{0}; read the document again, and say what is to change of that")]
+    UnknownVersion(String),
+    /// Fields that a person has to settle are no longer what the writer had seen.
+    #[error("{} changed since the version that was read, and must not be overwritten unseen; read it again", .0.join(", "))]
+    ManualFields(Vec<String>),
+    /// Its type is not known here, so nothing can be said of what may be written.
+    #[error("{}", no_type(.0.as_deref()))]
+    UnknownType(Option<String>),
+    /// There is one of it in each space, for ever.
+    #[error("there is one {0} document in each space, which is not deleted; remove what is in it")]
+    WellKnown(String),
+    /// The patch does not apply to what the writer had seen.
+    #[error(transparent)]
+    Patch(#[from] PatchError),
+    /// The result breaks rules of the type, or of documents.
+    #[error("{} rules would be broken, the first at {:?}: {}", .0.len(), .0[0].path, .0[0].message)]
+    Invalid(Vec<Violation>),
+    /// It makes more than one change.
+    #[error("the edit is larger than one change; write it in several")]
+    TooLarge,
+    /// The log did not take it.
+    #[error("{}", said(.0))]
+    NotTaken(Outcome),
+    /// Another request has the key.
+    #[error("another request has this Idempotency-Key; every request needs one of its own")]
+    KeyReused,
+    /// A request with the key is being answered.
+    #[error("a request with this Idempotency-Key is being answered; ask again in a moment")]
+    Underway,
+    /// The account uses as many keys as it may.
+    #[error("the account has used {0} keys in the last 24 hours, as many as it may; go on without, or later")]
+    KeysFull(u64),
+    /// The document could not be loaded now.
+    #[error(transparent)]
+    Check(#[from] CheckError),
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The work was not finished.
+    #[error("the write ended early: {0}")]
+    Stopped(String),
+}
+
+/// A rule that what was to be written breaks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// JSON Pointer into the plain form.
+    pub path: String,
+    /// A stable word for the rule.
+    pub code: String,
+    /// The value and the rule.
+    pub message: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+impl WriteError {
+    /// Whether it is certain that nothing was written.
+    #[must_use]
+    pub const fn is_certain(&self) -> bool {
+        !matches!(self, Self::Storage(_) | Self::Check(_) | Self::Stopped(_))
+    }
+}
+
+impl From<schemas::Violation> for Violation {
+    fn from(violation: schemas::Violation) -> Self {
+        let (code, message) = (violation.code(), format!("{}: {}", violation.value, violation.rule));
+        // A file is what a vault imports; here it is the document.
+        let message = match &violation.rule {
+            Rule::File { expected } => format!("{}: a document is {expected}", violation.value),
+            _ => message,
+        };
+        Self { path: violation.path, code, message, remedy: violation.remedy }
+    }
+}
+
+impl From<document::Violation> for Violation {
+    fn from(violation: document::Violation) -> Self {
+        let code = violation.code().to_owned();
+        // The sentence has the remedy behind the rule.
+        let (message, remedy) = match violation.problem.split_once("; ") {
+            Some((message, remedy)) => (message.to_owned(), remedy.to_owned()),
+            None => (violation.problem, String::new()),
+        };
+        Self { path: violation.path, code, message, remedy }
+    }
+}
+
+impl From<AccountError> for WriteError {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Storage(error) => Self::Storage(error),
+            other => Self::Stopped(other.to_string()),
+        }
+    }
+}
+
+impl From<ReadError> for WriteError {
+    fn from(error: ReadError) -> Self {
+        Self::Check(error.into())
+    }
+}
+
+fn no_type(name: Option<&str>) -> String {
+    match name {
+        Some(name) => format!("document type {name:.64} is not known to this relay; write such documents with a vault"),
+        None => "a document without a type is written by devices alone".to_owned(),
+    }
+}
+
+fn said(outcome: &Outcome) -> &str {
+    match outcome {
+        Outcome::Refused { detail, .. } | Outcome::Parked { detail, .. } => detail,
+        _ => "the log has moved meanwhile; ask again",
+    }
+}
