@@ -158,12 +158,6 @@ impl DocumentType {
         self.shape.is_stored_plain()
     }
 
-    /// Whether a stored path leads to or into a field whose concurrent values wait for a person.
-    #[must_use]
-    pub fn is_manual(&self, stored_path: &str) -> bool {
-        self.shape.is_manual(stored_path)
-    }
-
     /// The plain form of a stored value: lists and sets as arrays, renamed fields under their present names. A plain
     /// value stays as it is.
     #[must_use]

@@ -112,20 +112,6 @@ impl Shape {
         self.fields.iter().map(|(name, field)| (name.as_str(), field.stored_as.as_str(), &field.shape))
     }
 
-    /// Whether a stored path leads to or into a field whose concurrent values wait for a person.
-    pub(crate) fn is_manual(&self, stored_path: &str) -> bool {
-        let mut shape = self;
-        let mut keys = stored_path.split('/').skip(1);
-        loop {
-            if shape.merge == Merge::Manual {
-                return true;
-            }
-            let Some(key) = keys.next() else { return false };
-            let key = key.replace("~1", "/").replace("~0", "~");
-            shape = if shape.merge == Merge::List { shape.items() } else { shape.at(shape.plain_key(&key)) };
-        }
-    }
-
     /// Whether every value is stored as it is written.
     pub(crate) fn is_stored_plain(&self) -> bool {
         let fields = self.fields.iter().all(|(name, field)| *name == field.stored_as && field.shape.is_stored_plain());

@@ -41,6 +41,7 @@ pub(super) fn edit(
         return Ok(None);
     }
     settle_manual_fields(document_type, &document, seen, &edits)?;
+    document.set_manual(document_type.manual_fields()); // and none over which a person has yet to decide
     document.edit_at(author.actor, seen, edits).map_err(of_edit)?;
     seal(&mut document, author)
 }
@@ -145,6 +146,7 @@ fn broken_rule(violation: document::Violation) -> WriteError {
     match violation.code() {
         "broken" => WriteError::Stopped(violation.to_string()),
         "not_flat" => WriteError::UnknownType(None),
+        "conflict_open" | "conflict_moved" => WriteError::ManualFields(vec![violation.path.clone()]),
         _ => WriteError::Invalid(vec![violation.into()]),
     }
 }
@@ -233,6 +235,27 @@ mod tests {
         assert!(check(&states[0], "/note").is_ok(), "other fields merge");
         assert!(check(&states[1], "/plan").is_ok(), "who has seen it may");
         assert!(check(&states[0], "").is_err(), "nor by what is around it");
+    }
+
+    #[test]
+    fn nothing_is_written_over_values_about_which_a_person_has_yet_to_decide() {
+        let mut laptop = Document::new(Some("profile"));
+        let mut desktop = laptop.clone();
+        for (document, actor, handle) in [(&mut laptop, LAPTOP, "ada"), (&mut desktop, Actor([9; 16]), "lovelace")] {
+            let put = |draft: &mut Draft<'_>| draft.put("/handle", handle.into());
+            document.edit::<(), document::Violation>(actor, put).unwrap();
+        }
+        laptop.seal(1).unwrap();
+        let theirs = desktop.seal(1).unwrap().unwrap();
+        let changes: Vec<_> = theirs.seeds.into_iter().chain(theirs.changes).map(|change| change.bytes).collect();
+        laptop.apply(&changes).unwrap();
+        let heads = laptop.heads();
+        let write = |fields: Value| edit(laptop.clone(), &heads, &Patch::Merge(fields), PAGE);
+        let Err(WriteError::ManualFields(fields)) = write(json!({"handle": "countess"})) else {
+            panic!("two values were written over")
+        };
+        assert_eq!(fields, ["/handle"]);
+        assert!(write(json!({"name": "Ada"})).is_ok(), "other fields can be written");
     }
 
     #[test]
