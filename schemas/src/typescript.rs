@@ -21,7 +21,7 @@ const DEPTH_MAX: usize = 32;
 ///     "properties": { "name": { "type": "string" }, "done": { "type": "boolean" } }, "required": ["name"],
 /// });
 /// let declared = schemas::typescript::declare(&schema);
-/// assert!(declared.contains("export interface Task {\n  name: string;\n  done?: boolean;\n"));
+/// assert!(declared.contains("export interface Task {\n  done?: boolean;\n  name: string;\n"));
 /// ```
 #[must_use]
 pub fn declare(schema: &Value) -> String {

@@ -95,8 +95,8 @@ sections! {
             refused_bytes_max: u64 = 67_108_864,
             /// Refused changes of one account whose bytes are kept.
             refused_changes_max: u64 = 10_000,
-            /// Keys of requests (`Idempotency-Key`) that are remembered for one account at once; each for a day. Requests
-            /// with more are refused with 503.
+            /// Keys of requests (`Idempotency-Key`) that are remembered for one account at once; each for a day.
+            /// Requests with more are refused with 503.
             keyed_requests_max: u64 = 4_096,
             /// Frames that the devices of an account may send in a second, on average; 0 means any number. Above this
             /// the relay reads slower, and drops nothing.

@@ -1,8 +1,8 @@
 //! Requests that carry a key of their sender (`Idempotency-Key`), so that one that is repeated does not write twice.
 //!
 //! A request is begun before anything is done for it and answered after; both are commits of their own. Whoever dies in
-//! between leaves a row whose lease ends: the next repetition is told so, and finds out from the log what was done. What
-//! came to nothing is forgotten, so that the same key can be tried with something better.
+//! between leaves a row whose lease ends: the next repetition is told so, and finds out from the log what was done.
+//! What came to nothing is forgotten, so that the same key can be tried with something better.
 
 use std::time::Duration;
 
@@ -53,8 +53,8 @@ struct Row {
 }
 
 impl Storage {
-    /// Begins a request with a key, or says what became of it. `fingerprint` is of all that the request says. Keys belong
-    /// to their account, and are forgotten after [`KEYED_KEPT`].
+    /// Begins a request with a key, or says what became of it. `fingerprint` is of all that the request says. Keys
+    /// belong to their account, and are forgotten after [`KEYED_KEPT`].
     ///
     /// # Errors
     /// [`AccountError::UnknownAccount`].

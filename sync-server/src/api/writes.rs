@@ -77,8 +77,8 @@ pub async fn patch(
 /// it gets what is given, so that doing it twice changes nothing.
 ///
 /// # Errors
-/// [`Code::MediaTypeUnsupported`], [`Code::BodyInvalid`], [`Code::DocumentInvalid`], [`Code::TypeUnknown`], and those of
-/// every write
+/// [`Code::MediaTypeUnsupported`], [`Code::BodyInvalid`], [`Code::DocumentInvalid`], [`Code::TypeUnknown`], and those
+/// of every write
 pub async fn create(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,

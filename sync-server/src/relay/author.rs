@@ -248,8 +248,8 @@ impl Pen<'_> {
         Ok(Author { actor: self.actor().await?, time })
     }
 
-    /// The name to write under: that of this process, unless what was written under it has yet to get into the log. What
-    /// is made here could not rest on that.
+    /// The name to write under: that of this process, unless what was written under it has yet to get into the log.
+    /// What is made here could not rest on that.
     async fn actor(&self) -> Result<Actor, StorageError> {
         let standing = self.app.authors.actor(self.target.space(), self.device);
         if self.target.kind() == SpaceKind::Personal {

@@ -1,5 +1,5 @@
-//! Requests with an `Idempotency-Key`: done once, however often they are asked for. (What becomes of them when the relay
-//! is killed in the middle is in `crashes`.)
+//! Requests with an `Idempotency-Key`: done once, however often they are asked for. (What becomes of them when the
+//! relay is killed in the middle is in `crashes`.)
 
 use serde_json::json;
 use sync_wire::DocumentId;

@@ -33,8 +33,8 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Reads a request within the bounds of its sender: its body, and how fast his devices speak, of which the website is
-    /// one.
+    /// Reads a request within the bounds of its sender: its body, and how fast his devices speak, of which the website
+    /// is one.
     ///
     /// # Errors
     /// [`Code::RateLimited`], [`Code::BodyTooLarge`], [`Code::BodyInvalid`], [`Code::ParameterInvalid`]

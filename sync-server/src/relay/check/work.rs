@@ -185,8 +185,8 @@ async fn bring_to(app: &App, checkout: &mut Checkout, state: &DocumentState) -> 
     Ok(())
 }
 
-/// A document as its log has it, to be worked on apart; none inside if it is deleted or held, none at all if there are no
-/// entries of it.
+/// A document as its log has it, to be worked on apart; none inside if it is deleted or held, none at all if there are
+/// no entries of it.
 pub(crate) async fn copy(
     app: &App,
     space: SpaceId,
