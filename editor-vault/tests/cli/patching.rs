@@ -31,7 +31,12 @@ fn a_document_of_a_type_with_a_title_is_made_and_filled() {
 #[test]
 fn what_breaks_a_rule_or_is_no_patch_changes_nothing() {
     let desk = Desk::new();
-    desk.fails(&["patch", "trust", r#"{"workspaces": {"a": {"decision": "perhaps"}}}"#], 1, "violations", &["perhaps"]);
+    desk.fails(
+        &["patch", "trust", r#"{"workspaces": {"a": {"decision": "perhaps"}}}"#],
+        1,
+        "schema.enum",
+        &["perhaps"],
+    );
     desk.fails(&["patch", "trust", "{"], 1, "not_json", &["line 1"]);
     desk.fails(&["patch", "trust", "[]"], 2, "patch_not_an_object", &["name the fields"]);
     desk.fails(&["patch", "nobody", "{}"], 1, "not_found", &["nobody"]);

@@ -351,14 +351,17 @@ fn deletions_and_restorations_keep_their_order_with_what_waits() {
 fn what_got_its_place_between_check_and_settling_is_told_of() {
     on_each_shell(|relay| {
         let (ada, _) = team(&relay);
+        let root = Seed::Root { type_name: "settings".into() }.change();
+        relay.push(ada.push(DOCUMENT, &[std::slice::from_ref(&root)]));
         let mut author = Author::new("one");
+        author.see(&root);
         relay.stored(&ada, DOCUMENT, &author.edits(1));
         let checked: Vec<_> =
             relay.waiting(ada.space, DOCUMENT).iter().map(|batch| (batch.key, CheckVerdict::Passed)).collect();
         let seed = [Seed::Text { path: "/body".into() }.change()];
-        assert_eq!(position(&relay.push(ada.push(DOCUMENT, &[&seed]))[0]), 1, "a seed waits for no check");
+        assert_eq!(position(&relay.push(ada.push(DOCUMENT, &[&seed]))[0]), 2, "a seed waits for no check");
         let settled = wait(relay.storage.settle_intake(ada.space, DOCUMENT, checked)).unwrap().unwrap();
-        assert_eq!((settled.before, position(&settled.batches[0].outcome)), (Position(1), 2));
+        assert_eq!((settled.before, position(&settled.batches[0].outcome)), (Position(2), 3));
     });
 }
 
