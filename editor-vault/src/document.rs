@@ -144,6 +144,18 @@ impl Document {
         schema.plan(&current, wanted).map_err(EditError::Violations)
     }
 
+    /// As [`Self::plan`], for what `change` makes of the document as it is, in its plain form. Others may write
+    /// meanwhile: the edit is the difference, and merges with that.
+    ///
+    /// # Errors
+    /// As [`Self::plan`].
+    pub fn plan_with(&self, change: impl FnOnce(&mut Value)) -> Result<Vec<Intent>, EditError> {
+        let (schema, current) = (self.schema()?, self.value()?);
+        let mut wanted = schema.plain(&current);
+        change(&mut wanted);
+        schema.plan(&current, &wanted).map_err(EditError::Violations)
+    }
+
     /// Applies intents as one edit, and returns once it is on disk.
     ///
     /// # Errors

@@ -51,7 +51,7 @@ const MODULES: &[Module] = &[
             Part { package: "document", files: &["src/admit.rs"], family: &["poison::", "replica::", "merging::"] },
             Part {
                 package: "relay-storage",
-                files: &["src/change_log/rules.rs"],
+                files: &["src/change_log/rules.rs", "src/change_log/rules/*.rs"],
                 family: &["admission::", "appending::", "intake::", "quotas::", "voids::"],
             },
         ],
@@ -60,7 +60,7 @@ const MODULES: &[Module] = &[
         name: "append",
         parts: &[Part {
             package: "relay-storage",
-            files: &["src/change_log/append.rs"],
+            files: &["src/change_log/append.rs", "src/change_log/append/*.rs"],
             family: &["admission::", "appending::", "intake::", "quotas::", "deletion::", "grants::"],
         }],
     },

@@ -10,6 +10,7 @@ mod history;
 mod foreign;
 mod keymap;
 mod login;
+mod patching;
 mod places;
 mod quarantine;
 mod repair;

@@ -19,7 +19,7 @@ use row::{INSERT, Row};
 use super::fates::{Refusal, Verdict};
 use super::frontier::Frontier;
 use super::intake::{Ahead, Waits, waiting_bytes};
-use super::rules::{Fate, Rules, Stop, refused};
+use super::rules::{Fate, Room, Rules, Stop, for_now, refused};
 use super::state::{LogState, Space, store};
 use super::{AppendRequest, BatchContent, Check, HELD, Outcome, ParsedBatch};
 use crate::error::StorageError;
@@ -44,8 +44,8 @@ pub(super) struct Lane<'a> {
     objection: Option<Outcome>,
     /// It was in the log before: that its document is held now is no reason to leave it out.
     is_vouched: bool,
-    /// Bytes that the account may still add; what somebody vouches for was in a log once and needs none.
-    room: Option<u64>,
+    /// What the account may still add; what somebody vouches for was in a log once and needs none.
+    room: Option<Room>,
     pub(super) now: i64,
     /// Something was appended, so rows are behind memory.
     is_behind: bool,
@@ -94,10 +94,10 @@ impl Writer {
         let room = match vouched {
             Some(_) => None,
             None => {
-                let room = log.usage(connection, account_key)?.room(&context.limits);
-                // What waits is in no log yet, and will be.
+                let left = log.usage(connection, account_key)?.room(&context.limits);
+                // What waits is in no log yet, and mostly will be.
                 let waits = if request.check == Check::Before { waiting_bytes(connection, account_key)? } else { 0 };
-                Some(room.saturating_sub(waits))
+                Some(Room { left, waits })
             }
         };
         let insert = connection.prepare_cached(INSERT)?;
@@ -331,12 +331,20 @@ impl Lane<'_> {
     fn may_edit(&self) -> Result<(), Stop> {
         self.is_there()?;
         if self.ahead.and_then(|ahead| ahead.is_deleted).unwrap_or(self.frontier.is_deleted) {
-            return Err(self.parked(FateCode::DELETED, "the document was deleted; restore it first".to_owned()));
+            return Err(self.deleted());
         }
         match &self.frontier.held {
             Some(reason) if !self.is_vouched => Err(self.parked(HELD, format!("the document is read-only: {reason}"))),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// A deletion that waits may fail its check, and nothing would tell whoever waits for a restoration.
+    fn deleted(&self) -> Stop {
+        if self.frontier.is_deleted {
+            return self.parked(FateCode::DELETED, "the document was deleted; restore it first".to_owned());
+        }
+        for_now("a deletion of the document waits for its check; try again in a moment".to_owned())
     }
 
     fn parked(&self, code: FateCode, detail: String) -> Stop {
@@ -393,7 +401,9 @@ impl Lane<'_> {
         let added = changes.iter().map(|change| change.bytes.len() as u64).sum();
         let usage = self.log.usage(self.connection, self.account_key)?;
         usage.add(added);
-        self.room = self.room.map(|room| room.saturating_sub(added));
+        if let Some(room) = &mut self.room {
+            room.left = room.left.saturating_sub(added);
+        }
         Ok(())
     }
 

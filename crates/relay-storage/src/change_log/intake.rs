@@ -15,7 +15,7 @@ mod look; // what waits, for people
 
 use std::time::Duration;
 
-use sync_wire::{AccountId, BatchId, ChangeHash, DeviceId, DocumentId, FateCode, SpaceId};
+use sync_wire::{AccountId, BatchId, ChangeHash, DeviceId, DocumentId, FateCode, Position, SpaceId};
 
 use super::{Outcome, ParsedBatch};
 use crate::error::StorageError;
@@ -87,6 +87,9 @@ pub struct Settled {
     pub batches: Vec<SettledBatch>,
     /// How many still wait.
     pub waiting: u64,
+    /// The last entry of the document before them. What does not pass through the intake, a seed, may have come since
+    /// they were checked.
+    pub before: Position,
 }
 
 impl Storage {

@@ -3,13 +3,17 @@
 //! Nothing is written here. A batch is judged with a draft of what it adds to the frontier, so that a batch that
 //! fails leaves no trace.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+mod room; // how much there may be
+
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use document::{Change, Header, Seed};
 use rusqlite::{Connection, OptionalExtension, params};
-use sync_wire::limits::{BATCH_CHANGES_MAX, CHANGE_BYTES_MAX, FRAME_BYTES_MAX, HASHES_MAX};
+use sync_wire::limits::HASHES_MAX;
 use sync_wire::planted::{self, Bug};
 use sync_wire::{Actor, ChangeHash, DeviceId, FateCode};
+
+pub(super) use room::{Room, for_now};
 
 use super::Outcome;
 use super::frontier::{Frontier, unsigned};
@@ -19,8 +23,6 @@ use crate::accounts::has_revoked;
 use crate::error::StorageError;
 use crate::storage::Context;
 
-/// Heads of one document; more and every edit would carry a list of them.
-const HEADS_MAX: usize = 1024;
 /// Changes of the log that are looked at for a whole batch to find actors' previous changes among the ancestors; beyond
 /// that the check decides. No vault and no unmodified Automerge makes a change for which even one is looked at.
 const WALK_MAX: usize = 2_048;
@@ -46,8 +48,8 @@ pub(super) struct Rules<'a> {
     pub(super) device: DeviceId,
     /// The log had this once, from this very device.
     pub(super) is_vouched: bool,
-    /// Bytes that the account may still add to logs; none for entries that a log had once.
-    pub(super) room: Option<u64>,
+    /// What the account may still add to logs; none for entries that a log had once.
+    pub(super) room: Option<Room>,
     pub(super) context: &'a Context,
 }
 
@@ -140,62 +142,8 @@ impl Rules<'_> {
             }
         }
         self.judge_room(changes)?;
-        let heads = self.heads_after(changes)?;
-        self.judge_totals(&draft, heads)
-    }
-
-    fn judge_room(&self, changes: &[&Change]) -> Result<(), Stop> {
-        let added: u64 = changes.iter().map(|change| change.bytes.len() as u64).sum();
-        match self.room.filter(|room| added > *room) {
-            None => Ok(()),
-            Some(room) => {
-                let detail = format!("{added} more bytes; the account's quota leaves {room}; have it raised");
-                Err(self.parked(FateCode::QUOTA, detail))
-            }
-        }
-    }
-
-    /// How many heads the document would have, if they are so many that it matters.
-    fn heads_after(&self, changes: &[&Change]) -> Result<usize, StorageError> {
-        let waiting = self.ahead.map_or(0, |ahead| ahead.entries as usize);
-        let most = self.frontier.heads.len() + waiting + changes.len();
-        if most <= HEADS_MAX {
-            return Ok(most);
-        }
-        let mut heads = self.heads()?;
-        for change in changes {
-            heads.retain(|head| !change.header.deps.contains(head));
-            heads.insert(change.hash());
-        }
-        Ok(heads.len())
-    }
-
-    /// The heads of the document, with what waits.
-    pub(super) fn heads(&self) -> Result<BTreeSet<ChangeHash>, StorageError> {
-        let mut heads: BTreeSet<ChangeHash> = self.frontier.heads.keys().copied().collect();
-        if let Some(ahead) = self.ahead {
-            ahead.advance(self.connection, &mut heads)?;
-        }
-        Ok(heads)
-    }
-
-    fn judge_size(&self, changes: &[&Change]) -> Result<(), Stop> {
-        if changes.len() > BATCH_CHANGES_MAX {
-            let detail = format!("batch of {} changes; at most {BATCH_CHANGES_MAX} are allowed", changes.len());
-            return Err(self.parked(FateCode::SIZE, detail));
-        }
-        if let Some(large) = changes.iter().find(|change| change.bytes.len() > CHANGE_BYTES_MAX) {
-            let detail = format!("change of {} bytes; at most {CHANGE_BYTES_MAX} are allowed", large.bytes.len());
-            return Err(self.parked(FateCode::SIZE, detail));
-        }
-        // A batch is delivered in one frame, where each entry has its document, device and batch beside it.
-        let delivered: usize = changes.iter().map(|change| change.bytes.len() + ENTRY_OVERHEAD_BYTES).sum();
-        let most = FRAME_BYTES_MAX - 2048;
-        if delivered > most {
-            let detail = format!("batch of {delivered} bytes with its envelope; at most {most} are allowed; split it");
-            return Err(self.parked(FateCode::SIZE, detail));
-        }
-        Ok(())
+        self.judge_heads(changes)?;
+        self.judge_totals(&draft)
     }
 
     /// Its bytes were compared with what its message says when it was parsed; nothing else is to be judged.
@@ -373,27 +321,6 @@ impl Rules<'_> {
         };
         let header = Header::parse(&bytes).map_err(|error| StorageError::damaged(format!("change {hash} {error}")))?;
         Ok(header.deps)
-    }
-
-    fn judge_totals(&self, draft: &Draft<'_>, heads: usize) -> Result<(), Stop> {
-        if heads > HEADS_MAX && heads > self.frontier.heads.len() {
-            let detail = format!("document would have {heads} heads; at most {HEADS_MAX} are allowed; edit it first");
-            return Err(self.parked(FateCode::HEADS, detail));
-        }
-        let limits = &self.context.limits;
-        let quotas = [
-            ("entries", draft.entries, limits.document_entries_max),
-            ("operations", draft.ops, limits.document_ops_max),
-            ("bytes", draft.bytes, limits.document_bytes_max),
-        ];
-        match quotas.into_iter().find(|(_, value, most)| value > most) {
-            None => Ok(()),
-            Some((what, value, most)) => {
-                let detail =
-                    format!("document would have {value} {what}; at most {most} are allowed; begin another one");
-                Err(self.parked(FateCode::QUOTA, detail))
-            }
-        }
     }
 
     /// Which of these changes are not in the document's log.

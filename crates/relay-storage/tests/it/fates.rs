@@ -4,7 +4,7 @@ use relay_storage::{
     BatchContent, Condemned, Limits, Outcome, ParsedBatch, QuarantineQuery, RefusedChange, Shell, readable_hash,
 };
 use rusqlite::Connection;
-use sync_wire::{BatchId, ChangeHash, DocumentId, FateCode, Position, Role, SpaceKind};
+use sync_wire::{BatchId, Blob, ChangeHash, DocumentId, FateCode, Position, Role, SpaceKind};
 
 use crate::world::{Author, DOCUMENT, Draft, Pusher, Relay, THREADS, code, is_refused, on_each_shell, wait};
 
@@ -176,20 +176,21 @@ fn bytes_that_do_not_parse_are_kept_by_their_hash_if_that_can_be_read() {
         let mut torn = bytes.to_vec();
         *torn.last_mut().unwrap() ^= 1;
         assert_eq!(readable_hash(&torn), None);
-        let content = BatchContent::Rejected {
-            culprit: Some(hash),
-            code: FateCode::UNDECODABLE,
-            detail: "a rule of before".into(),
-            changes: vec![bytes.clone()],
+        let push = |code: FateCode, detail: &str, bytes: &Blob| {
+            let (culprit, detail, changes) = (Some(hash), detail.into(), vec![bytes.clone()]);
+            let content = BatchContent::Rejected { culprit, code, detail, changes };
+            relay.append(ada.request(DOCUMENT, vec![ParsedBatch { id: BatchId([4; 16]), content }]))
         };
-        let request = ada.request(DOCUMENT, vec![ParsedBatch { id: BatchId([4; 16]), content }]);
-        let first = relay.append(request);
+        let first = push(FateCode::UNDECODABLE, "a rule of before", &bytes);
         let kept = refused(&relay).remove(0);
         assert_eq!((kept.hash, kept.code), (hash, FateCode::UNDECODABLE));
         assert_eq!(wait(relay.storage.refused_bytes(kept.key)).unwrap().unwrap()[..], bytes[..]);
-        // A later version may parse it: the answer stays.
+        // Another version may say something else of it, or parse it: the answer stays.
+        assert_eq!(push(FateCode::UNDECODABLE, "a rule of today", &bytes), first);
         let change = document::Change::parse(bytes).unwrap();
-        assert_eq!(relay.append(ada.push(DOCUMENT, &[&[change]])), first);
+        assert_eq!(relay.append(ada.push(DOCUMENT, &[std::slice::from_ref(&change)])), first);
+        // What goes with it has an answer of its own.
+        assert_eq!(code(&push(FateCode::WITH, "it rests on that", &after(&change).bytes)[0]), FateCode::WITH);
     });
 }
 

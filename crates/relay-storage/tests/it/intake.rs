@@ -1,6 +1,7 @@
 //! The intake of spaces with other people: durable, judged with the log, settled document by document (PROTOCOL §2).
 
 mod keeping; // leases, room, counts, backups and damage
+mod moment; // what waits takes room, for a moment
 
 use std::time::Duration;
 
@@ -333,7 +334,8 @@ fn deletions_and_restorations_keep_their_order_with_what_waits() {
         for _ in 0..2 {
             assert_eq!(relay.push(deletion.clone()), [Outcome::Stored]);
         }
-        assert_eq!(codes(&relay.push(bob.push(DOCUMENT, &[std::slice::from_ref(&friends)]))), [FateCode::DELETED]);
+        let late = relay.push(bob.push(DOCUMENT, &[std::slice::from_ref(&friends)]));
+        assert!(late[0].is_for_want_of_room(), "{late:?}");
         assert_eq!(relay.push(ada.restore(DOCUMENT, 3)), [Outcome::Stored]);
         relay.stored(&bob, DOCUMENT, &[friends]);
         relay.settle(ada.space, DOCUMENT, &[]);
@@ -342,6 +344,24 @@ fn deletions_and_restorations_keep_their_order_with_what_waits() {
         use EntryKind::{Change, Restore, Tombstone};
         assert_eq!(kinds, [Change, Change, Change, Tombstone, Restore, Change]);
         assert!(!wait(relay.storage.document(ada.space, DOCUMENT)).unwrap().unwrap().deleted);
+    });
+}
+
+#[test]
+fn what_got_its_place_between_check_and_settling_is_told_of() {
+    on_each_shell(|relay| {
+        let (ada, _) = team(&relay);
+        let root = Seed::Root { type_name: "settings".into() }.change();
+        relay.push(ada.push(DOCUMENT, &[std::slice::from_ref(&root)]));
+        let mut author = Author::new("one");
+        author.see(&root);
+        relay.stored(&ada, DOCUMENT, &author.edits(1));
+        let checked: Vec<_> =
+            relay.waiting(ada.space, DOCUMENT).iter().map(|batch| (batch.key, CheckVerdict::Passed)).collect();
+        let seed = [Seed::Text { path: "/body".into() }.change()];
+        assert_eq!(position(&relay.push(ada.push(DOCUMENT, &[&seed]))[0]), 2, "a seed waits for no check");
+        let settled = wait(relay.storage.settle_intake(ada.space, DOCUMENT, checked)).unwrap().unwrap();
+        assert_eq!((settled.before, position(&settled.batches[0].outcome)), (Position(2), 3));
     });
 }
 

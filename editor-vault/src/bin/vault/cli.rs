@@ -50,6 +50,10 @@ const SEARCH_HELP: &str = "\
 Case and accents do not count, and signs only part words. Looks in the texts that the schemas give an
 index of words (x-index): the name and the text of notes.";
 
+const PATCH_HELP: &str = "\
+PATCH is a JSON merge patch (RFC 7396) of what `vault show NAME --json` shows as value: fields in it are
+changed, null removes, and what it does not name stays: vault patch profile '{\"name\": \"Ada\"}'";
+
 const BRAKE_HELP: &str = "\
 More than 20 deletions within an hour that are more than a quarter of the documents of a space are
 held back from there on: the documents are deleted here, and nobody else hears of it.";
@@ -99,6 +103,9 @@ pub(crate) enum Command {
     Unset(GetArguments),
     /// Make a new document.
     New(NewArguments),
+    /// Change fields of a document of any type.
+    #[command(after_help = PATCH_HELP)]
+    Patch(PatchArguments),
     /// Edit a note in $VISUAL or $EDITOR.
     Edit {
         /// Name or id of the note.
@@ -355,12 +362,6 @@ pub(crate) enum KeyedKind {
     Settings,
 }
 
-/// What can be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum NewKind {
-    Note,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct ImportArguments {
     /// What the file holds.
@@ -501,14 +502,22 @@ impl LayerArgument {
 
 #[derive(Debug, Args)]
 pub(crate) struct NewArguments {
-    /// What to make.
-    #[arg(value_enum)]
-    pub(crate) kind: NewKind,
+    /// Its type: note, review, or one of your own.
+    #[arg(value_name = "TYPE")]
+    pub(crate) type_name: String,
     /// Its name.
     pub(crate) name: String,
     /// Name or id of the space; the home space if there is none.
     #[arg(long)]
     pub(crate) space: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PatchArguments {
+    /// Name or id of the document; names of well-known types, such as profile, are names too.
+    pub(crate) name: String,
+    /// What is to be different, as JSON; - for standard input.
+    pub(crate) patch: String,
 }
 
 #[derive(Debug, Args)]

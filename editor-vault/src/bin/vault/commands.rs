@@ -13,6 +13,7 @@ pub(crate) mod find; // find, search
 pub(crate) mod history; // log, diff, blame, restore, undo, redo
 pub(crate) mod import;
 pub(crate) mod login; // login, logout
+pub(crate) mod patch;
 pub(crate) mod quarantine;
 pub(crate) mod repair;
 pub(crate) mod schema;

@@ -17,7 +17,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command};
 use crate::commands::{
     brake, bridge, care, completions, conflicts, contested, document, explain, export, find, history, import, login,
-    quarantine, repair, schema, settings, status, sync,
+    patch, quarantine, repair, schema, settings, status, sync,
 };
 use crate::failure::Failure;
 use crate::output::Output;
@@ -51,6 +51,7 @@ fn in_vault(command: &Command, vault: &editor_vault::Vault, output: &mut Output)
         Command::Set(arguments) => settings::set(vault, arguments, output),
         Command::Unset(arguments) => settings::unset(vault, arguments, output),
         Command::New(arguments) => document::new(vault, arguments, output),
+        Command::Patch(arguments) => patch::run(vault, arguments, output),
         Command::Edit { name } => document::edit(vault, name, output),
         Command::Show(arguments) => document::show(vault, arguments, output),
         Command::Log { name } => history::log(vault, name, output),

@@ -45,9 +45,9 @@ pub(super) async fn settle(app: &App, space: SpaceId, document: DocumentId, lane
             Err(error) => return Err(error),
         };
         let settled = app.storage.settle_intake(space, document, checked).await;
-        let last = settled.as_ref().ok().and_then(|settled| all_appended(settled.as_ref()?));
-        match last {
-            Some(position) => checkout.advance(position),
+        let appended = settled.as_ref().ok().and_then(|settled| all_appended(settled.as_ref()?));
+        match appended {
+            Some((before, last)) => checkout.advance(before, last),
             None => checkout.discard(), // it may hold changes that the log does not
         }
         let Some(settled) = settled? else { return Ok(()) };
@@ -62,12 +62,13 @@ pub(super) async fn settle(app: &App, space: SpaceId, document: DocumentId, lane
     Ok(())
 }
 
-/// The place of the last of them, if all were appended.
-fn all_appended(settled: &Settled) -> Option<Position> {
-    settled.batches.iter().try_fold(Position::START, |last, settled| match settled.outcome {
+/// Where the document ended before them, and the place of the last of them, if all were appended.
+fn all_appended(settled: &Settled) -> Option<(Position, Position)> {
+    let last = settled.batches.iter().try_fold(Position::START, |last, settled| match settled.outcome {
         Outcome::Appended { at, .. } => Some(last.max(at.position)),
         _ => None,
-    })
+    });
+    Some((settled.before, last?))
 }
 
 /// Runs batches on top of the whole log, in their order, up to the first that does not apply. What was refused before

@@ -87,14 +87,18 @@ impl Checkout {
         self.is_current = true;
     }
 
-    /// Says that what was applied since has been appended, up to `position`. Nothing, if the document was not at the
-    /// end of its log before.
-    pub fn advance(&mut self, position: Position) {
-        if self.is_current
-            && let Some(loaded) = self.loaded.as_mut().and_then(|loaded| loaded.as_mut())
-        {
-            loaded.through = loaded.through.max(position);
+    /// Says that what was applied since has been appended, up to `last`, to a log of the document that ended at
+    /// `before`. Nothing, if the document was not at the end of its log when it was taken; and if the log has grown
+    /// since by what was never applied here, say a seed, the loaded document is forgotten.
+    pub fn advance(&mut self, before: Position, last: Position) {
+        if !self.is_current {
+            return;
         }
+        let Some(loaded) = self.loaded.as_mut().and_then(|loaded| loaded.as_mut()) else { return };
+        if loaded.through < before {
+            return self.discard();
+        }
+        loaded.through = loaded.through.max(last);
     }
 
     /// Forgets the loaded document; it is rebuilt from the log when it is needed.
@@ -148,5 +152,27 @@ impl Cache {
             }
         }
         dropped
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a document is known to contain after it advanced; nothing if it was forgotten.
+    async fn advanced(through: u64, before: u64, last: u64) -> Option<Position> {
+        let documents = Arc::new(LoadedDocuments::new(1 << 20));
+        let mut checkout = documents.checkout(SpaceId([1; 16]), DocumentId([2; 16])).await;
+        checkout.put_current(Loaded { document: Document::new(None), through: Position(through) });
+        checkout.advance(Position(before), Position(last));
+        checkout.take().map(|loaded| loaded.through)
+    }
+
+    #[tokio::test]
+    async fn a_document_advances_only_over_what_was_applied_to_it() {
+        assert_eq!(advanced(5, 5, 7).await, Some(Position(7)));
+        assert_eq!(advanced(5, 5, 0).await, Some(Position(5)), "nothing was appended");
+        // A seed came between the check and the append: changes that rest on it would not apply here.
+        assert_eq!(advanced(5, 6, 7).await, None);
     }
 }

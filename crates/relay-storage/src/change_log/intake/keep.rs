@@ -3,12 +3,12 @@
 use document::Change;
 use rusqlite::{Connection, OptionalExtension, params};
 use sync_wire::log::EntryKind;
-use sync_wire::{BatchId, ChangeHash, FateCode};
+use sync_wire::{BatchId, ChangeHash};
 
 use super::super::Outcome;
 use super::super::append::Lane;
 use super::super::frontier::{heads_to_bytes, unsigned};
-use super::super::rules::Stop;
+use super::super::rules::{Stop, for_now};
 use super::lease::until;
 use super::{Ahead, BATCH_OVERHEAD_BYTES};
 use crate::error::StorageError;
@@ -78,7 +78,7 @@ impl Lane<'_> {
                     "{batches} batches of {size} bytes of this {of} wait for their check; at most {batches_max} of \
                      {bytes_max} may; try again in a moment"
                 );
-                Err(Stop::Outcome(Outcome::Parked { code: FateCode::QUOTA, judged_by: 0, detail }))
+                Err(for_now(detail))
             }
         }
     }

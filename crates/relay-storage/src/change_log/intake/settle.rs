@@ -7,7 +7,7 @@ use document::Change;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use sync_wire::log::EntryKind;
 use sync_wire::planted::{self, Bug};
-use sync_wire::{AccountId, BatchId, Blob, ChangeHash, DeviceId, DocumentId, FateCode, SpaceId};
+use sync_wire::{AccountId, BatchId, Blob, ChangeHash, DeviceId, DocumentId, FateCode, Position, SpaceId};
 
 use super::super::frontier::{heads_from_bytes, kind_of, unsigned};
 use super::super::offer::UNREAD;
@@ -170,6 +170,7 @@ impl Writer {
         if !self.holds_intake(ahead.key)? {
             return Ok(None);
         }
+        let before = self.last_of(space_key, document)?;
         let mut leaving = Leaving { space, space_key, document, ahead, settled: Vec::new() };
         for (key, verdict) in checked {
             let Some(waiting) = self.waiting(ahead.key, *key)? else { continue };
@@ -188,7 +189,21 @@ impl Writer {
         if planted::is(Bug::DependantsStay) {
             waiting = 0; // PLANTED: whatever was left there is taken for settled
         }
-        Ok(Some(Settled { batches: leaving.settled, waiting }))
+        Ok(Some(Settled { batches: leaving.settled, waiting, before }))
+    }
+
+    /// The last entry of a document. As everywhere, damage of one does not stop the others: of such a document nobody
+    /// knows it.
+    fn last_of(&mut self, space_key: i64, document: DocumentId) -> Result<Position, StorageError> {
+        match self.log.take_frontier(&self.connection, space_key, document) {
+            Ok(frontier) => {
+                let last = frontier.last;
+                self.log.put_frontier(space_key, document, frontier);
+                Ok(Position(last))
+            }
+            Err(StorageError::Corrupt { .. }) => Ok(Position(u64::MAX)),
+            Err(error) => Err(error),
+        }
     }
 
     fn waiting(&self, intake: i64, key: i64) -> Result<Option<Waiting>, StorageError> {

@@ -4,7 +4,7 @@ use editor_vault::{Document, DocumentInfo, ListFilter, Vault};
 use schemas::{Registry, keymap, settings};
 use serde_json::{Value, json};
 
-use crate::cli::{ListArguments, NewArguments, NewKind, ShowArguments};
+use crate::cli::{ListArguments, NewArguments, ShowArguments};
 use crate::commands::editor::Editing;
 use crate::commands::{space, status};
 use crate::failure::{Exit, Failure};
@@ -16,20 +16,22 @@ const BODY: &str = "/body";
 const NOTE: &str = "note";
 
 pub(crate) fn new(vault: &Vault, arguments: &NewArguments, output: &mut Output) -> Result<(), Failure> {
-    let type_name = match arguments.kind {
-        NewKind::Note => NOTE,
-    };
-    if let Some(note) = Registry::builtin().get(type_name) {
-        let violations = note.check(&json!({ "name": arguments.name }));
-        if !violations.is_empty() {
-            return Err(Failure::violations("the new note", &violations));
-        }
-    }
+    let type_name = arguments.type_name.as_str();
+    check_title(type_name, &arguments.name)?;
     let space = arguments.space.as_deref().map(|name| space::find(vault, name)).transpose()?;
     let document = vault.create(type_name, Some(&arguments.name), space)?;
     let (id, space) = (document.id().to_string(), document.space().to_string());
     let json = json!({ "id": id, "space": space, "type": type_name, "title": arguments.name });
     output.result(format_args!("made {type_name} {:?}\n{id}", arguments.name), &json)
+}
+
+/// A name that its type does not allow is refused before anything is made.
+fn check_title(type_name: &str, title: &str) -> Result<(), Failure> {
+    let Some(schema) = Registry::builtin().get(type_name) else { return Ok(()) };
+    let Some(path) = schema.title_path() else { return Ok(()) };
+    let mut violations = schema.check(&json!({ path.trim_start_matches('/'): title }));
+    violations.retain(|violation| violation.path == path);
+    if violations.is_empty() { Ok(()) } else { Err(Failure::violations(&format!("the new {type_name}"), &violations)) }
 }
 
 /// Puts the text of a note into the user's editor, and what the user changed into the note.

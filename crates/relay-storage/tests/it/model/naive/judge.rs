@@ -162,7 +162,9 @@ impl Space {
     fn may_edit(&self, who: &Pushing, document: DocumentId, way: Way) -> Judged<()> {
         self.is_there(document)?;
         if self.is_deleted(document, way) {
-            return Err(Answer::Parked(FateCode::DELETED));
+            // A deletion that waits may fail its check: until then the batch waits for room.
+            let is_for_good = self.is_deleted(document, Way::Log);
+            return Err(Answer::Parked(if is_for_good { FateCode::DELETED } else { FateCode::QUOTA }));
         }
         if self.held.contains(&document) && !who.is_vouched() { Err(Answer::Parked(FateCode::HELD)) } else { Ok(()) }
     }
