@@ -15,7 +15,7 @@ use crate::deferred::Ticket;
 pub(crate) use crate::document::again::edit_again;
 pub use crate::document::conflicts::{Conflict, ConflictValue, Resolution};
 pub use crate::document::history::{Blame, Revision, Version};
-pub use crate::document::typed::TypedDocument;
+pub use crate::document::typed::{TypedDocument, TypedError};
 pub(crate) use crate::document::undo::Noted;
 use crate::error::{EditError, ReadError, StorageError};
 use crate::loaded::{Loaded, Look, State, Window};
@@ -139,9 +139,7 @@ impl Document {
     /// # Errors
     /// [`EditError::Violations`] if `wanted` breaks rules of the type that the document does not break already.
     pub fn plan(&self, wanted: &Value) -> Result<Vec<Intent>, EditError> {
-        let schema = self.schema()?;
-        let current = self.value()?;
-        schema.plan(&current, wanted).map_err(EditError::Violations)
+        self.plan_with(|plain| plain.clone_from(wanted))
     }
 
     /// As [`Self::plan`], for what `change` makes of the document as it is, in its plain form. Others may write

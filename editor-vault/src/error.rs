@@ -10,34 +10,6 @@ use sync_wire::{DocumentId, GoodbyeCode, SpaceId};
 
 use crate::unsaved::Unsaved;
 
-/// Why a document could not be read or written as a Rust type.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum TypedError {
-    /// It is a document of another type.
-    #[error("the document is {}, not of type {wanted}: read it as that", found.as_deref().unwrap_or("of no type"))]
-    OtherType {
-        /// The type that was asked for.
-        wanted: &'static str,
-        /// The type that it has.
-        found: Option<String>,
-    },
-    /// The Rust type does not hold what is there: another program wrote it, or it is stricter than the schema.
-    #[error("a document of type {type_name} does not fit its Rust type: {detail}; read it as JSON, or mend that value")]
-    Unfit {
-        /// The document type.
-        type_name: &'static str,
-        /// What does not fit.
-        detail: String,
-    },
-    /// It could not be read.
-    #[error(transparent)]
-    Read(#[from] ReadError),
-    /// It could not be written.
-    #[error(transparent)]
-    Edit(#[from] EditError),
-}
-
 /// Why a vault could not be opened. Nothing was changed in what was found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -514,18 +486,5 @@ fn describe(status: &Status) -> String {
         Some(detail) => format!("{link}; edits wait: {detail}"),
         None if status.outbox_is_empty => format!("{link}; everything is sent"),
         None => format!("{link}; edits are waiting to be sent or checked"),
-    }
-}
-
-impl TypedError {
-    /// A stable code for programs.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::OtherType { .. } => "other_type",
-            Self::Unfit { .. } => "unfit",
-            Self::Read(error) => error.code(),
-            Self::Edit(error) => error.code(),
-        }
     }
 }

@@ -69,8 +69,10 @@ pub use crate::brake::HeldDeletion;
 pub use crate::care::{Finding, Rebuilt, SalvageError, Salvaged, Severity};
 pub use crate::contested::{ContestedDeletion, Decision};
 pub use crate::deferred::Ticket;
-pub use crate::document::{Blame, Conflict, ConflictValue, Document, Resolution, Revision, TypedDocument, Version};
-pub use crate::error::{ConnectError, EditError, OpenError, ReadError, StorageError, SyncError, TypedError};
+pub use crate::document::{
+    Blame, Conflict, ConflictValue, Document, Resolution, Revision, TypedDocument, TypedError, Version,
+};
+pub use crate::error::{ConnectError, EditError, OpenError, ReadError, StorageError, SyncError};
 pub use crate::explain::{
     BatchTotals, ChangeTotals, ExplainedBatch, ExplainedRepair, ExplainedSnapshot, Explanation, Lane, RelayView,
 };

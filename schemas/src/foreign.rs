@@ -224,6 +224,12 @@ pub fn add_bindings(current: &Value, added: &[Value]) -> Result<Vec<Intent>, Vec
     keymap::import(current, &wanted)
 }
 
+/// The id of a language by the name that an editor has for it: one of these, else simply the name in small letters.
+fn language_id(named: &[(&str, &str)], name: &str) -> String {
+    let known = named.iter().find(|(theirs, _)| *theirs == name);
+    known.map_or_else(|| name.to_lowercase().replace(' ', "-"), |(_, id)| (*id).to_owned())
+}
+
 /// A result while it is put together.
 struct Report<T> {
     content: T,

@@ -7,7 +7,7 @@ use schemas::typed::carry;
 use serde_json::Value;
 
 use super::Document;
-use crate::error::{EditError, ReadError, TypedError};
+use crate::error::{EditError, ReadError};
 use crate::vault::Vault;
 
 /// A document that is read and written as a `T`. Cheap to clone.
@@ -18,6 +18,47 @@ use crate::vault::Vault;
 pub struct TypedDocument<T> {
     document: Document,
     of: PhantomData<fn() -> T>,
+}
+
+/// Why a document could not be read or written as a Rust type.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TypedError {
+    /// It is a document of another type.
+    #[error("the document is {}, not of type {wanted}: read it as that", found.as_deref().unwrap_or("of no type"))]
+    OtherType {
+        /// The type that was asked for.
+        wanted: &'static str,
+        /// The type that it has.
+        found: Option<String>,
+    },
+    /// The Rust type does not hold what is there: another program wrote it, or it is stricter than the schema.
+    #[error("a document of type {type_name} does not fit its Rust type: {detail}; read it as JSON, or mend that value")]
+    Unfit {
+        /// The document type.
+        type_name: &'static str,
+        /// What does not fit.
+        detail: String,
+    },
+    /// It could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// It could not be written.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+}
+
+impl TypedError {
+    /// A stable code for programs.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::OtherType { .. } => "other_type",
+            Self::Unfit { .. } => "unfit",
+            Self::Read(error) => error.code(),
+            Self::Edit(error) => error.code(),
+        }
+    }
 }
 
 impl<T> Clone for TypedDocument<T> {

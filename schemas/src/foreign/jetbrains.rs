@@ -4,7 +4,7 @@ use roxmltree::{Document, Node, ParsingOptions};
 use serde_json::{Map, Value, json};
 
 use super::convert::Convert::{self, Either, Flag, Not, Number, Seconds, Text, With, Word};
-use super::{About, ForeignError, Report, Translated, actions, convert, keys};
+use super::{About, ForeignError, Report, Translated, actions, convert, keys, language_id};
 use crate::jsonc::TEXT_BYTES_MAX;
 
 /// Most nodes of a file.
@@ -99,7 +99,7 @@ fn options(report: &mut Found, component: &str, place: &str, language: Option<&s
 /// The margin and indents of every language, and of single ones.
 fn code_style(report: &mut Found, scheme: Node<'_, '_>) {
     for element in scheme.children().filter(Node::is_element) {
-        let language = element.attribute("language").map(language_id);
+        let language = element.attribute("language").map(|name| language_id(LANGUAGES, name));
         let language = language.as_deref();
         match element.tag_name().name() {
             "option" if element.attribute("name") == Some("OTHER_INDENT_OPTIONS") => {
@@ -142,11 +142,6 @@ fn look(report: &mut Found, component: Node<'_, '_>) {
     if let Some(theme) = theme {
         report.take(None, vec![("workbench.colorTheme", theme.into())]);
     }
-}
-
-fn language_id(name: &str) -> String {
-    let known = LANGUAGES.iter().find(|(theirs, _)| *theirs == name);
-    known.map_or_else(|| name.to_lowercase().replace(' ', "-"), |(_, id)| (*id).to_owned())
 }
 
 /// Attributes are texts; what they mean shows in how they are written.

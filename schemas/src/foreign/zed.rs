@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::convert::Convert::{self, Either, Flag, Not, Number, Numbers, Patterns, Text, With, Word};
-use super::{About, ForeignError, Report, Translated, actions, convert, keys};
+use super::{About, ForeignError, Report, Translated, actions, convert, keys, language_id};
 use crate::jsonc;
 use crate::violation::shown;
 
@@ -161,15 +161,12 @@ fn sections(report: &mut Report<Map<String, Value>>, languages: &Map<String, Val
     for (name, value) in languages {
         let place = format!("languages.{name}");
         match value {
-            Value::Object(fields) => section(report, Some(&language_id(name)), &format!("{place}."), "", fields),
+            Value::Object(fields) => {
+                section(report, Some(&language_id(LANGUAGES, name)), &format!("{place}."), "", fields)
+            }
             other => report.remark(place, shown(other), About::OtherValue),
         }
     }
-}
-
-fn language_id(name: &str) -> String {
-    let known = LANGUAGES.iter().find(|(theirs, _)| *theirs == name);
-    known.map_or_else(|| name.to_lowercase().replace(' ', "-"), |(_, id)| (*id).to_owned())
 }
 
 fn autosave(value: &Value) -> Option<convert::Settings> {
@@ -220,7 +217,7 @@ fn file_types(value: &Value) -> Option<convert::Settings> {
             let pattern = pattern.as_str()?;
             let is_ending = !pattern.contains(['*', '.', '/']);
             let pattern = if is_ending { format!("*.{pattern}") } else { pattern.to_owned() };
-            associations.insert(pattern, language_id(language).into());
+            associations.insert(pattern, language_id(LANGUAGES, language).into());
         }
     }
     Some(vec![("files.associations", Value::Object(associations))])
