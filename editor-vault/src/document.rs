@@ -134,6 +134,19 @@ impl Document {
         Ok((result, ticket))
     }
 
+    /// Whether the document can be edited here; what speaks against it if it cannot.
+    ///
+    /// # Errors
+    /// [`EditError::Deleted`]; [`EditError::Held`]; [`EditError::Violation`] with the code `newer_major` if a program that
+    /// knows a newer major version of the type has written it; [`EditError::Read`].
+    pub fn check_editable(&self) -> Result<(), EditError> {
+        let (inner, loaded) = self.place()?;
+        let mut state = loaded.lock();
+        let newer = loaded.current(inner, &mut state, Look::Memory)?.check_major();
+        state.check_editable(self.id)?;
+        Ok(newer?)
+    }
+
     /// The smallest edit that makes the document equal to `wanted` (plain form).
     ///
     /// # Errors
@@ -148,7 +161,8 @@ impl Document {
     /// # Errors
     /// As [`Self::plan`].
     pub fn plan_with(&self, change: impl FnOnce(&mut Value)) -> Result<Vec<Intent>, EditError> {
-        let (schema, current) = (self.schema()?, self.value()?);
+        let schema = self.schema()?;
+        let current = self.read(|document| document.check_major().map(|()| document.value()))??;
         let mut wanted = schema.plain(&current);
         change(&mut wanted);
         schema.plan(&current, &wanted).map_err(EditError::Violations)

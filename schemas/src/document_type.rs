@@ -1,8 +1,9 @@
 //! One version of one document type: its id, what it allows, and how plain JSON becomes an edit of it.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
-use document::Intent;
+use document::{Intent, MAJOR_PATH};
 use jsonschema::Validator;
 use serde_json::{Map, Value};
 use sync_wire::DocumentId;
@@ -25,6 +26,8 @@ pub struct DocumentType {
     pub name: String,
     /// Its version, from 1.
     pub version: u32,
+    /// Its major version, from 1: programs that know a lower one only read what this one has written.
+    pub major: u32,
     /// Whether there is one document of it in each space, with a derived id.
     pub well_known: bool,
     title: Option<String>,
@@ -57,6 +60,7 @@ impl DocumentType {
         Self {
             name: text("x-type").unwrap_or_default(),
             version: schema.get("x-version").and_then(Value::as_u64).and_then(|v| v.try_into().ok()).unwrap_or(0),
+            major: schema.get("x-major").and_then(Value::as_u64).and_then(|v| v.try_into().ok()).unwrap_or(1),
             well_known: schema.get("x-well-known").and_then(Value::as_bool).unwrap_or(false),
             indexes: index::of(&shape, title.as_deref()),
             title,
@@ -135,12 +139,12 @@ impl DocumentType {
     /// # Errors
     /// The rules that `wanted` breaks and `current` does not: what is wrong already does not block other edits.
     pub fn plan(&self, current: &Value, wanted: &Value) -> Result<Vec<Intent>, Vec<Violation>> {
-        let unmeasured: Vec<Violation> =
-            plan::check_form(wanted).into_iter().filter(Violation::is_of_measure).collect();
-        if !unmeasured.is_empty() {
-            return Err(unmeasured);
+        let is_nothing_to_plan = |violation: &Violation| violation.is_of_measure() || violation.path == MAJOR_PATH;
+        let refused: Vec<Violation> = plan::check_form(wanted).into_iter().filter(is_nothing_to_plan).collect();
+        if !refused.is_empty() {
+            return Err(refused);
         }
-        let wanted = self.plain(wanted);
+        let (current, wanted) = (&*without_major(current), self.plain(wanted));
         let mut violations = self.check(&wanted);
         if !violations.is_empty() {
             let before = self.check(&self.plain(current));
@@ -155,14 +159,14 @@ impl DocumentType {
     /// Whether the stored form of every value is its plain form.
     #[must_use]
     pub fn is_stored_plain(&self) -> bool {
-        self.shape.is_stored_plain()
+        self.major == 1 && self.shape.is_stored_plain()
     }
 
     /// The plain form of a stored value: lists and sets as arrays, renamed fields under their present names. A plain
     /// value stays as it is.
     #[must_use]
     pub fn plain(&self, stored: &Value) -> Value {
-        list::plain(&self.shape, stored)
+        list::plain(&self.shape, &without_major(stored))
     }
 
     /// What people call a document with this stored value, such as the name of a note.
@@ -196,6 +200,19 @@ impl DocumentType {
         }
         plan::plan(&self.shape, &Value::Null, &Value::Object(fields)).unwrap_or_default()
     }
+}
+
+/// A stored value without what its editors say of themselves: no schema names that, and nobody's JSON has it.
+fn without_major(stored: &Value) -> Cow<'_, Value> {
+    let key = MAJOR_PATH.trim_start_matches('/');
+    if stored.get(key).is_none() {
+        return Cow::Borrowed(stored);
+    }
+    let mut plain = stored.clone();
+    if let Some(fields) = plain.as_object_mut() {
+        fields.remove(key);
+    }
+    Cow::Owned(plain)
 }
 
 fn defaults(schema: &Value) -> Map<String, Value> {

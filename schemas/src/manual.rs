@@ -36,13 +36,15 @@ impl DocumentType {
         self.shape().has(Merge::Manual)
     }
 
-    /// The same, for those who hold a document of the type.
+    /// The same, and the major version, for those who hold a document of the type.
     #[must_use]
     pub fn manual_fields(&'static self) -> ManualFields {
-        if !self.has_manual() {
-            return ManualFields::none_of(&self.name);
-        }
-        ManualFields::of(&self.name, |path| self.is_manual(path))
+        let fields = if self.has_manual() {
+            ManualFields::of(&self.name, |path| self.is_manual(path))
+        } else {
+            ManualFields::none_of(&self.name)
+        };
+        fields.up_to_major(self.major)
     }
 
     /// Where the stored leaf at `stored_path` is in the plain form of the document `stored`: fields under their present

@@ -1,6 +1,6 @@
 //! From what is stored and what is wanted to the smallest list of intents, field by field.
 
-use document::Intent;
+use document::{Intent, MAJOR_PATH};
 use serde_json::{Map, Value};
 
 use crate::list;
@@ -13,6 +13,8 @@ use crate::violation::{Rule, Violation};
 pub(crate) const DEPTH_MAX: usize = document::limits::VALUE_DEPTH_MAX;
 /// Largest value, in bytes of keys and texts and eight for everything else: what can be read from a file, and more.
 pub(crate) const SIZE_BYTES_MAX: usize = 64 << 20;
+/// Paths of documents that are no fields of them.
+const RESERVED: [(&str, &str); 2] = [("/", "the type"), (MAJOR_PATH, "the major version")];
 /// Most violations that one check lists.
 pub(crate) const VIOLATIONS_MAX: usize = 100;
 
@@ -124,9 +126,11 @@ impl Plan {
 /// much of it. Goes no deeper and no further than is allowed, so that what comes after it need not be careful.
 pub(crate) fn check_form(value: &Value) -> Vec<Violation> {
     let mut form = Form { path: String::new(), size: 0, violations: Vec::new() };
-    if let Some(lost) = value.get("") {
-        let remedy = "give the key a name, because the empty one holds the type of the document";
-        form.violations.push(Violation::new("/", lost, Rule::Key, remedy));
+    for (path, what) in RESERVED {
+        if let Some(lost) = value.pointer(path) {
+            let remedy = format!("give the key another name, because this one holds {what} of the document");
+            form.violations.push(Violation { remedy, ..Violation::new(path, lost, Rule::Key, "") });
+        }
     }
     form.check(value, 0);
     if form.size > SIZE_BYTES_MAX {

@@ -31,7 +31,7 @@ pub enum Rule {
         /// What the validator says.
         says: String,
     },
-    /// A key that has no place in the flat form: empty at the top of a document, or with a NUL in it.
+    /// A key that has no place in the flat form: empty or `$major` at the top of a document, or with a NUL in it.
     Key,
     /// An item of a list has a key `order`, under which the place of the item is stored.
     ListOrder,

@@ -7,6 +7,7 @@
 mod concurrent;
 mod earlier;
 mod history;
+mod major;
 mod manual;
 mod moves;
 mod preparation;
@@ -37,6 +38,7 @@ use crate::working::Working;
 use crate::{Change, flat, pointer, validate};
 pub use concurrent::{Alternative, Concurrent};
 pub use history::{Blame, Difference, PastChange};
+pub use major::MAJOR_PATH;
 pub use preparation::{Adopted, Preparation, Spare};
 use reopened::Reopened;
 pub use seal::Sealed;
@@ -283,7 +285,7 @@ impl Document {
     /// If `f` returns an error or panics, nothing of what it did remains; earlier unsealed edits do.
     ///
     /// # Errors
-    /// That of `f`. A [`Violation`] that `f` ignored does not fail the edit, unless the document was damaged by it.
+    /// That of `f`; `newer_major` ([`Document::check_major`]) without running it. A [`Violation`] that `f` ignored does not fail the edit, unless the document was damaged by it.
     ///
     /// # Panics
     /// If `actor` begins with `53 44`, which is reserved for seeds, or if unsealed edits of another actor are there:
@@ -294,9 +296,14 @@ impl Document {
         f: impl FnOnce(&mut Draft<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
         self.begin(actor)?;
+        self.check_major()?;
         let (kept, kept_bytes) = (self.pending.len(), self.pending_bytes);
         let mut draft = Draft::new(self);
-        let result = catch_unwind(AssertUnwindSafe(|| f(&mut draft)));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let result = f(&mut draft)?;
+            draft.say_major(kept)?;
+            Ok::<R, E>(result)
+        }));
         let damage = draft.damage.take();
         if damage.is_some() || !matches!(result, Ok(Ok(_))) {
             self.rewind(kept, kept_bytes);

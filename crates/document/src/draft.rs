@@ -12,7 +12,7 @@ use crate::intent::Intent;
 /// Each step is checked before it is taken; a refused step changes nothing, and the edit may go on without it.
 #[derive(Debug)]
 pub struct Draft<'a> {
-    document: &'a mut Document,
+    pub(crate) document: &'a mut Document,
     /// A step failed half way: the whole edit is void, whatever its author returns.
     pub(crate) damage: Option<Violation>,
 }

@@ -1,4 +1,5 @@
-//! Which fields of a document a person decides about when they were written concurrently (PROTOCOL §7).
+//! What a document's editor knows of its type: which fields a person decides about when they were written concurrently
+//! (PROTOCOL §7), and up to which major version it may write.
 //!
 //! This crate knows no schema: whoever holds a document says it, once ([`crate::Document::set_manual`]); every draft of
 //! it keeps the rules from then on (`working/manual.rs`).
@@ -11,6 +12,7 @@ use std::sync::Arc;
 pub struct ManualFields {
     type_name: Option<Arc<str>>,
     include: Option<Include>,
+    major: u32,
 }
 
 type Include = Arc<dyn Fn(&str) -> bool + Send + Sync>;
@@ -25,13 +27,25 @@ impl ManualFields {
     /// Those paths (JSON Pointers of the stored form) of documents of a type of which `include` says so. What lies
     /// below one is part of its value, and is not included.
     pub fn of(type_name: &str, include: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
-        Self { type_name: Some(type_name.into()), include: Some(Arc::new(include)) }
+        Self { include: Some(Arc::new(include)), ..Self::none_of(type_name) }
     }
 
     /// For a type that has none.
     #[must_use]
     pub fn none_of(type_name: &str) -> Self {
-        Self { type_name: Some(type_name.into()), include: None }
+        Self { type_name: Some(type_name.into()), include: None, major: 1 }
+    }
+
+    /// The same, for an editor that knows the type up to this major version, from 1.
+    #[must_use]
+    pub fn up_to_major(self, major: u32) -> Self {
+        Self { major, ..self }
+    }
+
+    /// Up to which major version the editor knows the type; 0 if nothing was said.
+    #[must_use]
+    pub fn major(&self) -> u32 {
+        self.major
     }
 
     /// Of which type they are; none for documents of which nothing was said.

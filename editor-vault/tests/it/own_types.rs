@@ -54,3 +54,52 @@ fn follow(folder: &Path) -> Result<(), Box<dyn Error>> {
     // Until here.
     Ok(())
 }
+
+fn types(files: &[(&str, &str)]) -> &'static Registry {
+    Box::leak(Box::new(Registry::with_files(files.iter().copied()).expect("nothing is wrong with them")))
+}
+
+#[test]
+fn what_a_newer_major_version_has_written_is_read_and_not_edited() -> Result<(), Box<dyn Error>> {
+    const OLD: &str = r#"{ "x-type": "ext.acme.plan", "x-version": 1, "type": "object",
+        "properties": { "step": { "type": ["string", "integer"] } }, "additionalProperties": false }"#;
+    const NEW: &str = r#"{ "x-type": "ext.acme.plan", "x-version": 2, "x-major": 2, "type": "object",
+        "properties": { "step": { "type": "integer" } }, "additionalProperties": false }"#;
+    let folder = tempfile::tempdir()?;
+    let old = types(&[("ext.acme.plan/1.json", OLD)]);
+    let new = types(&[("ext.acme.plan/1.json", OLD), ("ext.acme.plan/2.json", NEW)]);
+    let open = |types| VaultOptions::new(folder.path().join("vault")).schemas(types).open();
+    let (space, ids) = {
+        let vault = open(old)?;
+        let [first, second] = [(); 2].map(|()| vault.create("ext.acme.plan", None, None).expect("created"));
+        for plan in [&first, &second] {
+            plan.apply(plan.plan(&json!({ "step": "one" }))?)?;
+        }
+        (first.space(), [first.id(), second.id()])
+    };
+    {
+        let vault = open(new)?;
+        let plan = vault.document(space, ids[0])?;
+        assert_eq!(plan.plain()?, json!({ "step": "one" }), "what an older one wrote is read");
+        plan.apply(plan.plan(&json!({ "step": 2 }))?)?;
+        assert_eq!(plan.plain()?, json!({ "step": 2 }), "and nobody sees how it is marked");
+        let refused = plan.plan(&json!({ "step": 2, "$major": 1 }));
+        assert!(matches!(refused, Err(EditError::Violations(broken)) if broken[0].code() == "key"));
+    }
+    let vault = open(old)?;
+    let plan = vault.document(space, ids[0])?;
+    assert_eq!(plan.plain()?, json!({ "step": 2 }));
+    let planned = plan.plan(&json!({ "step": "three" })).map(|_| ());
+    let drafted = plan.edit(|draft| draft.put("/step", "three".into()));
+    let before = plan.version("~1")?;
+    for refused in [planned, drafted, plan.restore(&before).map(|_| ()), plan.undo().map(|_| ()), plan.check_editable()] {
+        let Err(EditError::Violation(violation)) = refused else { panic!("{refused:?}") };
+        assert_eq!(violation.code(), "newer_major");
+        assert!(violation.to_string().contains("version 2 of ext.acme.plan"), "{violation}");
+    }
+    assert_eq!(plan.plain()?, json!({ "step": 2 }), "nothing of that was kept");
+    let other = vault.document(space, ids[1])?;
+    other.apply(other.plan(&json!({ "step": "two" }))?)?; // nobody has touched it with the newer one
+    vault.delete(&plan)?;
+    Ok(())
+}

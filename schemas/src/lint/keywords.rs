@@ -8,9 +8,10 @@ use super::nearest::nearest;
 use super::{subschemas, validation};
 
 /// The keywords that are ours.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
     "x-type",
     "x-version",
+    "x-major",
     "x-well-known",
     "x-title",
     "x-merge",
@@ -21,7 +22,7 @@ const OURS: [&str; 10] = [
     "x-public",
 ];
 /// Those that stand at the top only.
-const ROOT_ONLY: [&str; 4] = ["x-type", "x-version", "x-well-known", "x-title"];
+const ROOT_ONLY: [&str; 5] = ["x-type", "x-version", "x-major", "x-well-known", "x-title"];
 /// Those of JSON Schema 2020-12, to tell a slip from a note of somebody else.
 const STANDARD: [&str; 58] = [
     "$id",

@@ -24,13 +24,25 @@ pub(super) fn check(previous: &Value, schema: &Value, faults: &mut Faults) {
         let rule = format!("x-well-known is not what it was in version {before}, and would give documents other ids");
         faults.add("/x-well-known", "well_known_changed", rule, "leave it as it was, or begin another type");
     }
-    let mut walk = Walk { before, now, faults };
+    let (was, is) = (major(previous), major(schema));
+    if is < was {
+        let rule = format!("x-major is {is}, and was {was} in version {before}: its documents would be read-only for good");
+        faults.add("/x-major", "major_lowered", rule, format!("write {was}, or more"));
+    }
+    let mut walk = Walk { before, now, may_narrow: is > was, faults };
     walk.value(&Node::root(previous), &Node::root(schema));
+}
+
+/// Which programs may write what this version has written.
+fn major(schema: &Value) -> u64 {
+    schema.get("x-major").and_then(Value::as_u64).unwrap_or(1)
 }
 
 struct Walk<'f> {
     before: u64,
     now: u64,
+    /// Programs that write the earlier version only read the documents of this one.
+    may_narrow: bool,
     faults: &'f mut Faults,
 }
 
@@ -42,8 +54,10 @@ impl Walk<'_> {
             let remedy = "keep it as it was, and put the new kind under a key of its own";
             return self.faults.add(present.pointer(), "container_changed", rule, remedy);
         }
-        self.types(previous, present);
-        self.listed(previous, present);
+        if !self.may_narrow {
+            self.types(previous, present);
+            self.listed(previous, present);
+        }
         self.fields(previous, present);
         for keyword in ["additionalProperties", "items"] {
             if let (Some(previous), Some(present)) = (previous.held(keyword), present.held(keyword)) {
@@ -87,7 +101,9 @@ impl Walk<'_> {
         for (_, (name, field)) in is.iter().filter(|(stored, _)| !was.contains_key(*stored)) {
             self.new_field(name, field);
         }
-        self.required(previous, present, &was, &is);
+        if !self.may_narrow {
+            self.required(previous, present, &was, &is);
+        }
     }
 
     fn moved(&mut self, field: &Node<'_>, name: &str, stored: &str) {

@@ -90,6 +90,10 @@ fn older_documents_stay_valid() {
     found(&files(r#", "required": ["a"]"#, r#", "required": ["b", "a"]"#), &["required_added"]);
     found(&files(r#", "required": ["a"]"#, ""), &[]);
     found(&files("", r#", "x-well-known": true"#), &["well_known_changed"]);
+    // Programs that know the earlier major version only read what this one writes, so it may be stricter.
+    found(&files("", r#", "x-major": 2, "required": ["b"]"#), &[]);
+    found(&files(r#", "x-major": 2"#, r#", "x-major": 2, "required": ["b"]"#), &["required_added"]);
+    found(&files(r#", "x-major": 2"#, ""), &["major_lowered"]);
     let renamed = [
         ("task/1.json", version(1, r#""a": {}"#, r#", "required": ["a"]"#)),
         ("task/2.json", version(2, r#""b": { "x-stored-as": "a" }"#, r#", "required": ["b"]"#)),

@@ -53,8 +53,10 @@ impl Document {
         if heads == self.heads {
             return Ok(self.edit::<(), Violation>(actor, make)?);
         }
+        self.check_major()?;
         let (then, since) = self.look_back(|copy| part(copy, heads))??;
         let mut next = Self::of(then, self.type_name.clone());
+        next.set_manual(self.manual().clone()); // what was open then is not written over either
         next.edit::<(), Violation>(actor, make)?;
         next.apply(&since)?;
         *self = next;

@@ -19,7 +19,7 @@ impl From<WriteError> for ApiError {
             WriteError::Held(_) => Self::new(Code::DocumentHeld, detail),
             WriteError::UnknownVersion(_) => Self::new(Code::VersionUnknown, detail),
             WriteError::ManualFields(_) => Self::new(Code::ManualFieldsChanged, detail),
-            WriteError::UnknownType(_) => Self::new(Code::TypeUnknown, detail),
+            WriteError::UnknownType(_) | WriteError::NewerMajor(_) => Self::new(Code::TypeUnknown, detail),
             WriteError::WellKnown(_) => Self::new(Code::DeletionImpossible, detail),
             WriteError::Patch(_) => Self::new(Code::PatchNotApplicable, detail),
             WriteError::Invalid(violations) => Self::new(Code::DocumentInvalid, detail).violations(violations),

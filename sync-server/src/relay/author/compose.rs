@@ -30,6 +30,8 @@ pub(super) fn edit(
 ) -> Result<Option<Sealed>, WriteError> {
     let document_type = type_named(document.type_name().as_deref())?;
     // Authority documents, which the relay alone writes at the word of commands, will be told apart here.
+    document.set_manual(document_type.manual_fields()); // nothing is written over of which a person has yet to decide
+    document.check_major().map_err(broken_rule)?;
     let base = if seen == document.heads() {
         document.value()
     } else {
@@ -41,7 +43,6 @@ pub(super) fn edit(
         return Ok(None);
     }
     settle_manual_fields(document_type, &document, seen, &edits)?;
-    document.set_manual(document_type.manual_fields()); // and none over which a person has yet to decide
     document.edit_at(author.actor, seen, edits).map_err(of_edit)?;
     seal(&mut document, author)
 }
@@ -53,6 +54,7 @@ pub(super) fn edit(
 pub(super) fn create(type_name: &str, value: &Value, author: Author) -> Result<Sealed, WriteError> {
     let document_type = type_named(Some(type_name))?;
     let mut document = Document::new(Some(type_name));
+    document.set_manual(document_type.manual_fields());
     let defaults = document_type.initial(None);
     document.edit::<(), document::Violation>(author.actor, |draft| make(draft, defaults)).map_err(broken_rule)?;
     let base = document.value();
@@ -146,6 +148,7 @@ fn broken_rule(violation: document::Violation) -> WriteError {
     match violation.code() {
         "broken" => WriteError::Stopped(violation.to_string()),
         "not_flat" => WriteError::UnknownType(None),
+        "newer_major" => WriteError::NewerMajor(violation.problem),
         "conflict_open" | "conflict_moved" => WriteError::ManualFields(vec![violation.path.clone()]),
         _ => WriteError::Invalid(vec![violation.into()]),
     }
@@ -256,6 +259,31 @@ mod tests {
         };
         assert_eq!(fields, ["/handle"]);
         assert!(write(json!({"name": "Ada"})).is_ok(), "other fields can be written");
+
+        // Nor by a page that saw both, and whose version is an earlier one because another field changed since.
+        let put = |draft: &mut Draft<'_>| draft.put("/name", "Ada".into());
+        laptop.edit::<(), document::Violation>(LAPTOP, put).unwrap();
+        laptop.seal(2).unwrap();
+        let late = edit(laptop.clone(), &heads, &Patch::Merge(json!({"handle": "countess"})), PAGE);
+        assert!(matches!(late, Err(WriteError::ManualFields(_))), "two values were written over");
+    }
+
+    #[test]
+    fn what_a_newer_program_has_written_is_only_read() {
+        let mut document = settings(&json!({"a": 1}));
+        let put = |draft: &mut Draft<'_>| draft.put(document::MAJOR_PATH, 2.into());
+        document.edit::<(), document::Violation>(LAPTOP, put).unwrap();
+        document.seal(2).unwrap();
+        let heads = document.heads();
+        let Err(error) = edit(document.clone(), &heads, &Patch::Merge(json!({"base": {"a": 2}})), PAGE) else {
+            panic!("it was written")
+        };
+        assert!(matches!(&error, WriteError::NewerMajor(_)) && error.to_string().contains("version 2"), "{error}");
+        let said = Patch::Merge(json!({"$major": 1}));
+        let Err(WriteError::Invalid(broken)) = edit(settings(&json!({"a": 1})), &[], &said, PAGE) else {
+            panic!("it is no field")
+        };
+        assert_eq!((broken[0].path.as_str(), broken[0].code.as_str()), ("/$major", "key"));
     }
 
     #[test]

@@ -33,6 +33,9 @@ pub enum WriteError {
     /// Its type is not known here, so nothing can be said of what may be written.
     #[error("{}", no_type(.0.as_deref()))]
     UnknownType(Option<String>),
+    /// A newer program has written it, and what that may be is not known here.
+    #[error("{0}")]
+    NewerMajor(String),
     /// There is one of it in each space, for ever.
     #[error("there is one {0} document in each space, which is not deleted; remove what is in it")]
     WellKnown(String),

@@ -1,0 +1,52 @@
+//! Major versions of types: a document that a program of a newer one has written can be read by older programs, and no
+//! longer edited by them.
+
+use serde_json::Value;
+
+use super::Document;
+use crate::draft::Draft;
+use crate::error::Violation;
+
+/// The leaf that holds the major version of the type that the document's last editor knew, if that is above 1.
+///
+/// An ordinary register, so that programs that know nothing of it keep it.
+pub const MAJOR_PATH: &str = "/$major";
+
+impl Document {
+    /// The major version that the document has come to: 1 unless it says otherwise.
+    #[must_use]
+    pub fn major(&self) -> u32 {
+        let major = self.get(MAJOR_PATH).as_ref().and_then(Value::as_u64);
+        // What is larger than any number of a type is not known by anybody either.
+        major.map_or(1, |major| u32::try_from(major).unwrap_or(u32::MAX).max(1))
+    }
+
+    /// Whether whoever edits it knows its major version, if it was said what that is ([`Document::set_manual`]).
+    ///
+    /// # Errors
+    /// `newer_major`: the document can only be read.
+    pub fn check_major(&self) -> Result<(), Violation> {
+        let known = self.manual().major();
+        let found = self.major();
+        if known == 0 || found <= known {
+            return Ok(());
+        }
+        let kind = self.manual().type_name().unwrap_or("this type");
+        let problem = format!(
+            "a newer program has written this document, for major version {found} of {kind}, and this one knows version \
+             {known}: it can be read, and edited again once a newer release is installed"
+        );
+        Err(Violation::new(MAJOR_PATH, "newer_major", problem))
+    }
+}
+
+impl Draft<'_> {
+    /// Says with the first edit of a newer major version that it is one, so that older programs only read from now on.
+    pub(crate) fn say_major(&mut self, kept: usize) -> Result<(), Violation> {
+        let (known, has_written) = (self.document.manual().major(), self.document.pending.len() > kept);
+        if !has_written || known <= self.document.major() {
+            return Ok(());
+        }
+        self.put(MAJOR_PATH, known.into())
+    }
+}
