@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
+use ::document::{Intent, MAJOR_PATH};
 use schemas::Registry;
 use sync_wire::{DeviceId, DocumentId, LogPosition, Role, SpaceId, SpaceKind};
 
@@ -311,7 +312,12 @@ impl Vault {
         let space = inner.known_space(space.unwrap_or_else(|| inner.home()))?;
         let id = DocumentId(random16(&*inner.sources));
         let document = Document::new(self.clone(), space, id);
-        document.begin(type_name, schema.initial(title))?;
+        let mut content = schema.initial(title);
+        if content.is_empty() {
+            // Something has to be saved for it to be there.
+            content.push(Intent::Put { path: MAJOR_PATH.to_owned(), value: schema.major.into() });
+        }
+        document.begin(type_name, content)?;
         Ok(document)
     }
 

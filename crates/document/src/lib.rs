@@ -28,8 +28,8 @@ pub mod limits; // every bound, in one table
 
 pub use change::Change;
 pub use document::{
-    Adopted, Alternative, Applied, Blame, Concurrent, Difference, Document, MAJOR_PATH, PastChange, Preparation, Sealed,
-    Snapshot, Spare, WalkedType,
+    Adopted, Alternative, Applied, Blame, Concurrent, Difference, Document, MAJOR_PATH, PastChange, Preparation,
+    Sealed, Snapshot, Spare, WalkedType,
 };
 pub use draft::Draft;
 pub use error::{ApplyError, EditAtError, HistoryError, LoadError, SealError, Violation};

@@ -71,6 +71,8 @@ fn what_a_newer_major_version_has_written_is_read_and_not_edited() -> Result<(),
     let open = |types| VaultOptions::new(folder.path().join("vault")).schemas(types).open();
     let (space, ids) = {
         let vault = open(old)?;
+        let untouched = vault.create("ext.acme.plan", None, None)?.id();
+        assert_eq!(vault.document(vault.home(), untouched)?.plain()?, json!({}), "it is there with nothing in it");
         let [first, second] = [(); 2].map(|()| vault.create("ext.acme.plan", None, None).expect("created"));
         for plan in [&first, &second] {
             plan.apply(plan.plan(&json!({ "step": "one" }))?)?;
@@ -92,7 +94,8 @@ fn what_a_newer_major_version_has_written_is_read_and_not_edited() -> Result<(),
     let planned = plan.plan(&json!({ "step": "three" })).map(|_| ());
     let drafted = plan.edit(|draft| draft.put("/step", "three".into()));
     let before = plan.version("~1")?;
-    for refused in [planned, drafted, plan.restore(&before).map(|_| ()), plan.undo().map(|_| ()), plan.check_editable()] {
+    for refused in [planned, drafted, plan.restore(&before).map(|_| ()), plan.undo().map(|_| ()), plan.check_editable()]
+    {
         let Err(EditError::Violation(violation)) = refused else { panic!("{refused:?}") };
         assert_eq!(violation.code(), "newer_major");
         assert!(violation.to_string().contains("version 2 of ext.acme.plan"), "{violation}");

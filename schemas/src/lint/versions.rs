@@ -26,7 +26,8 @@ pub(super) fn check(previous: &Value, schema: &Value, faults: &mut Faults) {
     }
     let (was, is) = (major(previous), major(schema));
     if is < was {
-        let rule = format!("x-major is {is}, and was {was} in version {before}: its documents would be read-only for good");
+        let rule =
+            format!("x-major is {is}, and was {was} in version {before}: its documents would be read-only for good");
         faults.add("/x-major", "major_lowered", rule, format!("write {was}, or more"));
     }
     let mut walk = Walk { before, now, may_narrow: is > was, faults };

@@ -12,6 +12,7 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use serde_json::{Map, Value, json};
 
 use crate::api::problem::Code;
+use crate::config::Config;
 use crate::router::{Access, ROUTES, Route};
 
 /// What a route does, for whoever writes a client.
@@ -117,7 +118,10 @@ fn parameter(name: &str, place: &str) -> Value {
             "Only documents that changed after this position; needs `space`.",
             json!({"$ref": "#/components/schemas/Position"}),
         ),
-        "limit" => ("How many items at most.", json!({"type": "integer", "minimum": 1})),
+        "limit" => (
+            "How many items at most.",
+            json!({"type": "integer", "minimum": 1, "maximum": Config::default().api.page_max}),
+        ),
         "cursor" => ("The `next` of the page before.", json!({"type": "string"})),
         "after" => (
             "What the reader knows of: a document is awaited until it contains it, a stream begins behind it.",
@@ -127,7 +131,9 @@ fn parameter(name: &str, place: &str) -> Value {
         "dry_run" => {
             ("With `true` nothing is done, and what would be done is answered.", json!({"enum": ["true", "false"]}))
         }
-        "hash" => ("This change goes, whatever the check says of it.", json!({"type": "string"})),
+        "hash" => {
+            ("This change goes, whatever the check says of it.", json!({"type": "string", "pattern": "^[0-9a-f]{64}$"}))
+        }
         other => unreachable!("the parameter {other} has no description"),
     };
     json!({"name": name, "in": place, "required": place == "path", "description": description, "schema": schema})
@@ -212,7 +218,9 @@ fn schemas() -> Value {
     problem["properties"]["request_id"] = text.clone();
     problem["properties"]["violations"] = json!({"type": "array", "items": reference("Violation")});
     json!({
-        "Id": {"type": "string", "description": "16 bytes in base58check."},
+        "Id": {
+            "type": "string", "pattern": "^[1-9A-HJ-NP-Za-km-z]{20,28}$", "description": "16 bytes in base58check.",
+        },
         "Position": {
             "type": "string", "pattern": "^[0-9a-f]{16}:[0-9]+$",
             "description": "A place in the log of one space: EPOCH:POSITION.",

@@ -68,8 +68,9 @@ pub async fn patch(
 ) -> ApiResult<Response> {
     let _: NoQuery = parse_query(raw.as_deref())?;
     let asked = Asked::read(&app, &caller, request).await?;
-    let id = document_of(&app, &caller, &space, &document).await?;
-    let deed = Deed::Edit { document: id, seen: asked.seen()?, patch: asked.patch()? };
+    let (seen, patch) = (asked.seen()?, asked.patch()?);
+    let document = document_of(&app, &caller, &space, &document).await?;
+    let deed = Deed::Edit { document, seen, patch };
     write(&app, &caller, &space, deed, asked).await
 }
 
@@ -109,8 +110,9 @@ pub async fn delete(
 ) -> ApiResult<Response> {
     let _: NoQuery = parse_query(raw.as_deref())?;
     let asked = Asked::read(&app, &caller, request).await?;
-    let id = document_of(&app, &caller, &space, &document).await?;
-    let deed = Deed::Delete { document: id, seen: asked.seen()? };
+    let seen = asked.seen()?;
+    let document = document_of(&app, &caller, &space, &document).await?;
+    let deed = Deed::Delete { document, seen };
     write(&app, &caller, &space, deed, asked).await
 }
 

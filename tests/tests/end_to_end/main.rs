@@ -9,6 +9,7 @@ mod world; // a relay and its devices, for one test
 
 mod access; // who may do what, and what the others see
 mod bridges; // files that follow their vaults
+mod contract; // the HTTP interface beside its description
 mod copies; // vaults that were copied or put back
 mod crowds; // more connections than file descriptors
 mod cycles; // relays and vaults put back or cloned, again and again

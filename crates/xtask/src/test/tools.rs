@@ -25,11 +25,16 @@ enum Source {
 /// The oldest version that still runs what `tests/interop` pins.
 const NODE_PROBE: &str = "node -e 'process.exit(process.versions.node.split(\".\")[0] >= 20 ? 0 : 1)' && npm --version";
 
-const TOOLS: [Tool; 5] = [
+const TOOLS: [Tool; 6] = [
     Tool { noun: "a C compiler", probe: &["cc", "--version"], source: Source::Debian("gcc libc6-dev") },
     Tool { noun: "rustfmt", probe: &["cargo", "fmt", "--version"], source: Source::Rustup("rustfmt") },
     Tool { noun: "clippy", probe: &["cargo", "clippy", "--version"], source: Source::Rustup("clippy") },
     Tool { noun: "strace", probe: &["strace", "--version"], source: Source::Debian("strace") },
+    Tool {
+        noun: "Python 3 with venv",
+        probe: &["python3", "-c", "import venv, ensurepip"],
+        source: Source::Debian("python3 python3-venv"),
+    },
     Tool { noun: "Node.js 20 or newer with npm", probe: &["sh", "-c", NODE_PROBE], source: Source::Node },
 ];
 

@@ -103,7 +103,9 @@ impl From<EditError> for Failure {
         match &error {
             EditError::Violations(violations) => Self::violations("the document", violations),
             EditError::Held { .. } => Self::new(Exit::NeedsPerson, error.code(), error),
-            EditError::Violation(violation) if matches!(violation.code(), "conflict_open" | "conflict_moved" | "newer_major") => {
+            EditError::Violation(violation)
+                if matches!(violation.code(), "conflict_open" | "conflict_moved" | "newer_major") =>
+            {
                 Self::new(Exit::NeedsPerson, error.code(), error)
             }
             _ => Self::failed(error.code(), error),

@@ -8,11 +8,13 @@ pub(super) fn headers(operation: &str) -> Vec<Value> {
         "If-Match",
         true,
         "The version that the request is about: the `ETag` that was read, or `*` for whatever is there.",
+        r#"^(\*|(W/)?"[0-9a-f]{16}:[0-9]{1,12}(-[0-9a-z]+)?")$"#,
     );
     let key = header(
         "Idempotency-Key",
         false,
         "Makes the request safe to repeat for a day: it is done once, and a repetition is answered with what became of it.",
+        r"^[!#-\[\]-~]{1,128}$",
     );
     match operation {
         "patchDocument" | "deleteDocument" => vec![version, key],
@@ -21,8 +23,8 @@ pub(super) fn headers(operation: &str) -> Vec<Value> {
     }
 }
 
-fn header(name: &str, is_required: bool, description: &str) -> Value {
-    let schema = json!({"type": "string"});
+fn header(name: &str, is_required: bool, description: &str, pattern: &str) -> Value {
+    let schema = json!({"type": "string", "pattern": pattern});
     json!({"name": name, "in": "header", "required": is_required, "description": description, "schema": schema})
 }
 
@@ -41,24 +43,25 @@ pub(super) fn body(operation: &str) -> Option<Value> {
 }
 
 pub(super) fn new_document() -> Value {
+    let types: Vec<&str> = schemas::Registry::builtin().names().collect();
     json!({
         "type": "object",
         "required": ["type"],
         "additionalProperties": false,
         "properties": {
-            "type": {"type": "string", "description": "The document type."},
+            "type": {"enum": types, "description": "The document type: one that the relay knows."},
             "value": {"type": "object", "description": "What it says beside the defaults of its type."},
         },
     })
 }
 
 pub(super) fn json_patch() -> Value {
-    let text = json!({"type": "string"});
+    let pointer = json!({"type": "string", "pattern": "^(/([^~/]|~[01])*)*$", "description": "RFC 6901."});
     let step = |operations: Value, required: Value| {
         json!({
             "type": "object",
             "required": required,
-            "properties": {"op": {"enum": operations}, "path": text, "from": text, "value": {}},
+            "properties": {"op": {"enum": operations}, "path": pointer, "from": pointer, "value": {}},
         })
     };
     json!({
