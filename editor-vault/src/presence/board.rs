@@ -17,7 +17,8 @@ type Place = (SpaceId, DocumentId);
 pub(super) struct Board {
     is_connected: bool,
     shown: BTreeMap<Place, Shown>,
-    /// Hidden, and the relay not told yet; none is shown.
+    /// Hidden, and the relay not told yet. It is told before such a place is shown again: only who comes anew is told
+    /// of everybody there.
     leaving: BTreeSet<Place>,
     /// Only of documents that are shown.
     others: BTreeMap<Place, BTreeMap<(AccountId, DeviceId), Present>>,
@@ -40,7 +41,6 @@ impl Board {
         if self.shown.len() >= PRESENCE_DOCUMENTS_MAX && !self.shown.contains_key(&place) {
             return false;
         }
-        self.leaving.remove(&place);
         let shown = self.shown.entry(place).or_insert(Shown { content: Blob::default(), due: None, is_said: false });
         if shown.content != content {
             (shown.content, shown.due) = (content, None);
@@ -201,6 +201,22 @@ mod tests {
             board.hide(place(1));
         }
         assert_eq!((said(&mut board, 2.0), board.leaving.len()), (None, 0));
+    }
+
+    #[test]
+    fn what_was_hidden_and_is_shown_again_leaves_and_comes_anew() {
+        let mut board = Board::default();
+        board.show(place(1), content("1"));
+        assert_eq!(said(&mut board, 1.0), Some((1, Some("1".into()))));
+        board.hide(place(1));
+        board.show(place(1), content("1"));
+        assert_eq!(said(&mut board, 1.1), Some((1, None)), "so that it is told of everybody again");
+        assert_eq!(said(&mut board, 1.2), Some((1, Some("1".into()))));
+        board.hide(place(1));
+        board.show(place(1), content("2"));
+        board.hide(place(1));
+        assert_eq!(said(&mut board, 1.3), Some((1, None)), "the relay is told, though the second was not said");
+        assert_eq!((said(&mut board, 1.4), board.leaving.len()), (None, 0));
     }
 
     #[test]

@@ -123,6 +123,7 @@ async fn a_revoked_device_is_gone_at_once() {
 async fn what_is_not_shown_again_ends() {
     let Team { relay, space, mut laptop, mut phone, .. } = Team::together().await;
     relay.app.presence.sweep(Instant::now() + Duration::from_secs(31));
+    assert_eq!((laptop.told().await.content, phone.told().await.content), (None, None), "each for the other");
     // The same again would be no news of somebody who is still there.
     laptop.show(space, NOTE, Some("1")).await;
     phone.show(space, NOTE, Some("2")).await;
