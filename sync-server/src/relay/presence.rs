@@ -4,6 +4,8 @@
 //! Here too hints travel and truth is read: a receiver costs one entry for each participant that changed, and finds the
 //! newest of it when its socket has room. So a slow one finds less, and nobody waits for it.
 
+mod seat; // start here: what one session may do
+mod page; // the same for pages, which show over other connections than they are told on
 mod room; // one document, and what one receiver has not been told yet
 mod allowance; // how fast one session may show
 
@@ -11,12 +13,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use sync_wire::limits::{PRESENCE_DOCUMENTS_MAX, PRESENCE_LASTS, PRESENCE_PARTICIPANTS_MAX};
-use sync_wire::{AccountId, Blob, DeviceId, DocumentId, Presence, SpaceId};
+use sync_wire::limits::{PRESENCE_DOCUMENTS_MAX, PRESENCE_PARTICIPANTS_MAX};
+use sync_wire::{AccountId, DeviceId, DocumentId, Presence, SpaceId};
 use tokio::time::Instant;
 
-use self::allowance::Allowance;
-use self::room::{Receiver, Room, Shown};
+pub use self::page::NotShown;
+use self::room::{Kind, Receiver, Room, Shown};
+pub use self::seat::Seat;
 use crate::app::App;
 use crate::metrics;
 use crate::relay::hub::Bell;
@@ -33,7 +36,7 @@ pub struct Spot {
     pub document: DocumentId,
 }
 
-/// Who is there, as the relay knows it.
+/// Who is there, as the relay knows it: a device, or a page with an id like that of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Participant {
     /// Whose device it is.
@@ -82,82 +85,36 @@ pub async fn run(app: App) {
     }
 }
 
-/// One session's place among them. It leaves every document when it is dropped.
-#[derive(Debug)]
-pub struct Seat {
-    rooms: Arc<Rooms>,
-    /// None until it shows something: most sessions never do.
-    id: Option<SeatId>,
-    allowance: Allowance,
-}
-
-impl Seat {
-    /// For a session that has shown nothing.
-    #[must_use]
-    pub fn new(rooms: &Arc<Rooms>) -> Self {
-        Self { rooms: Arc::clone(rooms), id: None, allowance: Allowance::default() }
-    }
-
-    /// Shows `who` at `spot` from now on, and tells `bell` of the others there; without content, it leaves. What goes
-    /// beyond a limit is not done, and nothing is said.
-    pub fn show(&mut self, now: Instant, bell: &Arc<Bell>, spot: Spot, who: Participant, content: Option<Blob>) {
-        let Some(content) = content else {
-            return self.leave(|other| *other == spot);
-        };
-        if !self.allowance.take(now) {
-            return;
-        }
-        let mut state = self.rooms.state();
-        let id = *self.id.get_or_insert_with(|| state.admit(bell));
-        state.show(id, spot, who, Shown { content, until: now + PRESENCE_LASTS, seat: id });
-    }
-
-    /// Leaves every document of a space.
-    pub fn leave_space(&self, space: SpaceId) {
-        self.leave(|spot| spot.space == space);
-    }
-
-    /// Leaves every document.
-    pub fn leave_all(&self) {
-        self.leave(|_| true);
-    }
-
-    /// The next that its device is to be told; what holds now, whatever has been since the last one.
-    #[must_use]
-    pub fn take_next(&self) -> Option<Presence> {
-        self.rooms.state().take_next(self.id?)
-    }
-
-    fn leave(&self, is_left: impl Fn(&Spot) -> bool) {
-        if let Some(id) = self.id {
-            self.rooms.state().leave(id, is_left);
-        }
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        if let Some(id) = self.id {
-            let mut state = self.rooms.state();
-            state.leave(id, |_| true);
-            state.receivers.remove(&id);
-        }
-    }
+/// Why somebody is not shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Full {
+    /// As many as are shown there are there.
+    #[error(
+        "{PRESENCE_PARTICIPANTS_MAX} devices and pages are in the document, and no more are shown: try again later"
+    )]
+    Document,
+    /// It is in as many documents as it may be.
+    #[error("it is in {PRESENCE_DOCUMENTS_MAX} documents already, and shown in no more: leave one of them first")]
+    Participant,
 }
 
 impl State {
-    fn admit(&mut self, bell: &Arc<Bell>) -> SeatId {
+    fn admit(&mut self, kind: Kind, bell: &Arc<Bell>) -> SeatId {
         self.seats += 1;
-        self.receivers.insert(self.seats, Receiver::new(Arc::clone(bell)));
+        self.receivers.insert(self.seats, Receiver::new(kind, Arc::clone(bell)));
         self.seats
     }
 
-    fn show(&mut self, id: SeatId, spot: Spot, who: Participant, shown: Shown) {
-        let before = self.rooms.get(&spot).and_then(|room| room.shown.get(&who));
+    fn shown(&self, spot: Spot, who: Participant) -> Option<&Shown> {
+        self.rooms.get(&spot)?.shown.get(&who)
+    }
+
+    fn show(&mut self, spot: Spot, who: Participant, shown: Shown) -> Result<(), Full> {
+        let (before, id) = (self.shown(spot, who), shown.seat);
         let (is_new, is_news) = (before.is_none(), before.is_none_or(|before| before.content != shown.content));
         let replaced = before.map(|before| before.seat).filter(|seat| *seat != id);
-        if is_new && !self.has_room(spot, who) {
-            return;
+        if is_new {
+            self.check_room(spot, who)?;
         }
         if let Some(seat) = replaced {
             self.stop_telling(seat, spot); // of two connections of one device, the one that spoke last counts
@@ -173,11 +130,17 @@ impl State {
         if is_news {
             self.tell_others(spot, who);
         }
+        Ok(())
     }
 
-    fn has_room(&self, spot: Spot, who: Participant) -> bool {
-        self.rooms.get(&spot).is_none_or(|room| room.shown.len() < PRESENCE_PARTICIPANTS_MAX)
-            && self.present.get(&who).is_none_or(|documents| *documents < PRESENCE_DOCUMENTS_MAX)
+    fn check_room(&self, spot: Spot, who: Participant) -> Result<(), Full> {
+        if self.rooms.get(&spot).is_some_and(|room| room.shown.len() >= PRESENCE_PARTICIPANTS_MAX) {
+            return Err(Full::Document);
+        }
+        match self.present.get(&who) {
+            Some(documents) if *documents >= PRESENCE_DOCUMENTS_MAX => Err(Full::Participant),
+            _ => Ok(()),
+        }
     }
 
     fn tell_of_others(&mut self, id: SeatId, spot: Spot, who: Participant) {
@@ -204,11 +167,14 @@ impl State {
         }
     }
 
+    /// What was not shown again in time is over: a device is gone, a page that is still told of others only looks.
     fn sweep(&mut self, now: Instant) {
-        let is_over = |room: &Room| room.shown.values().any(|shown| shown.until <= now);
-        let over: Vec<Spot> = self.rooms.iter().filter(|(_, room)| is_over(room)).map(|(spot, _)| *spot).collect();
+        let is_over = |shown: &Shown| shown.until.is_some_and(|until| until <= now);
+        let has_over = |room: &Room| room.shown.values().any(is_over);
+        let over: Vec<Spot> = self.rooms.iter().filter(|(_, room)| has_over(room)).map(|(spot, _)| *spot).collect();
         for spot in over {
-            self.remove(spot, |shown| shown.until <= now);
+            self.look_only(spot, is_over);
+            self.remove(spot, is_over);
         }
     }
 

@@ -35,6 +35,7 @@ pub(super) fn body(operation: &str) -> Option<Value> {
             "application/json-patch+json": reference("JsonPatch"),
         }),
         "createDocument" => json!({"application/json": reference("NewDocument")}),
+        "showPresence" => json!({"application/json": reference("ShowPresence")}),
         _ => return None,
     };
     Some(json!({"required": true, "content": content}))
@@ -48,6 +49,18 @@ pub(super) fn new_document() -> Value {
         "properties": {
             "type": {"type": "string", "description": "The document type."},
             "value": {"type": "object", "description": "What it says beside the defaults of its type."},
+        },
+    })
+}
+
+pub(super) fn show_presence() -> Value {
+    let most = sync_wire::limits::PRESENCE_BYTES_MAX;
+    json!({
+        "type": "object",
+        "required": ["content"],
+        "additionalProperties": false,
+        "properties": {
+            "content": {"description": format!("Whatever the others are shown; at most {most} bytes as JSON.")},
         },
     })
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use sync_wire::Blob;
 use tokio::time::Instant;
 
+use super::allowance::Allowance;
 use super::{Participant, SeatId, Spot};
 use crate::relay::hub::Bell;
 
@@ -19,16 +20,28 @@ pub(super) struct Room {
 #[derive(Debug)]
 pub(super) struct Shown {
     pub(super) content: Blob,
-    /// When it ends, if it is not shown again.
-    pub(super) until: Instant,
-    /// The session that shows it.
+    /// When it ends, if it is not shown again; none: with its seat.
+    pub(super) until: Option<Instant>,
+    /// The session that it is shown for.
     pub(super) seat: SeatId,
+}
+
+/// What a session is one of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It is where it shows itself again and again.
+    Device,
+    /// It is where it is told of others, and shows itself if it likes.
+    Page,
 }
 
 /// What one session is told. A participant is noted at most once, and one that is gone only if the session knows of it:
 /// so however slow it is, there are never more notes than two for each place in the documents that it is in.
 #[derive(Debug)]
 pub(super) struct Receiver {
+    pub(super) kind: Kind,
+    /// How fast a page may show.
+    pub(super) allowance: Allowance,
     bell: Arc<Bell>,
     /// Where it is.
     pub(super) spots: BTreeSet<Spot>,
@@ -40,9 +53,10 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    pub(super) fn new(bell: Arc<Bell>) -> Self {
+    pub(super) fn new(kind: Kind, bell: Arc<Bell>) -> Self {
         let (spots, order) = (BTreeSet::new(), VecDeque::new());
-        Self { bell, spots, order, noted: BTreeSet::new(), known: BTreeSet::new() }
+        let (noted, known) = (BTreeSet::new(), BTreeSet::new());
+        Self { kind, allowance: Allowance::default(), bell, spots, order, noted, known }
     }
 
     /// Somebody is there, or there otherwise.
@@ -65,6 +79,7 @@ impl Receiver {
     /// It is in a document no longer, for whatever reason: whom it knows there are gone, as far as it can see.
     pub(super) fn leave(&mut self, spot: Spot) {
         self.spots.remove(&spot);
+        self.bell.ring_presence(); // it may wait for nothing else
         let Self { order, noted, known, .. } = self;
         order.retain(|it| it.0 != spot || known.contains(it));
         noted.retain(|it| it.0 != spot || known.contains(it));

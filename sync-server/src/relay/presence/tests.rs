@@ -1,5 +1,7 @@
 //! Who is told what, with time as an argument.
 
+use sync_wire::Blob;
+
 use super::*;
 
 const SPACE: SpaceId = SpaceId([1; 16]);
@@ -200,4 +202,82 @@ fn who_comes_and_goes_unseen_costs_a_slow_receiver_nothing() {
     }
     drop(seen);
     assert_eq!(slow.told(), [(participant(1).device, None)]);
+}
+
+/// A page with a stream, at `spot`.
+fn page(rooms: &Arc<Rooms>, name: &str, spot: Spot) -> Guest {
+    let who = Participant::page(AccountId([9; 16]), name);
+    let mut guest = Guest { seat: Seat::new(rooms), bell: Arc::default(), who };
+    guest.seat.look(&guest.bell, spot, who).unwrap();
+    guest
+}
+
+#[test]
+fn a_page_is_there_as_long_as_its_seat_and_what_it_shows_as_long_as_that_of_a_device() {
+    let (rooms, start) = begin();
+    let mut ada = Guest::new(&rooms, 1);
+    ada.show(start, spot(1), "a");
+    let tab = page(&rooms, "tab", spot(1));
+    let of_tab = |content: &str| vec![(tab.who.device, Some(content.to_owned()))];
+    assert_eq!((tab.told(), ada.told()), (vec![(ada.who.device, Some("a".into()))], of_tab("null")));
+    rooms.show_page(start, spot(1), tab.who, Some(b"1".to_vec().into())).unwrap();
+    assert_eq!(ada.told(), of_tab("1"));
+    let later = start + Duration::from_secs(30);
+    ada.show(later, spot(1), "a");
+    rooms.sweep(later);
+    assert_eq!(ada.told(), of_tab("null"));
+    assert_eq!(tab.told(), [], "ada has shown herself again");
+    rooms.sweep(later + Duration::from_secs(30));
+    assert_eq!(tab.told(), [(ada.who.device, None)], "and a page stays, whoever goes");
+    assert!(tab.seat.is_at(spot(1)));
+    drop(tab);
+    assert!(is_empty(&rooms));
+}
+
+#[test]
+fn a_page_shows_itself_only_where_it_looks_and_as_often_as_a_device() {
+    let (rooms, now) = begin();
+    let tab = page(&rooms, "tab", spot(1));
+    let show = |spot, who, content: Option<&str>| {
+        rooms.show_page(now, spot, who, content.map(|content| content.as_bytes().to_vec().into()))
+    };
+    assert_eq!(show(spot(2), tab.who, Some("1")), Err(NotShown::Absent));
+    assert_eq!(show(spot(1), Participant::page(AccountId([8; 16]), "tab"), Some("1")), Err(NotShown::Absent));
+    let shown = (0..100).filter(|_| show(spot(1), tab.who, Some("1")).is_ok()).count();
+    assert_eq!((shown, show(spot(1), tab.who, Some("1"))), (32, Err(NotShown::TooFast)));
+    assert_eq!(show(spot(1), tab.who, None), Ok(()), "that always goes");
+}
+
+#[test]
+fn the_newer_seat_of_a_page_takes_its_place_with_what_it_showed() {
+    let (rooms, now) = begin();
+    let mut ada = Guest::new(&rooms, 1);
+    ada.show(now, spot(1), "a");
+    let old = page(&rooms, "tab", spot(1));
+    rooms.show_page(now, spot(1), old.who, Some(b"1".to_vec().into())).unwrap();
+    assert_eq!(ada.told(), [(old.who.device, Some("1".into()))]);
+    assert!(old.bell.take().presence);
+    let new = page(&rooms, "tab", spot(1));
+    assert!(!old.seat.is_at(spot(1)) && new.seat.is_at(spot(1)));
+    assert!(old.bell.take().presence, "it does not wait for ever");
+    drop(old);
+    assert_eq!(ada.told(), [], "nothing is new to others");
+    drop(new);
+    assert_eq!(ada.told().len(), 1);
+}
+
+#[test]
+fn pages_and_devices_are_in_as_many_documents_and_as_many_in_one() {
+    let (rooms, now) = begin();
+    let mut guests: Vec<Guest> = (1..PRESENCE_PARTICIPANTS_MAX).map(|number| Guest::new(&rooms, number)).collect();
+    guests.iter_mut().for_each(|guest| guest.show(now, spot(1), "here"));
+    let (tab, late) = (page(&rooms, "tab", spot(1)), Participant::page(AccountId([9; 16]), "late"));
+    let mut seat = Seat::new(&rooms);
+    assert_eq!(seat.look(&Arc::default(), spot(1), late), Err(Full::Document));
+    drop(tab);
+    assert_eq!(seat.look(&Arc::default(), spot(1), late), Ok(()));
+    let places: Vec<Guest> = (2..=16).map(|document| page(&rooms, "late", spot(document))).collect();
+    assert_eq!(Seat::new(&rooms).look(&Arc::default(), spot(17), late), Err(Full::Participant));
+    drop(places);
+    assert_eq!(Seat::new(&rooms).look(&Arc::default(), spot(17), late), Ok(()));
 }
