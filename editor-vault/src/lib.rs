@@ -38,6 +38,7 @@ mod login; // credentials beside the vault
 mod status; // where a document's edits stand
 mod explain; // why, for people
 mod list; // what is in the vault, without loading it
+mod presence; // who is in a document at the moment
 mod query; // what is found by what is in it
 mod watch; // who wants to know what changed
 mod delete; // tombstones and their taking back
@@ -62,7 +63,7 @@ pub use schemas::typed as types;
 pub use schemas::{Compare, Cursor, Direction, Query, QueryError as WrongQuery};
 pub use sync_core::client::{Link, Status as SyncStatus};
 pub use sync_wire::{
-    Actor, BatchId, ChangeHash, DeviceId, DocumentId, FateCode, LogPosition, Role, SpaceId, SpaceKind,
+    AccountId, Actor, BatchId, ChangeHash, DeviceId, DocumentId, FateCode, LogPosition, Role, SpaceId, SpaceKind,
 };
 
 pub use crate::brake::HeldDeletion;
@@ -78,6 +79,7 @@ pub use crate::explain::{
 };
 pub use crate::list::{DocumentInfo, ListFilter};
 pub use crate::login::Login;
+pub use crate::presence::{PresenceError, Present};
 pub use crate::quarantine::{Quarantine, QuarantineError, Quarantined, Refused};
 pub use crate::query::{Difference as QueryDifference, Found, LiveQuery, Page, QueryError, Snippet};
 pub use crate::repair::{Repair, RepairDependent, RepairError, RepairExcluded, RepairMode};

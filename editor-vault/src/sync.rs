@@ -170,6 +170,11 @@ impl Sync {
         self.signals.wake.notify_one();
     }
 
+    /// There is something to say that is not saved.
+    pub(crate) fn wake(&self) {
+        self.signals.wake.notify_one();
+    }
+
     /// A document has taken in what a relay sent: who waits for that looks again.
     pub(crate) fn arrived(&self) {
         // Who waits looks while it holds this, and so cannot have looked before and begin to wait afterwards.

@@ -17,6 +17,7 @@ use crate::document::Document;
 use crate::error::{EditError, OpenError, ReadError, StorageError};
 use crate::fill::Filler;
 use crate::loaded::Shelf;
+use crate::presence::Presences;
 use crate::sources::{Sources, System, random16};
 use crate::storage::{self, Shell, SpaceRow, Storage};
 use crate::sync::Sync;
@@ -50,6 +51,7 @@ pub(crate) struct Inner {
     pub(crate) schemas: &'static Registry,
     pub(crate) shelf: Shelf,
     pub(crate) watchers: Watchers,
+    pub(crate) presence: Presences,
     pub(crate) actors: Actors,
     pub(crate) sealer: Sealer,
     pub(crate) sync: Sync,
@@ -165,6 +167,7 @@ impl VaultOptions {
             schemas: self.schemas,
             shelf: Shelf::new(self.cache_bytes),
             watchers: Watchers::default(),
+            presence: Presences::default(),
             sealer: Sealer::default(),
             sync: Sync::default(),
             filler: Filler::default(),

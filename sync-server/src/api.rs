@@ -9,6 +9,7 @@ pub mod history; // who changed what when
 pub mod quarantine; // what was refused
 pub mod repair; // held documents go on, when their owner says so
 pub mod events; // hints that the merged state advanced
+pub mod presence; // who is in a document at the moment
 pub mod health; // is this process fit for work
 pub mod metrics; // numbers, on a listener of their own
 pub mod openapi; // the description of all this, for machines
@@ -19,3 +20,4 @@ mod encoding; // compressed forms
 mod caching; // what caches may keep
 mod request_id; // a name for each request
 mod request; // parameters
+mod body; // what comes behind the head

@@ -20,6 +20,7 @@ use crate::relay::author::Authors;
 use crate::relay::check::Checker;
 use crate::relay::gate::Gate;
 use crate::relay::hub::Hub;
+use crate::relay::presence::Rooms;
 use crate::relay::rates::Rates;
 use crate::relay::read::Tails;
 use crate::relay::runtime::Runtime;
@@ -40,6 +41,8 @@ pub struct Parts {
     pub storage: Storage,
     /// Who wants to hear of which space.
     pub hub: Arc<Hub>,
+    /// Who is in which document.
+    pub presence: Arc<Rooms>,
     /// Recent entries.
     pub tails: Tails,
     /// Where long work is done.
@@ -96,6 +99,7 @@ impl App {
         Self(Arc::new(Parts {
             runtime,
             hub: Arc::default(),
+            presence: Arc::default(),
             tails: Tails::new(config.relay.tail_bytes_max, config.relay.tails_bytes_max),
             gate: Gate::default(),
             authors: Authors::new(config.api.writes_max),

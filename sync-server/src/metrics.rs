@@ -54,7 +54,8 @@ macro_rules! metrics {
 
 metrics! {
     SESSIONS = Gauge "sync_server_sessions" [] "Devices connected to /sync";
-    EVENT_STREAMS = Gauge "sync_server_event_streams" [] "Open streams of /api/v1/events";
+    EVENT_STREAMS = Gauge "sync_server_event_streams" [] "Open streams of server-sent events";
+    PRESENT = Gauge "sync_server_present" [] "Devices and pages in documents: one for each document in which one is shown";
     APPENDED_BATCHES = Counter "sync_server_appended_batches_total" [] "Batches appended to a log; repeated pushes are not counted";
     APPENDED_ENTRIES = Counter "sync_server_appended_entries_total" [] "Entries appended to a log";
     APPEND_SECONDS = Histogram "sync_server_append_seconds" [] "From a judged push to its durable append";
@@ -157,6 +158,11 @@ pub fn session() -> Counted {
 #[must_use]
 pub fn event_stream() -> Counted {
     Counted::one_of(gauge!(EVENT_STREAMS))
+}
+
+/// So many more are shown in a document, or fewer.
+pub fn present(more: i8) {
+    gauge!(PRESENT).increment(f64::from(more));
 }
 
 /// A push was appended.

@@ -6,6 +6,7 @@ pub mod author; // what comes over HTTP, made and pushed here
 pub mod offer; // what devices give back to a log that lost its end
 pub mod read; // delivery, from memory or storage
 pub mod hub; // who wants to hear of which space
+pub mod presence; // who is in which document at the moment
 pub mod check; // applies what was appended, behind the log
 pub mod quarantine; // what was refused, for its author
 pub mod repair; // held documents go on, when their owner says so

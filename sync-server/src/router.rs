@@ -11,7 +11,7 @@ use crate::api::front::Front;
 use crate::api::guard::Guard;
 use crate::api::openapi::{Answer, Operation};
 use crate::api::problem::{ApiError, Code};
-use crate::api::{documents, events, health, history, openapi, quarantine, repair, writes};
+use crate::api::{documents, events, health, history, openapi, presence, quarantine, repair, writes};
 use crate::app::App;
 use crate::metrics;
 use crate::relay::socket;
@@ -20,6 +20,9 @@ use crate::relay::socket;
 const DOCUMENT: &str = "/api/v1/spaces/{space}/documents/{document}";
 /// The route of its repair.
 const REPAIR: &str = "/api/v1/spaces/{space}/documents/{document}/repair";
+
+/// The route of who is in it.
+const PRESENCE: &str = "/api/v1/spaces/{space}/documents/{document}/presence";
 
 /// One route.
 #[derive(Debug, Clone)]
@@ -287,6 +290,63 @@ pub const ROUTES: &[Route] = &[
             query: &["space", "after"],
             answer: Answer::Hints,
             problems: &[Code::ParameterInvalid, Code::SpaceNotFound],
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: PRESENCE,
+        access: Access::Bearer,
+        handler: |guard| guard.get(presence::stream),
+        operation: &Operation {
+            id: "followPresence",
+            summary: "Who is in a document at the moment; until the stream ends, the page is there too.",
+            query: &["page"],
+            answer: Answer::Presence,
+            problems: &[Code::ParameterInvalid, Code::SpaceNotFound, Code::DocumentNotFound],
+        },
+    },
+    Route {
+        method: Method::PUT,
+        path: PRESENCE,
+        access: Access::Bearer,
+        handler: |guard| guard.put(presence::show),
+        operation: &Operation {
+            id: "showPresence",
+            summary: "Shows whoever else is in a document something of the page, for 30 seconds.",
+            query: &["page"],
+            answer: Answer::Nothing,
+            problems: &[
+                Code::ParameterInvalid,
+                Code::SpaceNotFound,
+                Code::DocumentNotFound,
+                Code::BodyInvalid,
+                Code::BodyTooLarge,
+                Code::MediaTypeUnsupported,
+                Code::RequestTimeout,
+                Code::RateLimited,
+                Code::PageAbsent,
+            ],
+        },
+    },
+    Route {
+        method: Method::DELETE,
+        path: PRESENCE,
+        access: Access::Bearer,
+        handler: |guard| guard.delete(presence::hide),
+        operation: &Operation {
+            id: "hidePresence",
+            summary: "Shows nothing of the page any more; it only looks.",
+            query: &["page"],
+            answer: Answer::Nothing,
+            problems: &[
+                Code::ParameterInvalid,
+                Code::SpaceNotFound,
+                Code::DocumentNotFound,
+                Code::BodyInvalid,
+                Code::BodyTooLarge,
+                Code::RequestTimeout,
+                Code::RateLimited,
+            ],
         },
     },
 ];

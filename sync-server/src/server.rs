@@ -22,7 +22,7 @@ use crate::config::Config;
 use crate::data_directory::{self, DirectoryError};
 use crate::projection::reached;
 use crate::relay::runtime::{Priority, in_background};
-use crate::relay::{care, check, purge};
+use crate::relay::{care, check, presence as presences, purge};
 use crate::{accept, access, api, metrics, router};
 
 /// The keys with which the relay vouches for its logs; beside the database, never in it.
@@ -170,6 +170,7 @@ impl Server {
         background.spawn(check::run(app.clone()));
         background.spawn(purge::run(app.clone()));
         background.spawn(care::watch_room(app.clone()));
+        background.spawn(presences::run(app.clone()));
         let presence = Arc::new(presence);
         let cared = look_after(&app, &presence);
         background.spawn(reached::announce(app.clone()));

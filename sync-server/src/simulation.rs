@@ -188,7 +188,7 @@ impl InlineSession {
                     Task::Send(frame) => step(Step::Send(frame)),
                     Task::Operation(operation) => inputs.extend(self.finish(operation)),
                     Task::Read(read) => inputs.extend(self.peer.read(&read).map(|reading| self.finish(reading))),
-                    Task::Done => {}
+                    Task::Show(..) | Task::Done => {} // nobody is at these devices
                     Task::Close(goodbye) => step(Step::Close(goodbye)),
                 }
             }

@@ -270,6 +270,11 @@ impl Connected {
             Input::Supplied { space, document, batches } => {
                 self.outbound.on_supplied(space, document, batches, effects);
             }
+            Input::Show(presence) => {
+                if self.stage == Stage::Online {
+                    effects.push(Effect::Send(DeviceFrame::Presence(presence)));
+                }
+            }
             Input::Timeout => {
                 if let Stage::Greeted { until } = self.stage
                     && now >= until
@@ -313,6 +318,7 @@ impl Connected {
             RelayFrame::LimitsChanged(LimitsChanged { limits_version }) => {
                 effects.push(Effect::ApplyLimits { limits_version });
             }
+            RelayFrame::Presence(presence) => effects.push(Effect::Present(presence)),
             RelayFrame::Wanted(wanted) => self.offers.on_wanted(&wanted, effects)?,
             RelayFrame::GrantChanged(GrantChanged { space, grant }) => {
                 self.inbound.on_grant_changed(space, grant.as_ref());

@@ -143,6 +143,13 @@ impl Session {
         }
     }
 
+    /// Whether what others show may be given to the device: not before it is known, and not while its grants are being
+    /// read again.
+    #[must_use]
+    pub fn may_be_shown_others(&self) -> bool {
+        matches!(&self.state, State::Open(open) if open.regrant == Regrant::Idle)
+    }
+
     fn greet(&mut self, frame: DeviceFrame, effects: &mut Vec<Effect>) -> Result<(), Breach> {
         let DeviceFrame::Hello(hello) = frame else {
             return Err(Breach("the first frame of a connection must be Hello".into()));
@@ -241,6 +248,13 @@ impl Open {
                 let space = offer.space;
                 let offering = self.offers.get_mut(&space).ok_or_else(|| unasked(space))?;
                 offering.on_part(offer, effects)?;
+            }
+            Input::Frame(DeviceFrame::Presence(presence)) => {
+                // In a space that is not granted, or not yet: nobody is shown, and nothing is said.
+                if self.spaces.contains_key(&presence.space) {
+                    effects.push(Effect::Show { device: self.device, presence });
+                }
+                return Ok(()); // it has nothing to do with what is read and sent
             }
             Input::Wanted(wanted) => {
                 if let Some(offering) = self.offers.get_mut(&wanted.space) {

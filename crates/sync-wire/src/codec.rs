@@ -2,9 +2,11 @@
 
 use minicbor::{Decode, Decoder, Encode, Encoder};
 
-use crate::frame::{Ack, Bootstrap, Content, Deliver, DeviceFrame, Hello, Offer, OfferPart, RelayFrame, kind};
+use crate::frame::{Ack, Blob, Bootstrap, Content, Deliver, DeviceFrame, Hello, Offer, OfferPart, RelayFrame, kind};
 use crate::ids::LogPosition;
-use crate::limits::{BATCH_CHANGES_MAX, CHECKPOINTS_MAX, FRAME_BYTES_MAX, HASHES_MAX, SPACES_MAX, TEXT_BYTES_MAX};
+use crate::limits::{
+    BATCH_CHANGES_MAX, CHECKPOINTS_MAX, FRAME_BYTES_MAX, HASHES_MAX, PRESENCE_BYTES_MAX, SPACES_MAX, TEXT_BYTES_MAX,
+};
 use crate::planted::{self, Bug};
 use crate::strict::{self, Fault};
 
@@ -77,6 +79,11 @@ pub fn decode_device_frame(bytes: &[u8]) -> Result<Option<DeviceFrame>, DecodeEr
         }
         kind::CONFIRM => DeviceFrame::Confirm(read(kind, &mut body)?),
         kind::OFFER => DeviceFrame::Offer(check_offer(read(kind, &mut body)?)?),
+        kind::DEVICE_PRESENCE => {
+            let presence: crate::ShowPresence = read(kind, &mut body)?;
+            check_presence(kind, presence.content.as_ref())?;
+            DeviceFrame::Presence(presence)
+        }
         _ => return Ok(None),
     }))
 }
@@ -108,6 +115,11 @@ pub fn decode_relay_frame(bytes: &[u8]) -> Result<Option<RelayFrame>, DecodeErro
         kind::GOODBYE => RelayFrame::Goodbye(read(kind, &mut body)?),
         kind::WANTED => RelayFrame::Wanted(read(kind, &mut body)?),
         kind::LIMITS_CHANGED => RelayFrame::LimitsChanged(read(kind, &mut body)?),
+        kind::RELAY_PRESENCE => {
+            let presence: crate::Presence = read(kind, &mut body)?;
+            check_presence(kind, presence.content.as_ref())?;
+            RelayFrame::Presence(presence)
+        }
         _ => return Ok(None),
     }))
 }
@@ -121,6 +133,7 @@ pub fn encode_device_frame(frame: &DeviceFrame) -> Vec<u8> {
         DeviceFrame::Push(body) => write(kind::PUSH, body, &mut bytes),
         DeviceFrame::Confirm(body) => write(kind::CONFIRM, body, &mut bytes),
         DeviceFrame::Offer(body) => write(kind::OFFER, body, &mut bytes),
+        DeviceFrame::Presence(body) => write(kind::DEVICE_PRESENCE, body, &mut bytes),
     }
     bytes
 }
@@ -150,6 +163,7 @@ pub fn append_relay_frame(frame: &RelayFrame, bytes: &mut Vec<u8>) {
         RelayFrame::Goodbye(body) => write(kind::GOODBYE, body, bytes),
         RelayFrame::Wanted(body) => write(kind::WANTED, body, bytes),
         RelayFrame::LimitsChanged(body) => write(kind::LIMITS_CHANGED, body, bytes),
+        RelayFrame::Presence(body) => write(kind::RELAY_PRESENCE, body, bytes),
     }
 }
 
@@ -221,6 +235,10 @@ fn check_offer(offer: Offer) -> Result<Offer, DecodeError> {
         OfferPart::Done => {}
     }
     Ok(offer)
+}
+
+fn check_presence(kind: u32, content: Option<&Blob>) -> Result<(), DecodeError> {
+    at_most(kind, "bytes of presence", content.map_or(0, |content| content.len()), PRESENCE_BYTES_MAX)
 }
 
 fn check_deliver(deliver: Deliver) -> Result<Deliver, DecodeError> {

@@ -6,6 +6,7 @@ mod relay; // what the relay says
 mod entry; // entries of a log
 mod grant; // spaces, and what an account may do in them
 mod offer; // a log given back to a relay that lost its end
+mod presence; // who is in a document at the moment
 mod code; // numbers that say why
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ pub use device::{BootstrapPoint, Confirm, Content, Cursor, Hello, Push, VersionR
 pub use entry::{BootstrapDocument, Entry, PositionedEntry, SnapshotPart};
 pub use grant::{Grant, Resume, Role, SpaceKind};
 pub use offer::{Checkpoint, Offer, OfferPart, Run, Voucher, Wanted};
+pub use presence::{Presence, ShowPresence};
 pub use relay::{
     Ack, Bootstrap, Deliver, Goodbye, GrantChanged, LimitsChanged, Need, Park, Proof, Refuse, Skipped, Welcome,
 };
@@ -30,7 +32,7 @@ pub mod kind {
     pub const CONFIRM: u32 = 3;
     /// [`super::Offer`]
     pub const OFFER: u32 = 4;
-    /// Reserved: presence of a device.
+    /// [`super::ShowPresence`]
     pub const DEVICE_PRESENCE: u32 = 5;
     /// Reserved: a device signature over a batch.
     pub const SIGNATURE: u32 = 6;
@@ -52,7 +54,7 @@ pub mod kind {
     pub const SKIPPED: u32 = 23;
     /// [`super::GrantChanged`]
     pub const GRANT_CHANGED: u32 = 24;
-    /// Reserved: presence of others.
+    /// [`super::Presence`]
     pub const RELAY_PRESENCE: u32 = 25;
     /// [`super::Goodbye`]
     pub const GOODBYE: u32 = 26;
@@ -73,6 +75,8 @@ pub enum DeviceFrame {
     Confirm(Confirm),
     /// Entries that the relay once had.
     Offer(Offer),
+    /// Where its person is at the moment.
+    Presence(ShowPresence),
 }
 
 /// What the relay sends.
@@ -102,6 +106,8 @@ pub enum RelayFrame {
     Wanted(Wanted),
     /// What was parked under other limits is worth pushing again.
     LimitsChanged(LimitsChanged),
+    /// Where somebody else is at the moment.
+    Presence(Presence),
 }
 
 /// Opaque bytes that are shared, not copied, between readers.

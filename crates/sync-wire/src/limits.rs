@@ -44,6 +44,17 @@ pub const DELIVER_BYTES_TARGET: usize = 256 << 10;
 /// Largest part of a snapshot in one frame, in bytes.
 pub const SNAPSHOT_PART_BYTES_MAX: usize = 768 << 10;
 
+/// Largest content of a presence, in bytes.
+pub const PRESENCE_BYTES_MAX: usize = 1024;
+/// Documents that a device may be shown in at once; in a further one it is shown to nobody.
+pub const PRESENCE_DOCUMENTS_MAX: usize = 16;
+/// Devices that are shown in one document at once; a further one is shown to nobody, and shown nobody.
+pub const PRESENCE_PARTICIPANTS_MAX: usize = 64;
+/// Presences that a device may show in a second, over some time; what is more is lost.
+pub const PRESENCE_PER_SECOND: u32 = 10;
+/// How long a presence lasts that is not shown again.
+pub const PRESENCE_LASTS: Duration = Duration::from_secs(30);
+
 /// How long a relay waits for the first `Hello`.
 pub const HELLO_TIMEOUT: Duration = Duration::from_secs(5);
 /// A side that has sent nothing for this long sends a ping.

@@ -158,6 +158,10 @@ impl Core {
                 let answer = supplied.map(|batches| Input::Supplied { space, document, batches });
                 Some(self.answer(answer.map_err(RemoteError::from)))
             }
+            Effect::Present(presence) => {
+                self.inner.take_in_presence(presence);
+                None
+            }
             Effect::Status(status) => {
                 tracing::debug!(link = ?status.link, "Sync status changed");
                 let is_revoked = matches!(&status.link, Link::Blocked { code: Some(GoodbyeCode::DEVICE_REVOKED), .. });

@@ -97,11 +97,13 @@ impl Driver {
                 self.saves_seen = saves;
                 inputs.push_back(Input::Saved);
             }
+            inputs.extend(self.core.inner.take_presence(&self.core.status().link).map(Input::Show));
             self.core.work_off(&mut inputs, &mut self.line);
             self.signals.report(Report { status: self.core.status().clone(), saves: self.saves_seen });
             if self.stop.load(Ordering::Acquire) {
                 inputs.push_back(Input::Stop);
                 self.core.work_off(&mut inputs, &mut self.line);
+                drop(self.core.inner.take_presence(&Link::Off)); // nobody is known any more
                 return self.core.inner.storage.listened(listening);
             }
             inputs.extend(self.next_input().await);
@@ -110,6 +112,7 @@ impl Driver {
 
     async fn next_input(&mut self) -> Option<Input> {
         let due = self.core.client.next_timeout().map(|at| at.since(self.core.now()));
+        let presence_due = self.core.inner.next_presence(&self.core.status().link);
         let Line { socket, connecting, .. } = &mut self.line;
         tokio::select! {
             () = self.signals.wake.notified() => None,
@@ -130,6 +133,7 @@ impl Driver {
                     Err(Failure { retry, detail }) => Input::ConnectFailed { retry, detail },
                 })
             }
+            () = sleep(presence_due) => None,
             () = sleep(due) => Some(Input::Timeout),
         }
     }

@@ -23,6 +23,7 @@ mod offering; // a relay that lost the end of a log
 mod own_types; // document types of the host's own
 mod parking; // what waits for something that no time brings
 mod poison; // changes that harm Automerge, out of a log
+mod presence; // who is in a document at the moment
 mod processes; // several at once
 mod recovery; // what a relay refuses, and vaults that were copied
 mod relay; // a relay in a few lines

@@ -52,6 +52,8 @@ pub(crate) struct State {
     pushes: Vec<Push>,
     /// What is durable and has no place yet.
     stored: Vec<(DeviceId, Push)>,
+    /// Who is where, with what it shows, and as whom the connection knows it.
+    present: BTreeMap<(SpaceId, DocumentId, AccountId, DeviceId), Blob>,
     /// Every delivery claims another chain than it has.
     lies: bool,
 }
@@ -71,6 +73,7 @@ impl Shared {
             limits_version: 1,
             pushes: Vec::new(),
             stored: Vec::new(),
+            present: BTreeMap::new(),
             lies: false,
         };
         Self { state: Mutex::new(state), grew: watch::Sender::new(0), stop: Notify::new() }

@@ -65,18 +65,29 @@ pub async fn stream(
         Some(space) => Some(readable(&app, &caller, space).await?.space()),
         None => None,
     };
-    let Some(place) = app.event_streams.of_account(caller.account()) else {
-        let max = app.config.api.event_streams_per_account_max;
-        let detail = format!("the account has {max} event streams already (api.event_streams_per_account_max)");
-        return Err(ApiError::new(Code::Overloaded, detail).retry_after(KEEP_ALIVE));
-    };
+    let place = place(&app, &caller)?;
     let hints = Hints::open(app, caller, only, known, place).await.map_err(|error| ApiError::unavailable(&error))?;
     let hints = futures_util::stream::unfold(hints, |mut hints| async {
         let (space, position) = hints.next().await?;
         Some((Ok::<_, Infallible>(hint(space, position)), hints))
     });
-    let keep_alive = KeepAlive::new().interval(KEEP_ALIVE).text("still here");
-    Ok((caching::private(), Sse::new(hints).keep_alive(keep_alive)).into_response())
+    Ok((caching::private(), Sse::new(hints).keep_alive(keep_alive())).into_response())
+}
+
+/// A place among the account's streams, of whatever events.
+///
+/// # Errors
+/// [`Code::Overloaded`]
+pub(super) fn place(app: &App, caller: &Caller) -> ApiResult<Place<AccountId>> {
+    app.event_streams.of_account(caller.account()).ok_or_else(|| {
+        let max = app.config.api.event_streams_per_account_max;
+        let detail = format!("the account has {max} event streams already (api.event_streams_per_account_max)");
+        ApiError::new(Code::Overloaded, detail).retry_after(KEEP_ALIVE)
+    })
+}
+
+pub(super) fn keep_alive() -> KeepAlive {
+    KeepAlive::new().interval(KEEP_ALIVE).text("still here")
 }
 
 fn last_known(query: &EventsQuery, headers: &HeaderMap) -> ApiResult<Option<LogPosition>> {

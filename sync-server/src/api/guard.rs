@@ -10,7 +10,7 @@ use std::time::Duration;
 use axum::extract::Request;
 use axum::handler::Handler;
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, delete_service, get_service, patch_service, post_service};
+use axum::routing::{MethodRouter, delete_service, get_service, patch_service, post_service, put_service};
 use futures_util::FutureExt as _;
 use http::HeaderMap;
 use http::header::CONTENT_LENGTH;
@@ -69,6 +69,16 @@ impl Guard {
     {
         let handler = handler.with_state(self.app.clone());
         patch_service(Guarded { guard: Arc::new(self), handler })
+    }
+
+    /// `PUT`, answered by `handler` for whoever passes.
+    pub fn put<H, T>(self, handler: H) -> MethodRouter
+    where
+        H: Handler<T, App>,
+        T: 'static,
+    {
+        let handler = handler.with_state(self.app.clone());
+        put_service(Guarded { guard: Arc::new(self), handler })
     }
 
     /// `DELETE`, answered by `handler` for whoever passes.

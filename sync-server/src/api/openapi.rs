@@ -45,6 +45,10 @@ pub enum Answer {
     Deleted,
     /// Server-sent hints.
     Hints,
+    /// Server-sent presence.
+    Presence,
+    /// 204.
+    Nothing,
     /// A WebSocket.
     Socket,
     /// This description.
@@ -131,12 +135,17 @@ fn parameter(name: &str, place: &str) -> Value {
         "dry_run" => {
             ("With `true` nothing is done, and what would be done is answered.", json!({"enum": ["true", "false"]}))
         }
+        "page" => (
+            "What the page calls itself, drawn at random when it is loaded: an account's pages are told apart by it.",
+            json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}),
+        ),
         "hash" => {
             ("This change goes, whatever the check says of it.", json!({"type": "string", "pattern": "^[0-9a-f]{64}$"}))
         }
         other => unreachable!("the parameter {other} has no description"),
     };
-    json!({"name": name, "in": place, "required": place == "path", "description": description, "schema": schema})
+    let is_required = place == "path" || name == "page";
+    json!({"name": name, "in": place, "required": is_required, "description": description, "schema": schema})
 }
 
 fn responses(route: &Route) -> Value {
@@ -175,6 +184,14 @@ fn responses(route: &Route) -> Value {
             let description = "Events `hint`, each with the position as its `id` and a Hint as its data.";
             insert("200", json!({"description": description, "content": content}));
         }
+        Answer::Presence => {
+            let of = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
+            let content = json!({"text/event-stream": {"schema": {"oneOf": [of("Present"), of("Other")]}}});
+            let description = "First an event `present` with Present as its data, which is everybody; then events \
+                               `shown` and `gone`, each with an Other.";
+            insert("200", json!({"description": description, "content": content}));
+        }
+        Answer::Nothing => drop(insert("204", json!({"description": "It is done."}))),
         Answer::Socket => drop(insert("101", json!({"description": "Subprotocol `symphony-vault.1`."}))),
         Answer::Description => {
             insert(
@@ -217,6 +234,8 @@ fn schemas() -> Value {
     }));
     problem["properties"]["request_id"] = text.clone();
     problem["properties"]["violations"] = json!({"type": "array", "items": reference("Violation")});
+    let mut other = object(json!({"account": id, "device": id}));
+    other["properties"]["content"] = json!({"description": "What is shown of it; left out once it is gone."});
     json!({
         "Id": {
             "type": "string", "pattern": "^[1-9A-HJ-NP-Za-km-z]{20,28}$", "description": "16 bytes in base58check.",
@@ -243,6 +262,12 @@ fn schemas() -> Value {
             "position": {"type": ["string", "null"], "description": "Where it is: what `after` takes."},
         })),
         "Hint": object(json!({"space": id, "position": position})),
+        "Present": object(json!({
+            "device": {"type": "string", "description": "As which the others see the page: an Id."},
+            "others": {"type": "array", "items": reference("Other")},
+        })),
+        "Other": other,
+        "ShowPresence": requests::show_presence(),
         "Document": object(json!({
             "space": id, "id": id, "type": text_or_none, "title": text_or_none, "position": position,
             "heads": {"type": "array", "items": text},

@@ -130,8 +130,10 @@ codes! {
     DeletionImpossible = "deletion_impossible", CONFLICT, "This document cannot be deleted";
     /// Account or document have as much as they may.
     QuotaExceeded = "quota_exceeded", FORBIDDEN, "There is no room left for this";
-    /// The devices of the account speak faster than they may.
-    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "The account writes too fast";
+    /// Devices or pages of the account speak faster than they may.
+    RateLimited = "rate_limited", TOO_MANY_REQUESTS, "The account sends too fast";
+    /// A page that is told of nobody is shown to nobody.
+    PageAbsent = "page_absent", CONFLICT, "The page has no open stream of this presence";
     /// The same key with another request.
     IdempotencyKeyReused = "idempotency_key_reused", UNPROCESSABLE_ENTITY, "Another request has this key";
     /// The same key twice at once.

@@ -27,6 +27,7 @@ struct Rung {
     ends: BTreeMap<SpaceId, LogPosition>,
     settled: BTreeSet<SpaceId>,
     access_changed: bool,
+    presence: bool,
 }
 
 /// What a follower finds when it looks.
@@ -38,6 +39,8 @@ pub struct Heard {
     pub settled: Vec<SpaceId>,
     /// Some grant, token or device may have changed.
     pub access_changed: bool,
+    /// Somebody came, went or moved in a document that the follower is in.
+    pub presence: bool,
 }
 
 impl Bell {
@@ -67,6 +70,7 @@ impl Bell {
             ends: std::mem::take(&mut rung.ends).into_iter().collect(),
             settled: std::mem::take(&mut rung.settled).into_iter().collect(),
             access_changed: std::mem::take(&mut rung.access_changed),
+            presence: std::mem::take(&mut rung.presence),
         }
     }
 
@@ -97,6 +101,15 @@ impl Bell {
     pub fn ring_access_changed(&self) {
         let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         rung.access_changed = true;
+        self.is_rung.store(true, Ordering::SeqCst);
+        drop(rung);
+        self.waker.wake();
+    }
+
+    /// Says that [`crate::relay::presence`] has something to tell.
+    pub fn ring_presence(&self) {
+        let mut rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
+        rung.presence = true;
         self.is_rung.store(true, Ordering::SeqCst);
         drop(rung);
         self.waker.wake();

@@ -28,7 +28,8 @@ use futures_util::stream::{FuturesUnordered, SplitSink, SplitStream, StreamExt a
 use sync_core::session::{Effect, Input, Session};
 use sync_wire::limits::{DEAD_AFTER, FRAME_BYTES_MAX, PING_INTERVAL, SUBPROTOCOL};
 use sync_wire::{
-    AccountId, DeviceFrame, Goodbye, GoodbyeCode, Push, RelayFrame, decode_device_frame, encode_relay_frame,
+    AccountId, DeviceFrame, Goodbye, GoodbyeCode, Push, RelayFrame, ShowPresence, decode_device_frame,
+    encode_relay_frame,
 };
 use tokio::time::Instant;
 use tokio_util::sync::WaitForCancellationFutureOwned;
@@ -40,6 +41,7 @@ use crate::api::problem::{ApiError, ApiResult, Code};
 use crate::app::App;
 use crate::metrics;
 use crate::relay::hub::{Heard, Listener};
+use crate::relay::presence::{Participant, Seat, Spot};
 use crate::relay::rates::{Meter, Spent};
 use crate::relay::sessions::Place;
 use credit::{Credit, Room};
@@ -112,6 +114,10 @@ struct Shell {
     /// Reads that wait until the socket has room for what they bring.
     reads: VecDeque<Effect>,
     read: Option<BoxFuture<'static, Input>>,
+    /// Where its person is, and who else is there.
+    seat: Seat,
+    /// Others may have come, gone or moved.
+    others_moved: bool,
     credit: Credit,
     /// A push that waits for room in the whole relay; meanwhile no other frame is read.
     waiting: Option<BoxFuture<'static, (Push, Room)>>,
@@ -144,6 +150,8 @@ impl Shell {
         Box::new(Self {
             listener: app.hub.listen(),
             out: Outgoing::new(app.config.relay.answer_bytes_max),
+            seat: Seat::new(&app.presence),
+            others_moved: false,
             credit: Credit::new(Arc::clone(&app.pushed_bytes)),
             meter: app.rates.of(caller.account(), now),
             paused_until: None,
@@ -167,6 +175,7 @@ impl Shell {
         let mut timer = pin!(tokio::time::sleep_until(self.next_timer()));
         let end = loop {
             self.begin_read();
+            self.tell_of_others();
             self.pace();
             // Moved only if it must ring earlier, or has rung: most waits end long before it.
             let due = self.next_timer();
@@ -181,6 +190,7 @@ impl Shell {
                 break end;
             }
         };
+        self.seat.leave_all(); // the goodbye may take its time
         // What was begun is finished, also for a connection that broke.
         let operations = std::mem::take(&mut self.operations);
         if !operations.is_empty() {
@@ -245,7 +255,10 @@ impl Shell {
                 self.read = None;
                 self.handle(input)
             }
-            Woken::Heard(heard) => effects::heard(heard).try_for_each(|input| self.handle(input)),
+            Woken::Heard(heard) => {
+                self.others_moved |= heard.presence;
+                effects::heard(heard).try_for_each(|input| self.handle(input))
+            }
             Woken::Written(Ok(())) => {
                 self.sent_at = Instant::now();
                 Ok(())
@@ -359,10 +372,14 @@ impl Shell {
     }
 
     fn perform(&mut self, effect: Effect, frames: &mut Frames) -> Result<(), End> {
+        if let Effect::Unfollow { space } = effect {
+            self.seat.leave_space(space);
+        }
         match self.peer.perform(effect, &mut self.listener) {
             Task::Send(frame) => self.encode(&frame, frames),
             Task::Operation(operation) => self.operations.push(operation),
             Task::Read(read) => self.reads.push_back(read),
+            Task::Show(who, presence) => self.show(who, presence),
             Task::Done => {}
             Task::Close(goodbye) => return Err(End::Goodbye(goodbye)),
         }
@@ -375,6 +392,27 @@ impl Shell {
             return;
         }
         self.read = self.reads.pop_front().and_then(|read| self.peer.read(&read));
+    }
+
+    fn show(&mut self, who: Participant, presence: ShowPresence) {
+        let ShowPresence { space, document, content } = presence;
+        self.seat.show(Instant::now(), self.listener.bell(), Spot { space, document }, who, content);
+    }
+
+    /// Tells the device of others who came, went or moved, while nothing else waits for it and it may know.
+    fn tell_of_others(&mut self) {
+        if !self.others_moved || self.read.is_some() || !self.reads.is_empty() || !self.session.may_be_shown_others() {
+            return;
+        }
+        while self.out.has_room_for_presence() {
+            let Some(presence) = self.seat.take_next() else {
+                self.others_moved = false;
+                return;
+            };
+            let frame = Bytes::from(encode_relay_frame(&RelayFrame::Presence(presence)));
+            let len = frame.len();
+            self.out.push_uncounted(Message::Binary(frame), len);
+        }
     }
 
     fn encode(&mut self, frame: &RelayFrame, frames: &mut Frames) {

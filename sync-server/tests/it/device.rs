@@ -8,7 +8,8 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use sync_wire::limits::SUBPROTOCOL;
 use sync_wire::{
     Ack, BatchId, Chain, Confirm, Cursor, Deliver, DeviceFrame, DeviceId, DocumentId, Goodbye, Hello, LogPosition,
-    Position, Push, RelayFrame, Resume, SpaceId, VersionRange, Welcome, decode_relay_frame, encode_device_frame,
+    Position, Presence, Push, RelayFrame, Resume, ShowPresence, SpaceId, VersionRange, Welcome, decode_relay_frame,
+    encode_device_frame,
 };
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
@@ -203,6 +204,31 @@ impl Device {
         .await
     }
 
+    /// Is in a document from now on; without content, no longer.
+    pub(crate) async fn show(&mut self, space: SpaceId, document: DocumentId, content: Option<&str>) {
+        let content = content.map(|content| content.as_bytes().to_vec().into());
+        self.send(&DeviceFrame::Presence(ShowPresence { space, document, content })).await;
+    }
+
+    /// The next that it is told of others: whose device, and what it shows.
+    pub(crate) async fn told(&mut self) -> Presence {
+        self.until("others in a document", |frame| match frame {
+            RelayFrame::Presence(presence) => Some(presence.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    /// What it has been told of others by now: whatever was on its way comes before the answer to a batch.
+    pub(crate) async fn told_by(&mut self, space: SpaceId, document: DocumentId, batch: &Batch) -> Vec<Presence> {
+        self.push(space, document, batch).await;
+        let answer = self.answer(batch.id).await;
+        assert!(matches!(answer, RelayFrame::Ack(_)), "{answer:?}");
+        let (told, others): (Vec<_>, _) = std::mem::take(&mut self.early).into_iter().partition(is_presence);
+        self.early = others;
+        told.into_iter().map(presence_of).collect()
+    }
+
     /// Waits until what it is judged by changes; what that is now.
     pub(crate) async fn limits_changed(&mut self) -> u64 {
         self.until("other limits", |frame| match frame {
@@ -223,6 +249,15 @@ impl Device {
         assert_eq!(self.receive().await, None, "nothing follows Goodbye");
         goodbye
     }
+}
+
+fn is_presence(frame: &RelayFrame) -> bool {
+    matches!(frame, RelayFrame::Presence(_))
+}
+
+fn presence_of(frame: RelayFrame) -> Presence {
+    let RelayFrame::Presence(presence) = frame else { panic!("it tells of nobody: {frame:?}") };
+    presence
 }
 
 /// The batch that a frame answers, or tells the fate of.

@@ -79,7 +79,7 @@ fn unchunked(mut body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// A stream of server-sent hints.
+/// A stream of server-sent events.
 #[derive(Debug)]
 pub(crate) struct Hints {
     lines: Lines<BufReader<TcpStream>>,
@@ -113,19 +113,24 @@ impl Hints {
 
     /// The next hint, as (space, position); `None` when the stream has ended.
     pub(crate) async fn next(&mut self) -> Option<(String, String)> {
+        let (kind, id, data) = self.event().await?;
+        let text = |name: &str| data[name].as_str().unwrap().to_owned();
+        assert_eq!((kind.as_str(), id), ("hint", Some(text("position"))));
+        Some((text("space"), text("position")))
+    }
+
+    /// The next event of any kind: that, its id and its data.
+    pub(crate) async fn event(&mut self) -> Option<(String, Option<String>, serde_json::Value)> {
         let (mut id, mut kind) = (None, None);
         loop {
-            let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await.expect("no hint comes");
+            let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await.expect("no event comes");
             let line = line.ok()??;
             if let Some(value) = line.strip_prefix("id: ") {
                 id = Some(value.to_owned());
             } else if let Some(value) = line.strip_prefix("event: ") {
                 kind = Some(value.to_owned());
             } else if let Some(value) = line.strip_prefix("data: ") {
-                let data: serde_json::Value = serde_json::from_str(value).unwrap();
-                let text = |name: &str| data[name].as_str().unwrap().to_owned();
-                assert_eq!((kind.as_deref(), id), (Some("hint"), Some(text("position"))));
-                return Some((text("space"), text("position")));
+                return Some((kind.expect("an event has a kind"), id, serde_json::from_str(value).unwrap()));
             }
         }
     }

@@ -7,6 +7,8 @@ mod relay; // a relay in this process, and one in its own
 
 mod routes; // who gets in
 mod sessions; // what a device gets
+mod presence; // who is where at the moment
+mod pages; // the same over HTTP
 mod offers; // a device that stands where the log does not
 mod access; // grants, tokens and devices that change meanwhile
 mod breaches; // what a device must not do

@@ -279,9 +279,9 @@ async fn frames_of_unknown_kinds_are_skipped() {
     let relay = Relay::start().await;
     let alice = relay.account("alice").await;
     let (mut laptop, _) = Device::online(relay.address, &alice.token).await;
-    // [5, {0: 1}]: presence, reserved
-    let presence = tokio_tungstenite::tungstenite::Message::Binary(vec![0x82, 0x05, 0xa1, 0x00, 0x01].into());
-    laptop.socket.send(presence).await.unwrap();
+    // [6, {0: 1}]: a signature, reserved
+    let signature = tokio_tungstenite::tungstenite::Message::Binary(vec![0x82, 0x06, 0xa1, 0x00, 0x01].into());
+    laptop.socket.send(signature).await.unwrap();
     let mut note = Author::new("note");
     let batches = note.put("/name", "still here");
     laptop.push_all(alice.personal, note.id, &batches).await;

@@ -462,6 +462,7 @@ fn note(recorder: &Recorder, frame: &RelayFrame) {
         | RelayFrame::GrantChanged(_)
         | RelayFrame::Goodbye(_)
         | RelayFrame::Wanted(_)
-        | RelayFrame::LimitsChanged(_) => {}
+        | RelayFrame::LimitsChanged(_)
+        | RelayFrame::Presence(_) => {}
     }
 }

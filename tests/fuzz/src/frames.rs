@@ -2,7 +2,7 @@
 
 use sync_wire::{
     Actor, BatchId, Chain, ChangeHash, Checkpoint, Confirm, Content, Cursor, DeviceFrame, DeviceId, DocumentId, Epoch,
-    Hello, LogPosition, Offer, OfferPart, Position, Push, SpaceId, VersionRange, decode_device_frame,
+    Hello, LogPosition, Offer, OfferPart, Position, Push, ShowPresence, SpaceId, VersionRange, decode_device_frame,
     decode_relay_frame, encode_device_frame, encode_relay_frame,
 };
 
@@ -36,6 +36,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
         DeviceFrame::Confirm(Confirm { space, position, frames: 1 }),
         offer(OfferPart::Checkpoints(vec![Checkpoint { position, chain }])),
         offer(OfferPart::Done),
+        DeviceFrame::Presence(ShowPresence { space, document, content: Some(b"{}".to_vec().into()) }),
     ];
     frames.iter().map(encode_device_frame).collect()
 }

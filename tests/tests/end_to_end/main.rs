@@ -26,6 +26,7 @@ mod parked; // what a relay cannot take now, and how it goes on
 mod places; // disks and directories that a vault cannot use
 mod room; // disks that are nearly full, and damage
 mod processes; // many programs on one vault
+mod presence; // who is in a document at the moment
 mod reading; // the merged state over HTTP
 mod real_data; // files of real people
 mod repairs; // held documents go on, when their owner says so

@@ -2,7 +2,7 @@
 
 use sync_wire::{
     AccountId, BatchId, Bootstrap, ChangeHash, Deliver, DeviceFrame, DocumentId, FateCode, Grant, LogPosition,
-    Position, SpaceId,
+    Position, Presence, SpaceId,
 };
 
 use super::Status;
@@ -84,6 +84,8 @@ pub enum Effect {
         /// The changes.
         hashes: Vec<ChangeHash>,
     },
+    /// Remember where somebody else is, or that they are gone, as long as the connection lasts.
+    Present(Presence),
     /// The status changed.
     Status(Status),
 }

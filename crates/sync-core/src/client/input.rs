@@ -2,7 +2,7 @@
 
 #[cfg(doc)]
 use super::{Client, Effect};
-use sync_wire::{BatchId, Checkpoint, Content, Cursor, DocumentId, RelayFrame, Run, SpaceId};
+use sync_wire::{BatchId, Checkpoint, Content, Cursor, DocumentId, RelayFrame, Run, ShowPresence, SpaceId};
 
 /// What happened. The answers to the effects of one connection are fed back before the next [`Effect::Connect`] is
 /// performed, so that no answer can be taken for that of another connection.
@@ -79,6 +79,8 @@ pub enum Input {
         /// To be pushed before the lane goes on; empty if a needed change is not here.
         batches: Vec<OutboxBatch>,
     },
+    /// Show others where this person is, if anybody is there to show it to: without an answer, and forgotten otherwise.
+    Show(ShowPresence),
     /// The vault could not read or write; nothing that was asked for and not answered has happened for sure.
     Failed {
         /// For the log and for people.

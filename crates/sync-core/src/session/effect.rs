@@ -1,6 +1,8 @@
 //! What a session wants done.
 
-use sync_wire::{BatchId, Checkpoint, Cursor, DeviceId, DocumentId, Goodbye, LogPosition, RelayFrame, Run, SpaceId};
+use sync_wire::{
+    BatchId, Checkpoint, Cursor, DeviceId, DocumentId, Goodbye, LogPosition, RelayFrame, Run, ShowPresence, SpaceId,
+};
 
 use super::{BootstrapCursor, Pushed};
 
@@ -91,6 +93,13 @@ pub enum Effect {
     Unfollow {
         /// The space.
         space: SpaceId,
+    },
+    /// Show the others in a document where this device's person is, or that it has left.
+    Show {
+        /// The device.
+        device: DeviceId,
+        /// What it showed. Its space is granted.
+        presence: ShowPresence,
     },
     /// Hint the end of every followed space, from storage: heals a lost hint.
     Poll,

@@ -62,7 +62,7 @@ impl Device {
 }
 
 /// A relay whose log ends at 4.
-pub(crate) struct Relay(Session);
+pub(crate) struct Relay(pub(crate) Session);
 
 impl Relay {
     pub(crate) fn open() -> Self {

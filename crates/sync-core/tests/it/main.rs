@@ -12,6 +12,7 @@ mod lanes; // a failure in one document delays no other
 mod links; // what happens between connections
 mod outbox; // what a device reads of its outbox, and has unanswered
 mod offers; // a relay that lost the end of its log
+mod presence; // passed on, and in nobody's way
 mod receiving; // what a device takes of what a relay delivers
 mod resume; // only `Deliver` moves the resume point
 mod schedules; // random faults: everything arrives once

@@ -132,6 +132,7 @@ impl World {
             DeviceFrame::Push(_) => "Push",
             DeviceFrame::Confirm(_) => "Confirm",
             DeviceFrame::Offer(_) => "Offer",
+            DeviceFrame::Presence(_) => "Presence",
         });
         self.session_input(device, session::Input::Frame(frame));
         true
@@ -154,6 +155,7 @@ impl World {
             RelayFrame::Goodbye(_) => "Goodbye",
             RelayFrame::Wanted(_) => "Wanted",
             RelayFrame::LimitsChanged(_) => "LimitsChanged",
+            RelayFrame::Presence(_) => "Presence",
         });
         self.client_input(device, client::Input::Frame(frame));
         true
@@ -301,6 +303,7 @@ impl World {
             Effect::ReadCheckpoints { .. } | Effect::ReadRun { .. } | Effect::NoteOffered { .. } => {
                 unreachable!("this relay loses nothing")
             }
+            Effect::Present(_) => return None,
             Effect::Status(status) => {
                 it.status = status;
                 return None;
@@ -373,6 +376,7 @@ impl World {
                 self.devices[device].follows = false;
                 return Vec::new();
             }
+            Effect::Show { .. } => return Vec::new(),
             Effect::Poll => Input::Hint { space: SPACE, end: self.relay.log_end() },
             Effect::Close(goodbye) => {
                 let it = &mut self.devices[device];

@@ -1,7 +1,9 @@
 //! Input of a broken or hostile peer is refused before anything is allocated for it; input of a newer one is not.
 
 use proptest::prelude::*;
-use sync_wire::limits::{BATCH_CHANGES_MAX, CHECKPOINTS_MAX, FRAME_BYTES_MAX, HASHES_MAX, SPACES_MAX, TEXT_BYTES_MAX};
+use sync_wire::limits::{
+    BATCH_CHANGES_MAX, CHECKPOINTS_MAX, FRAME_BYTES_MAX, HASHES_MAX, PRESENCE_BYTES_MAX, SPACES_MAX, TEXT_BYTES_MAX,
+};
 use sync_wire::*;
 
 use crate::sample::{device_frames, relay_frames};
@@ -53,10 +55,32 @@ fn each_list_of_a_frame_holds_at_its_limit_and_not_one_past_it() {
     check_list(TEXT_BYTES_MAX, |count| hello(count, 0));
     check_list(BATCH_CHANGES_MAX, |count| push(Content::Changes(vec![vec![1].into(); count])));
     check_list(HASHES_MAX, |count| push(Content::Tombstone(vec![ChangeHash([8; 32]); count])));
+    check_list(PRESENCE_BYTES_MAX, |count| {
+        DeviceFrame::Presence(ShowPresence { space, document, content: Some(vec![b' '; count].into()) })
+    });
     check_list(CHECKPOINTS_MAX, |count| {
         let checkpoint = |at| Checkpoint { position: Position(at as u64), chain: Chain([6; 32]) };
         DeviceFrame::Offer(Offer { space, part: OfferPart::Checkpoints((0..count).map(checkpoint).collect()) })
     });
+}
+
+#[test]
+fn presence_of_others_is_bounded_as_ones_own() {
+    let (space, document) = (SpaceId([1; 16]), DocumentId([2; 16]));
+    let (account, device) = (AccountId([3; 16]), DeviceId([4; 16]));
+    let decoded = |bytes: usize| {
+        let content = Some(vec![b' '; bytes].into());
+        decode_relay_frame(&encode_relay_frame(&RelayFrame::Presence(Presence {
+            space,
+            document,
+            account,
+            device,
+            content,
+        })))
+    };
+    assert!(decoded(PRESENCE_BYTES_MAX).is_ok());
+    let error = decoded(PRESENCE_BYTES_MAX + 1).unwrap_err().to_string();
+    assert!(error.contains("1025 bytes of presence; at most 1024"), "{error}");
 }
 
 #[test]

@@ -62,6 +62,7 @@ pub(crate) fn device_frames() -> Vec<(&'static str, DeviceFrame)> {
         entries: vec![entry(Some(vec![0xde, 0xad].into()))],
         voucher: Some(Voucher { before: CHAIN, chain: CHAIN, receipt: RECEIPT }),
     };
+    let presence = |content| DeviceFrame::Presence(ShowPresence { space: SPACE, document: DOCUMENT, content });
     vec![
         ("hello-new-device", hello(Vec::new())),
         ("hello-resuming", hello(vec![Cursor { space: SPACE, at: at(12), chain: CHAIN, bootstrap }])),
@@ -72,6 +73,8 @@ pub(crate) fn device_frames() -> Vec<(&'static str, DeviceFrame)> {
         ("offer-checkpoints", offer(OfferPart::Checkpoints(vec![Checkpoint { position: Position(12), chain: CHAIN }]))),
         ("offer-run", offer(OfferPart::Run(run))),
         ("offer-done", offer(OfferPart::Done)),
+        ("presence-shown", presence(Some(br#"{"line":3}"#.to_vec().into()))),
+        ("presence-hidden", presence(None)),
     ]
 }
 
@@ -92,6 +95,9 @@ pub(crate) fn relay_frames() -> Vec<(&'static str, RelayFrame)> {
         BootstrapDocument { document, snapshot: Some(snapshot), entries: vec![positioned], complete: true };
     let resume = Resume::Bootstrap { at: Position(12), chain: CHAIN };
     let tombstone = Entry { kind: EntryKind::Tombstone, heads: Some(vec![HASH]), ..entry(None) };
+    let presence = |content| {
+        RelayFrame::Presence(Presence { space, document, account: AccountId([0xbb; 16]), device: DEVICE, content })
+    };
     vec![
         (
             "welcome",
@@ -169,6 +175,8 @@ pub(crate) fn relay_frames() -> Vec<(&'static str, RelayFrame)> {
             RelayFrame::GrantChanged(GrantChanged { space, grant: Some(grant(resume)) })
         }),
         ("wanted", RelayFrame::Wanted(Wanted { space, after: Position(12), taken: 1 })),
+        ("presence-of-another", presence(Some(br#"{"line":3}"#.to_vec().into()))),
+        ("presence-gone", presence(None)),
         ("limits-changed", RelayFrame::LimitsChanged(LimitsChanged { limits_version: 8 })),
         (
             "goodbye",

@@ -59,6 +59,10 @@ The document reads as before, and undo takes the edits back together. Each of th
 quarantine as `squashed`, to be shown and exported. Where a relay has no room the vault does
 it by itself, if much is gained.";
 
+const PRESENCE_HELP: &str = "\
+Whoever wants to see is seen: the others see this device in the document, with JSON or with null, until it
+ends. What is shown is stored nowhere.";
+
 const SCHEMA_HELP: &str = "\
 A document type says in NAME/VERSION.json what its fields are and how they merge. Each version is also
 compared with the one before it, among the files or built in. Ends with 1 if there is anything to mend.";
@@ -182,6 +186,9 @@ pub(crate) enum Command {
     Logout,
     /// Exchange edits with the relay until nothing is left to send or to receive.
     Sync(SyncArguments),
+    /// Show who else is in a document at the moment, until interrupted.
+    #[command(after_help = PRESENCE_HELP)]
+    Presence(PresenceArguments),
     /// Show where the vault stands.
     Status,
     /// Say the parked edits of a document in one go, so that there is room for what they come to.

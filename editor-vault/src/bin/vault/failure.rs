@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use editor_vault::{
-    ConnectError, EditError, OpenError, QuarantineError, QueryError, ReadError, SalvageError, SquashError,
-    StorageError, SyncError,
+    ConnectError, EditError, OpenError, PresenceError, QuarantineError, QueryError, ReadError, SalvageError,
+    SquashError, StorageError, SyncError,
 };
 
 /// Exit codes, as `vault --help` lists them.
@@ -126,6 +126,16 @@ impl From<QuarantineError> for Failure {
             QuarantineError::Edit(error) => error.into(),
             QuarantineError::Read(error) => error.into(),
             QuarantineError::File { path, source } => Self::file("write", &path, &source),
+            error => Self::failed(error.code(), error),
+        }
+    }
+}
+
+impl From<PresenceError> for Failure {
+    fn from(error: PresenceError) -> Self {
+        match error {
+            PresenceError::Read(error) => error.into(),
+            PresenceError::TooLarge { .. } => Self::new(Exit::Usage, error.code(), error),
             error => Self::failed(error.code(), error),
         }
     }

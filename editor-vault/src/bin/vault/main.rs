@@ -17,7 +17,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command};
 use crate::commands::{
     brake, bridge, care, completions, conflicts, contested, document, explain, export, find, history, import, login,
-    patch, quarantine, repair, schema, settings, status, sync,
+    patch, presence, quarantine, repair, schema, settings, status, sync,
 };
 use crate::failure::Failure;
 use crate::output::Output;
@@ -76,6 +76,7 @@ fn in_vault(command: &Command, vault: &editor_vault::Vault, output: &mut Output)
         Command::Logout => login::logout(vault, output),
         Command::Sync(arguments) => sync::run(vault, arguments, output),
         Command::Status => status::status(vault, output),
+        Command::Presence(arguments) => presence::run(vault, arguments, output),
         Command::Squash { name } => quarantine::squash(vault, name, output),
         Command::Quarantine { command } => quarantine::run(vault, command, output),
         Command::Repair(arguments) => repair::run(vault, arguments, output),

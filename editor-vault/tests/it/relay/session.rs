@@ -7,9 +7,10 @@ use futures_util::{SinkExt, StreamExt};
 use sync_wire::log::Receipt;
 use sync_wire::*;
 use tokio::net::TcpStream;
-use tokio_tungstenite::accept_hdr_async;
+use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
 use super::log::{EPOCH, SALT, Space};
 use super::{Answer, Shared, State};
@@ -22,6 +23,8 @@ pub(super) struct Session {
     delivered: BTreeMap<SpaceId, u64>,
     own: Vec<BatchId>,
     skipping: BTreeMap<DocumentId, u32>,
+    /// What it was told of others.
+    told: BTreeMap<(SpaceId, DocumentId, AccountId, DeviceId), Blob>,
 }
 
 pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream) {
@@ -41,25 +44,15 @@ pub(super) async fn serve(shared: Arc<Shared>, stream: TcpStream) {
     };
     let Ok(mut socket) = accept_hdr_async(stream, authorize).await else { return };
     let mut grew = shared.grew.subscribe();
-    loop {
-        let frames = tokio::select! {
-            message = socket.next() => match message {
-                Some(Ok(Message::Binary(bytes))) => {
-                    let frame = decode_device_frame(&bytes).unwrap().unwrap();
-                    session.on_frame(&shared, frame)
-                }
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => Vec::new(),
-                _ => return,
-            },
-            _ = grew.changed() => session.deliver(&shared.state.lock().unwrap()),
-        };
+    while let Some(frames) = session.next(&shared, &mut socket, &mut grew).await {
         for frame in frames {
             let bytes = encode_relay_frame(&frame);
             if socket.send(Message::Binary(bytes.into())).await.is_err() {
-                return;
+                return session.leave(&shared);
             }
         }
     }
+    session.leave(&shared);
 }
 
 impl Session {
@@ -67,11 +60,44 @@ impl Session {
         Self { account: Some(account), ..Self::default() }
     }
 
+    /// What is said next; nothing when the connection is over.
+    async fn next(
+        &mut self,
+        shared: &Shared,
+        socket: &mut WebSocketStream<TcpStream>,
+        grew: &mut watch::Receiver<u64>,
+    ) -> Option<Vec<RelayFrame>> {
+        tokio::select! {
+            message = socket.next() => match message {
+                Some(Ok(Message::Binary(bytes))) => {
+                    let frame = decode_device_frame(&bytes).unwrap().unwrap();
+                    Some(self.on_frame(shared, frame))
+                }
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => Some(Vec::new()),
+                _ => None,
+            },
+            _ = grew.changed() => {
+                let state = shared.state.lock().unwrap();
+                Some(self.deliver(&state).into_iter().chain(self.tell(&state)).collect())
+            }
+        }
+    }
+
     pub(super) fn on_frame(&mut self, shared: &Shared, frame: DeviceFrame) -> Vec<RelayFrame> {
         let mut state = shared.state.lock().unwrap();
         match frame {
             DeviceFrame::Hello(hello) => self.greet(&state, &hello),
             DeviceFrame::Confirm(_) | DeviceFrame::Offer(_) => Vec::new(),
+            DeviceFrame::Presence(ShowPresence { space, document, content }) => {
+                let place = (space, document, self.account.unwrap(), self.device.unwrap());
+                match content {
+                    Some(content) => state.present.insert(place, content),
+                    None => state.present.remove(&place),
+                };
+                drop(state);
+                shared.grew.send_modify(|grown| *grown += 1);
+                Vec::new()
+            }
             DeviceFrame::Push(push) => {
                 let answer = self.judge(&mut state, &push);
                 drop(state);
@@ -162,6 +188,29 @@ impl Session {
                 RelayFrame::Park(Park { space, document, batch, code, judged_by, detail })
             }
         }
+    }
+
+    /// Where the others are, in the documents that it is in, as far as that is news.
+    fn tell(&mut self, state: &State) -> Vec<RelayFrame> {
+        let Some(me) = self.account.zip(self.device) else { return Vec::new() };
+        let is_here = |(space, document, account, device): (SpaceId, DocumentId, AccountId, DeviceId)| {
+            (account, device) != me && state.present.contains_key(&(space, document, me.0, me.1))
+        };
+        let here: BTreeMap<_, _> =
+            state.present.iter().filter(|(at, _)| is_here(**at)).map(|(at, it)| (*at, it.clone())).collect();
+        let before = std::mem::replace(&mut self.told, here.clone());
+        let frame = |((space, document, account, device), content)| {
+            RelayFrame::Presence(Presence { space, document, account, device, content })
+        };
+        let gone = before.keys().filter(|at| !here.contains_key(at)).map(|at| (*at, None));
+        let news = here.iter().filter(|(at, it)| before.get(at) != Some(it)).map(|(at, it)| (*at, Some(it.clone())));
+        gone.chain(news).map(frame).collect()
+    }
+
+    fn leave(&self, shared: &Shared) {
+        let device = self.device;
+        shared.state.lock().unwrap().present.retain(|(_, _, _, other), _| Some(*other) != device);
+        shared.grew.send_modify(|grown| *grown += 1);
     }
 
     pub(super) fn deliver(&mut self, state: &State) -> Vec<RelayFrame> {

@@ -37,6 +37,7 @@ pub(super) fn body(operation: &str) -> Option<Value> {
             "application/json-patch+json": reference("JsonPatch"),
         }),
         "createDocument" => json!({"application/json": reference("NewDocument")}),
+        "showPresence" => json!({"application/json": reference("ShowPresence")}),
         _ => return None,
     };
     Some(json!({"required": true, "content": content}))
@@ -51,6 +52,18 @@ pub(super) fn new_document() -> Value {
         "properties": {
             "type": {"enum": types, "description": "The document type: one that the relay knows."},
             "value": {"type": "object", "description": "What it says beside the defaults of its type."},
+        },
+    })
+}
+
+pub(super) fn show_presence() -> Value {
+    let most = sync_wire::limits::PRESENCE_BYTES_MAX;
+    json!({
+        "type": "object",
+        "required": ["content"],
+        "additionalProperties": false,
+        "properties": {
+            "content": {"description": format!("Whatever the others are shown; at most {most} bytes as JSON.")},
         },
     })
 }

@@ -1,26 +1,23 @@
 //! What a write says beside its path: the version that it is about, its key, and its body.
 
-use axum::body::Body;
 use axum::extract::Request;
 use http::header::{CONTENT_TYPE, IF_MATCH, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use relay_storage::KEY_BYTES_MAX;
 use serde::de::DeserializeOwned;
 use sync_wire::LogPosition;
-use tokio::time::Instant;
 
 use crate::access::Caller;
+use crate::api::body;
 use crate::api::problem::{ApiError, ApiResult, Code};
 use crate::app::App;
 use crate::relay::author::once::Key;
 use crate::relay::author::patch::Patch;
 use crate::relay::author::version::Seen;
-use crate::relay::rates::Spent;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const MERGE_PATCH: &str = "application/merge-patch+json";
 const JSON_PATCH: &str = "application/json-patch+json";
-const JSON: &str = "application/json";
 /// What a document is changed by, for `Accept-Patch`.
 const PATCHES: &str = "application/merge-patch+json, application/json-patch+json";
 
@@ -33,22 +30,12 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    /// Reads a request within the bounds of its sender: its body, and how fast his devices speak, of which the website
-    /// is one.
+    /// Reads a request within the bounds of its sender ([`body::read`]).
     ///
     /// # Errors
     /// [`Code::RateLimited`], [`Code::BodyTooLarge`], [`Code::BodyInvalid`], [`Code::ParameterInvalid`]
     pub(super) async fn read(app: &App, caller: &Caller, request: Request) -> ApiResult<Self> {
-        let now = Instant::now();
-        let meter = app.rates.of(caller.account(), now);
-        let wait = meter.next_at(now).duration_since(now);
-        if !wait.is_zero() {
-            let detail = "the account has spent what it may write at once; ask again when it is due";
-            return Err(ApiError::new(Code::RateLimited, detail).retry_after(wait));
-        }
-        let (parts, body) = request.into_parts();
-        let body = whole(app, body).await?;
-        meter.spend(now, Spent { frames: 1, bytes: body.len() as u64, ..Spent::default() });
+        let (parts, body) = body::read(app, caller, request).await?;
         let mut headers = parts.headers;
         let key = key_of(&headers, &parts.method, parts.uri.path(), &body)?;
         // The answer to a write is never that nothing is new.
@@ -81,9 +68,9 @@ impl Asked {
     /// # Errors
     /// [`Code::MediaTypeUnsupported`], [`Code::BodyInvalid`]
     pub(super) fn patch(&self) -> ApiResult<Patch> {
-        match self.media_type().as_deref() {
-            Some(MERGE_PATCH) => Patch::merge(&self.body).map_err(|error| garbage(&error)),
-            Some(JSON_PATCH) => Patch::steps(&self.body).map_err(|error| garbage(&error)),
+        match body::media_type(&self.headers).as_deref() {
+            Some(MERGE_PATCH) => Patch::merge(&self.body).map_err(|error| body::garbage(&error)),
+            Some(JSON_PATCH) => Patch::steps(&self.body).map_err(|error| body::garbage(&error)),
             other => Err(ApiError::media_type(other, PATCHES)),
         }
     }
@@ -93,16 +80,7 @@ impl Asked {
     /// # Errors
     /// [`Code::MediaTypeUnsupported`], [`Code::BodyInvalid`]
     pub(super) fn json<T: DeserializeOwned>(&self) -> ApiResult<T> {
-        match self.media_type().as_deref() {
-            Some(JSON) => serde_json::from_slice(&self.body).map_err(|error| garbage(&error)),
-            other => Err(ApiError::media_type(other, JSON)),
-        }
-    }
-
-    /// Without its parameters, of which none changes what JSON means.
-    fn media_type(&self) -> Option<String> {
-        let text = self.headers.get(CONTENT_TYPE)?.to_str().ok()?;
-        Some(text.split(';').next()?.trim().to_ascii_lowercase())
+        body::json(&self.headers, &self.body)
     }
 }
 
@@ -113,32 +91,6 @@ fn position_in(tag: &str) -> Option<LogPosition> {
     // Several tags are no one version.
     let tag = Some(tag).filter(|tag| !tag.contains('"'))?;
     tag.split_once('-').map_or(tag, |(position, _)| position).parse().ok()
-}
-
-async fn whole(app: &App, body: Body) -> ApiResult<Vec<u8>> {
-    let most = app.config.api.body_bytes_max;
-    match axum::body::to_bytes(body, most).await {
-        Ok(bytes) => Ok(bytes.into()),
-        Err(error) if is_too_long(&error) => {
-            Err(ApiError::new(Code::BodyTooLarge, format!("at most {most} bytes are taken")))
-        }
-        Err(_) => Err(ApiError::new(Code::BodyInvalid, "the body ended before its end")),
-    }
-}
-
-fn is_too_long(error: &axum::Error) -> bool {
-    let mut cause: Option<&dyn std::error::Error> = Some(error);
-    while let Some(error) = cause {
-        if error.is::<http_body_util::LengthLimitError>() {
-            return true;
-        }
-        cause = error.source();
-    }
-    false
-}
-
-fn garbage(error: &serde_json::Error) -> ApiError {
-    ApiError::new(Code::BodyInvalid, format!("the body is not what its media type says: {error:.200}"))
 }
 
 /// The key of a request, if it has one: a quoted string of a structured field (RFC 9651), or the same without quotes.

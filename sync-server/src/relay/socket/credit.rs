@@ -60,6 +60,7 @@ impl Credit {
             | RelayFrame::GrantChanged(_)
             | RelayFrame::Wanted(_)
             | RelayFrame::LimitsChanged(_)
+            | RelayFrame::Presence(_)
             | RelayFrame::Goodbye(_) => return,
         };
         if let Some(index) = self.held.iter().position(|(held, _)| *held == batch) {

@@ -9,7 +9,7 @@ use sync_core::session::{Authorized, BootstrapCursor, BootstrapPage, Effect, Inp
 use sync_wire::log::Receipt;
 use sync_wire::{
     AccountId, BatchId, Chain, Checkpoint, Cursor, DeviceId, DocumentId, Goodbye, GoodbyeCode, Grant, LogPosition,
-    Position, RelayFrame, Run, SpaceId, Wanted,
+    Position, RelayFrame, Run, ShowPresence, SpaceId, Wanted,
 };
 use tracing::{error, info};
 
@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::relay::append::{self, Pushes};
 use crate::relay::hub::{Bell, Heard, Listener};
 use crate::relay::offer;
+use crate::relay::presence::Participant;
 use crate::relay::read;
 use crate::relay::sessions::Place;
 
@@ -29,6 +30,8 @@ pub(crate) enum Task {
     Operation(Operation),
     /// Call [`Peer::read`] once there is room for what it brings.
     Read(Effect),
+    /// Show the others where its person is.
+    Show(Participant, ShowPresence),
     /// Nothing more.
     Done,
     /// Write this, then close.
@@ -108,6 +111,9 @@ impl Peer {
             Effect::Unfollow { space } => {
                 listener.unfollow(space);
                 Task::Done
+            }
+            Effect::Show { device, presence } => {
+                Task::Show(Participant { account: peer.caller.account(), device }, presence)
             }
             Effect::Poll => {
                 let spaces = listener.following().iter().copied().collect();
@@ -347,7 +353,7 @@ pub(crate) fn own_hint(input: &Input) -> Option<Input> {
     Some(Input::Hint { space: *space, end })
 }
 
-/// The inputs that stand for what a bell said.
+/// The inputs that stand for what a bell said, but for presence, which is none of the session's.
 pub(crate) fn heard(heard: Heard) -> impl Iterator<Item = Input> {
     let access = heard.access_changed.then_some(Input::AccessChanged);
     let ends = heard.ends.into_iter().map(|(space, end)| Input::Hint { space, end });

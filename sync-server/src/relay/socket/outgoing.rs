@@ -11,6 +11,9 @@ use sync_wire::limits::FRAME_BYTES_MAX;
 /// A read of the log is begun only below this much, so that deliveries do not pile up.
 const ROOM_BELOW_BYTES: usize = 64 << 10;
 
+/// Presence is put here only below this much, so that no delivery waits behind more of it.
+const PRESENCE_BELOW_BYTES: usize = 8 << 10;
+
 /// See the file's head. `M` is what the socket calls one unit of writing.
 #[derive(Debug)]
 pub(super) struct Outgoing<M> {
@@ -34,6 +37,11 @@ impl<M> Outgoing<M> {
     /// Whether the answer to a read of the log may be put here.
     pub(super) fn has_room(&self) -> bool {
         self.queued_bytes + self.under_way_bytes < ROOM_BELOW_BYTES
+    }
+
+    /// Whether presence of others may be put here.
+    pub(super) fn has_room_for_presence(&self) -> bool {
+        self.queued_bytes + self.under_way_bytes < PRESENCE_BELOW_BYTES
     }
 
     /// Puts a frame of `bytes` behind the others.
@@ -102,6 +110,16 @@ mod tests {
         let taken = (0..).take_while(|_| out.push((), 100).is_ok()).count();
         assert_eq!(taken, (1000 + FRAME_BYTES_MAX) / 100);
         assert!(!out.has_room(), "and nothing is read from the log for it");
+    }
+
+    #[test]
+    fn presence_leaves_room_for_a_delivery() {
+        let mut out = Outgoing::new(1 << 20);
+        while out.has_room_for_presence() {
+            out.push_uncounted((), 1024);
+        }
+        assert!(out.has_room(), "a read of the log may begin");
+        assert_eq!(out.queued_bytes, PRESENCE_BELOW_BYTES);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use document::forge::poison::{CORPUS, Ground};
 use sync_wire::log::EntryKind;
 use sync_wire::{
     Actor, BatchId, Blob, Chain, ChangeHash, Checkpoint, Confirm, Content, DeviceFrame, DeviceId, DocumentId, Entry,
-    Offer, OfferPart, Position, Push, Run, Welcome, decode_device_frame, encode_device_frame,
+    Offer, OfferPart, Position, Push, Run, ShowPresence, Welcome, decode_device_frame, encode_device_frame,
 };
 use system_tests::{Account, Chance, Relay};
 
@@ -156,6 +156,8 @@ impl<'a> Attacker<'a> {
             let (after, upto) = (position, Position(position.0 + 1));
             let run = Run { after, upto, epoch: grant.end.epoch, entries: vec![entry], voucher: None };
             frames.push(DeviceFrame::Offer(Offer { space, part: OfferPart::Run(run) }));
+            let content = Some(vec![b'x'; 1 + number as usize % 1024].into());
+            frames.push(DeviceFrame::Presence(ShowPresence { space, document, content }));
         }
         Ok(frames.iter().map(encode_device_frame).collect())
     }

@@ -388,6 +388,15 @@ pub(crate) struct VerifyArguments {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct PresenceArguments {
+    /// Name or id of the document; `settings` and `keymap` are names too.
+    pub(crate) name: String,
+    /// What the others are shown meanwhile: JSON of at most 1 KiB, else a string.
+    #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
+    pub(crate) show: Option<String>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct SyncArguments {
     /// Go on until interrupted, and show what changes.
     #[arg(long)]
