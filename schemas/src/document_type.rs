@@ -116,11 +116,17 @@ impl DocumentType {
     /// Everything that is wrong with the plain JSON `value`, at most 100 violations.
     #[must_use]
     pub fn check(&self, value: &Value) -> Vec<Violation> {
+        self.check_where(value, &|_| true)
+    }
+
+    /// As [`Self::check`], of what is wrong at those paths of which `concerns` says so; and everything about the form,
+    /// because without it nothing else is looked at.
+    pub(crate) fn check_where(&self, value: &Value, concerns: &dyn Fn(&str) -> bool) -> Vec<Violation> {
         let mut violations = plan::check_form(value);
         if violations.is_empty() {
-            violations
-                .extend(self.validator().iter_errors(value).take(VIOLATIONS_MAX).map(|error| from_schema(&error)));
-            plan::check_limits(&self.shape, value, &mut violations);
+            let found = self.validator().iter_errors(value).filter(|error| concerns(error.instance_path().as_str()));
+            violations.extend(found.take(VIOLATIONS_MAX).map(|error| from_schema(&error)));
+            plan::check_limits(&self.shape, value, concerns, &mut violations);
         }
         violations.truncate(VIOLATIONS_MAX);
         violations

@@ -12,6 +12,7 @@ mod keymap;
 mod login;
 mod patching;
 mod places;
+mod publication;
 mod quarantine;
 mod repair;
 mod run;

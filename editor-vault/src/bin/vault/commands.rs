@@ -14,6 +14,7 @@ pub(crate) mod history; // log, diff, blame, restore, undo, redo
 pub(crate) mod import;
 pub(crate) mod login; // login, logout
 pub(crate) mod patch;
+pub(crate) mod publication;
 pub(crate) mod quarantine;
 pub(crate) mod repair;
 pub(crate) mod schema;
