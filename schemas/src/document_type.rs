@@ -28,6 +28,7 @@ pub struct DocumentType {
     /// Whether there is one document of it in each space, with a derived id.
     pub well_known: bool,
     title: Option<String>,
+    public_when: Option<String>,
     indexes: Vec<IndexedField>,
     shape: Shape,
     schema: Value,
@@ -60,6 +61,7 @@ impl DocumentType {
             well_known: schema.get("x-well-known").and_then(Value::as_bool).unwrap_or(false),
             indexes: index::of(&shape, title.as_deref()),
             title,
+            public_when: text("x-public-when"),
             shape,
             schema,
             validator: OnceLock::new(),
@@ -103,6 +105,11 @@ impl DocumentType {
     #[must_use]
     pub fn title_path(&self) -> Option<&str> {
         self.title.as_deref()
+    }
+
+    /// JSON Pointer to the field without which, unless it is true, nothing of a document is shown to everybody.
+    pub(crate) fn public_when(&self) -> Option<&str> {
+        self.public_when.as_deref()
     }
 
     /// The index of the field that names a document for people.

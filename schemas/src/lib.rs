@@ -37,7 +37,7 @@ pub use document::Intent;
 pub use document_type::{DocumentType, well_known_id};
 pub use index::{INDEXES_MAX, IndexKind, IndexedField, MEMBERS_MAX, StoredIndex};
 pub use lint::{FINDINGS_MAX, Finding, lint, lint_files};
-pub use pointer::{escape, join};
+pub use pointer::{escape, join, unescape};
 pub use publication::Publication;
 pub use query::{
     Checked, Compare, Condition, Cursor, Direction, FILTERS_MAX, KEY_STRING_BYTES_MAX, Key, KeyRange, LIMIT, LIMIT_MAX,

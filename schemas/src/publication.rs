@@ -1,5 +1,5 @@
-//! What of a document is for everybody (`x-public`), and what keeps it from being shown
-//! (docs/decisions/0020-publication.md).
+//! What of a document is for everybody (`x-public`), whether its author shows it (`x-public-when`), and what else keeps
+//! it from being shown (docs/decisions/0020-publication.md).
 //!
 //! The same function judges in the vault, before anything is sent, and in the relay.
 
@@ -19,12 +19,51 @@ const RULES: u32 = 1;
 pub enum Publication {
     /// Its type has no public fields, or is not known.
     Private,
+    /// Its author has not said that it is to be shown (`x-public-when`).
+    Withheld {
+        /// JSON Pointer, in the plain form, to the field that is not true.
+        when: String,
+    },
     /// None of its public fields has a value.
     Nothing,
     /// Its public form: the plain form without whatever is not public.
     Public(Value),
     /// Nothing new: it breaks these rules, at most 100. What was published before stays.
     Refused(Vec<Violation>),
+}
+
+impl Publication {
+    /// Why nothing of the document is for everybody, to be said after "not published, because"; `None` if something
+    /// is, or if violations say it.
+    ///
+    /// ```
+    /// let profile = schemas::Registry::builtin().get("profile").expect("a built-in type");
+    /// let hidden = profile.publication(&serde_json::json!({ "name": "Ada" }), []);
+    /// assert_eq!(hidden.reason().as_deref(), Some("/shown is not true; set it to true to show it to everybody"));
+    /// let shown = profile.publication(&serde_json::json!({ "name": "Ada", "shown": true }), []);
+    /// assert_eq!(shown.reason(), None);
+    /// ```
+    #[must_use]
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Private => Some("no public field of its type is known here".to_owned()),
+            Self::Withheld { when } => Some(format!("{when} is not true; set it to true to show it to everybody")),
+            Self::Nothing => Some("none of its public fields has a value".to_owned()),
+            Self::Public(_) | Self::Refused(_) => None,
+        }
+    }
+
+    /// The same for programs: `private`, `withheld`, `nothing`, `public` or `refused`.
+    #[must_use]
+    pub const fn state(&self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::Withheld { .. } => "withheld",
+            Self::Nothing => "nothing",
+            Self::Public(_) => "public",
+            Self::Refused(_) => "refused",
+        }
+    }
 }
 
 impl DocumentType {
@@ -40,7 +79,8 @@ impl DocumentType {
         format!("{}.{RULES}", self.version)
     }
 
-    /// The public part of a plain value; none if there is nothing public in it. Breaking rules does not matter here.
+    /// The public part of a plain value; none if there is nothing public in it. Whether it breaks rules, and whether its
+    /// author shows it, does not matter here.
     ///
     /// A public field is public with all that is in it, also with what the schema does not name. Of what is not public,
     /// the fields and items are looked through.
@@ -58,6 +98,8 @@ impl DocumentType {
 
     /// Judges a document by its stored form and the stored paths of its open conflicts.
     ///
+    /// What its author does not show is not looked at any further: a fault in it keeps nothing published.
+    ///
     /// A rule that only private fields break does not count; one about the whole (such as a missing field) does. An open
     /// conflict counts where it is, or has in it, what is public.
     #[must_use]
@@ -66,6 +108,9 @@ impl DocumentType {
             return Publication::Private;
         }
         let plain = self.plain(stored);
+        if let Some(when) = self.public_when().filter(|when| plain.pointer(when) != Some(&Value::Bool(true))) {
+            return Publication::Withheld { when: when.to_owned() };
+        }
         let concerns = |path: &str| concerns(self.shape(), path);
         let open = open.into_iter().map(|path| self.plain_path(stored, path)).filter(|path| concerns(path));
         let mut violations: Vec<Violation> = open.take(VIOLATIONS_MAX).map(|path| waits(&plain, path)).collect();

@@ -2,8 +2,8 @@
 //! (docs/decisions/0020-publication.md).
 
 use document::{Document, HistoryError};
-use relay_storage::{Judgement, PublicationState, Published, StorageError};
-use schemas::{DocumentType, Publication, Violation};
+use relay_storage::{Judgement, Projection, PublicationState, Published, StorageError};
+use schemas::{DocumentType, Publication, Registry, Violation};
 use serde_json::{Value, json};
 use sync_wire::{DocumentId, SpaceId};
 use tracing::warn;
@@ -13,6 +13,8 @@ use crate::app::App;
 
 /// What is kept of the violations of one document; the others are counted.
 const VIOLATIONS_BYTES_MAX: usize = 16 << 10;
+/// Of a document whose first check is to come, or that was checked last by a release that published nothing.
+const UNJUDGED: &str = "the relay has not judged it yet, and does so when it checks the next edit of it";
 
 /// Tells a document which of its fields wait for a person, so that it need not be copied to be judged.
 pub(crate) fn prepare(document: &mut Document, known: &'static DocumentType) {
@@ -36,7 +38,7 @@ pub(crate) fn judge(document: &Document, known: Option<&'static DocumentType>, s
     };
     let rules = known.publication_rules();
     match known.publication(stored, open.iter().map(String::as_str)) {
-        Publication::Private | Publication::Nothing => Judgement::Private,
+        Publication::Private | Publication::Withheld { .. } | Publication::Nothing => Judgement::Private,
         Publication::Public(value) => Judgement::Public { rules, json: value.to_string() },
         Publication::Refused(violations) => Judgement::Refused { rules, violations: listed(&violations) },
     }
@@ -98,8 +100,19 @@ pub enum Told {
     Missing,
     /// It is deleted, and nothing of it is published.
     Deleted,
-    /// How it was judged; `None` if nothing of it is for everybody.
-    Judged(Option<PublicationState>),
+    /// What is published of it, or which rules keep it from that.
+    Judged(PublicationState),
+    /// Nothing of it is for everybody.
+    Unpublished(Unpublished),
+}
+
+/// Why nothing is published of a document that breaks no rules.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpublished {
+    /// A stable word for programs: `private`, `withheld`, `nothing` or `unjudged`.
+    pub state: &'static str,
+    /// What is to be said after "not published, because".
+    pub reason: String,
 }
 
 /// What is published of a document, and what keeps its newest state from it.
@@ -110,14 +123,31 @@ pub async fn of(app: &App, source: &Readable, document: DocumentId) -> Result<To
     match app.storage.document(source.space(), document).await? {
         None => Ok(Told::Missing),
         Some(state) if state.deleted => Ok(Told::Deleted),
-        Some(_) => Ok(Told::Judged(app.storage.publication(source.space(), document).await?)),
+        Some(_) => match app.storage.publication(source.space(), document).await? {
+            Some(judged) => Ok(Told::Judged(judged)),
+            None => Ok(Told::Unpublished(why(app.storage.projection(source.space(), document).await?.as_ref()))),
+        },
+    }
+}
+
+/// Of what is not published nothing is kept, so the checked state is asked again.
+fn why(projection: Option<&Projection>) -> Unpublished {
+    let by_its_type = |projection: &Projection| {
+        let known = projection.type_name.as_deref().and_then(|name| Registry::builtin().get(name));
+        let Some(known) = known.filter(|known| known.has_public()) else { return Publication::Private };
+        // What storage has of a projection is JSON; a damaged one is for `verify` to find.
+        known.publication(&serde_json::from_str(&projection.json).unwrap_or_default(), [])
+    };
+    let publication = projection.map(by_its_type);
+    match publication.and_then(|publication| Some((publication.state(), publication.reason()?))) {
+        Some((state, reason)) => Unpublished { state, reason },
+        None => Unpublished { state: "unjudged", reason: UNJUDGED.to_owned() },
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use schemas::Registry;
 
     fn faults(count: usize, key: &str) -> Vec<Violation> {
         let profile = Registry::builtin().get("profile").unwrap();

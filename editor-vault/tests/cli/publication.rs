@@ -56,3 +56,21 @@ fn private_documents_and_empty_ones_say_so() {
     assert_eq!(desk.json(&["publication", "publisher"])["state"], "nothing");
     desk.fails(&["publication", "nowhere"], 1, "not_found", &["nowhere"]);
 }
+
+#[test]
+fn a_person_is_told_how_to_show_his_profile() {
+    let desk = Desk::new();
+    desk.ok(&["patch", "profile", r#"{"name": "Ada", "email": "ada@example.org"}"#]);
+    let said = desk.ok(&["publication", "profile"]);
+    let because = "not published, because /shown is not true; set it to true to show it to everybody\n";
+    assert_eq!(said, format!("{because}  vault patch profile '{{\"shown\":true}}'\n"));
+    let judged = desk.json(&["publication", "profile"]);
+    assert_eq!((&judged["state"], &judged["value"]), (&json!("withheld"), &Value::Null));
+    assert!(judged["reason"].as_str().is_some_and(|reason| reason.starts_with("/shown is not true")), "{judged}");
+    desk.ok(&["patch", "profile", r#"{"shown":true}"#]);
+    let judged = desk.json(&["publication", "profile"]);
+    assert_eq!((&judged["state"], &judged["reason"]), (&json!("public"), &Value::Null));
+    assert_eq!(judged["value"], json!({ "name": "Ada" }));
+    desk.ok(&["patch", "profile", r#"{"shown":false}"#]);
+    assert_eq!(desk.json(&["publication", "profile"])["state"], "withheld");
+}

@@ -8,11 +8,12 @@ use super::nearest::nearest;
 use super::{subschemas, validation};
 
 /// The keywords that are ours.
-const OURS: [&str; 10] = [
+const OURS: [&str; 11] = [
     "x-type",
     "x-version",
     "x-well-known",
     "x-title",
+    "x-public-when",
     "x-merge",
     "x-since",
     "x-stored-as",
@@ -21,7 +22,7 @@ const OURS: [&str; 10] = [
     "x-public",
 ];
 /// Those that stand at the top only.
-const ROOT_ONLY: [&str; 4] = ["x-type", "x-version", "x-well-known", "x-title"];
+const ROOT_ONLY: [&str; 5] = ["x-type", "x-version", "x-well-known", "x-title", "x-public-when"];
 /// Those of JSON Schema 2020-12, to tell a slip from a note of somebody else.
 const STANDARD: [&str; 58] = [
     "$id",

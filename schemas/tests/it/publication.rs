@@ -139,6 +139,39 @@ fn an_open_conflict_counts_where_something_is_public() {
 }
 
 #[test]
+fn what_its_author_does_not_show_is_withheld_whatever_it_is() {
+    let text = STALL.replace("\"x-version\": 1,", "\"x-version\": 1, \"x-public-when\": \"/open\",").replace(
+        "\"owner\": { \"type\": \"string\" }",
+        "\"owner\": { \"type\": \"string\" }, \"open\": { \"type\": \"boolean\", \"x-stored-as\": \"visible\" }",
+    );
+    let registry = Registry::with_files([("stall/1.json", text)]).expect("the schema is a document type");
+    let stall = registry.get("stall").expect("just loaded");
+    let judged = |document: &Value| stall.publication(document, ["/label"]).state();
+    let mut document = json!({ "label": 1 });
+    for value in [json!(false), json!(null), json!("true"), json!(1), json!([true]), json!({ "": true })] {
+        document["visible"] = value;
+        assert_eq!(judged(&document), "withheld", "{document}");
+    }
+    let withheld = Publication::Withheld { when: "/open".to_owned() };
+    assert_eq!(stall.publication(&json!({ "label": "Tea", "owner": "Ada" }), []), withheld);
+    document["visible"] = json!(true);
+    assert_eq!(judged(&document), "refused", "and once it is shown, its faults count");
+    assert_eq!(stall.publication(&json!({ "owner": "Ada", "visible": true, "label": null }), []).state(), "refused");
+    let shown = stall.publication(&json!({ "label": "Tea", "owner": "Ada", "visible": true }), []);
+    assert_eq!(shown, Publication::Public(json!({ "name": "Tea" })), "not with the field that says so");
+}
+
+#[test]
+fn a_profile_is_for_nobody_before_its_person_says_so() {
+    let profile = Registry::builtin().get("profile").expect("a built-in type");
+    let judged = |shown: Value| profile.publication(&json!({ "name": "Ada", "email": "a@b", "shown": shown }), []);
+    assert_eq!(profile.publication(&json!({ "name": "Ada" }), []).state(), "withheld", "as version 1 wrote it");
+    assert_eq!(judged(json!(false)).state(), "withheld");
+    assert_eq!(judged(json!(true)), Publication::Public(json!({ "name": "Ada" })));
+    assert_eq!(profile.publication_rules(), "2.1");
+}
+
+#[test]
 fn whether_a_type_is_for_everybody_is_told_by_its_schema() {
     let registry = Registry::builtin();
     let public: Vec<&str> =

@@ -256,6 +256,8 @@ fn schemas() -> Value {
             "code": text, "value": text, "rule": text, "remedy": text, "detail": text,
         })),
         "Publication": object(json!({
+            "state": {"enum": ["public", "refused", "private", "withheld", "nothing", "unjudged"]},
+            "reason": {"type": ["string", "null"], "description": "Why nothing is published; null: see `refused`."},
             "rules": {"type": ["string", "null"], "description": "By which it was judged; null: nothing is public."},
             "published": or_none(object(json!({
                 "at": position, "heads": {"type": "array", "items": text}, "rules": text,

@@ -21,7 +21,7 @@ use crate::api::ready;
 use crate::api::request::{parse_position, parse_query, readable};
 use crate::app::App;
 use crate::projection;
-use crate::publication::{self, Told};
+use crate::publication::{self, Told, Unpublished};
 
 /// How long a cache may answer for the relay: so long may what was withdrawn still be seen.
 const PUBLIC: HeaderValue = HeaderValue::from_static("public, max-age=60");
@@ -49,6 +49,8 @@ struct PublicDocumentJson<'a> {
 
 #[derive(Serialize)]
 struct PublicationJson {
+    state: &'static str,
+    reason: Option<String>,
     rules: Option<String>,
     published: Option<PublishedJson>,
     refused: Option<RefusedJson>,
@@ -118,12 +120,12 @@ pub async fn get(
         projection::reach(&app, &source, id, after, patience).await?;
     }
     let told = publication::of(&app, &source, id).await.map_err(|error| ApiError::unavailable(&error))?;
-    let state = match told {
+    let json = match told {
         Told::Missing => return Err(missing()),
         Told::Deleted => return Err(ready::deleted(id)),
-        Told::Judged(state) => state,
+        Told::Judged(state) => PublicationJson::of(state).map_err(|error| ApiError::internal(&error))?,
+        Told::Unpublished(why) => PublicationJson::without(why),
     };
-    let json = PublicationJson::of(state).map_err(|error| ApiError::internal(&error))?;
     Ok((caching::private(), Json(json)).into_response())
 }
 
@@ -146,14 +148,22 @@ fn answer(body: Vec<u8>, asked: &HeaderMap) -> Response {
 }
 
 impl PublicationJson {
-    fn of(state: Option<PublicationState>) -> serde_json::Result<Self> {
-        let Some(state) = state else { return Ok(Self { rules: None, published: None, refused: None }) };
+    fn of(state: PublicationState) -> serde_json::Result<Self> {
         let refused = state.violations.as_deref().map(|violations| {
             let why = serde_json::from_str(violations)?;
             Ok::<_, serde_json::Error>(RefusedJson { at: state.judged.to_string(), why })
         });
-        let published = state.published.map(PublishedJson::of);
-        Ok(Self { rules: Some(state.rules), published: published.transpose()?, refused: refused.transpose()? })
+        Ok(Self {
+            state: if refused.is_some() { "refused" } else { "public" },
+            reason: None,
+            rules: Some(state.rules),
+            published: state.published.map(PublishedJson::of).transpose()?,
+            refused: refused.transpose()?,
+        })
+    }
+
+    fn without(why: Unpublished) -> Self {
+        Self { state: why.state, reason: Some(why.reason), rules: None, published: None, refused: None }
     }
 }
 

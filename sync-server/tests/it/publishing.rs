@@ -1,5 +1,6 @@
 //! What everybody may see of a document, and what its owners are told while that is not its newest state.
 
+use relay_storage::{Judgement, NewProjection, Projection, StoreChecked, Stored};
 use schemas::Registry;
 use serde_json::{Value, json};
 use sync_wire::{Content, DocumentId, LogPosition, Role, SpaceId};
@@ -11,6 +12,11 @@ use crate::relay::{Account, Process, Relay, succeed};
 
 fn public(space: SpaceId, document: DocumentId) -> String {
     format!("/api/v1/public/{space}/{document}")
+}
+
+/// What the owner of a document is told of which nothing is published.
+fn unpublished(state: &str, reason: &str) -> Value {
+    json!({ "state": state, "reason": reason, "rules": null, "published": null, "refused": null })
 }
 
 /// A person with a device online, and one document of his.
@@ -84,6 +90,7 @@ async fn an_invalid_edit_keeps_what_is_published_and_its_owner_is_told() {
     let first = json!({ "extension": "acme.linter", "rating": 4 });
     assert_eq!(desk.seen().await, Some(first.clone()));
     let told = desk.told().await.json();
+    assert_eq!((&told["state"], &told["reason"]), (&json!("public"), &Value::Null));
     assert_eq!((&told["refused"], &told["rules"]), (&Value::Null, &json!("1.1")));
     assert_eq!((&told["published"]["value"], &told["published"]["at"]), (&first, &json!(desk.at.unwrap().to_string())));
     let published = told["published"].clone();
@@ -93,6 +100,7 @@ async fn an_invalid_edit_keeps_what_is_published_and_its_owner_is_told() {
     assert_eq!(desk.seen().await, Some(first));
     let told = desk.told().await.json();
     assert_eq!(told["published"], published, "a fact does not move");
+    assert_eq!(told["state"], "refused");
     assert_eq!(
         (&told["refused"]["at"], &told["refused"]["omitted"]),
         (&json!(desk.at.unwrap().to_string()), &json!(0))
@@ -124,9 +132,50 @@ async fn what_is_private_is_in_no_public_answer_and_moves_nothing_in_it() {
 
     let batches = desk.author.edit(|draft| draft.remove("/website"));
     desk.push(&batches).await;
-    let told = desk.told().await.json();
-    assert_eq!(told, json!({ "rules": null, "published": null, "refused": null }));
+    assert_eq!(desk.told().await.json(), unpublished("nothing", "none of its public fields has a value"));
     assert_eq!(desk.seen().await, None, "whoever takes his public fields away shows nothing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_profile_is_shown_while_its_person_says_so() {
+    let mut desk = Desk::new("profile").await;
+    let withheld = unpublished("withheld", "/shown is not true; set it to true to show it to everybody");
+    desk.put("/name", "Ada").await;
+    desk.put("/email", "ada@example.org").await;
+    assert_eq!((desk.told().await.json(), desk.seen().await), (withheld.clone(), None));
+    desk.put("/shown", true).await;
+    assert_eq!(desk.refused().await, [""; 0]);
+    assert_eq!(desk.seen().await, Some(json!({ "name": "Ada" })));
+    assert_eq!(desk.told().await.json()["rules"], "2.1");
+    desk.put("/handle", "Not A Handle").await;
+    assert_eq!(desk.refused().await, ["schema.pattern /handle"]);
+    assert_eq!(desk.seen().await, Some(json!({ "name": "Ada" })));
+    desk.put("/shown", false).await;
+    assert_eq!((desk.told().await.json(), desk.seen().await), (withheld, None), "though it breaks a rule as well");
+    desk.put("/shown", true).await;
+    assert_eq!(desk.refused().await, ["schema.pattern /handle"]);
+    assert_eq!(desk.seen().await, None, "what was withdrawn is not shown again by itself");
+    desk.put("/handle", "ada").await;
+    assert_eq!(desk.refused().await, [""; 0]);
+    assert_eq!(desk.seen().await, Some(json!({ "name": "Ada", "handle": "ada" })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_checked_by_a_release_that_published_nothing_waits_for_its_next_edit() {
+    let mut desk = Desk::new("publisher").await;
+    desk.put("/name", "Acme").await;
+    desk.refused().await;
+    let (storage, space, document) = (desk.relay.storage(), desk.alice.personal, desk.author.id);
+    let Projection { type_name, title, heads, json, .. } = storage.projection(space, document).await.unwrap().unwrap();
+    let checked = storage.document(space, document).await.unwrap().unwrap().checked;
+    let nothing = NewProjection { type_name, title, heads, json, judgement: Judgement::Private };
+    let (expected_checked, new_checked, projection) = (checked, checked, Some(nothing));
+    let as_it_was = StoreChecked { space, document, expected_checked, new_checked, projection, snapshot: None };
+    assert_eq!(storage.store_checked(as_it_was).await.unwrap(), Stored::Done);
+    assert_eq!((desk.seen().await, desk.told().await.json()["state"].clone()), (None, json!("unjudged")));
+    desk.put("/about", "Tools.").await;
+    assert_eq!(desk.refused().await, [""; 0]);
+    assert_eq!(desk.seen().await, Some(json!({ "name": "Acme", "about": "Tools." })));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -258,8 +307,7 @@ async fn caches_may_keep_it_and_whoever_asks_is_looked_at_by_nobody() {
 async fn whatever_is_not_published_is_answered_in_the_same_words() {
     let mut desk = Desk::new("note").await;
     desk.put("/name", "private").await;
-    let told = desk.told().await.json();
-    assert_eq!(told, json!({ "rules": null, "published": null, "refused": null }));
+    assert_eq!(desk.told().await.json(), unpublished("private", "no public field of its type is known here"));
     let mut draft = Author::new("review");
     let batches = draft.put("/extension", "acme.linter");
     desk.laptop.push_all(desk.alice.personal, draft.id, &batches).await;
