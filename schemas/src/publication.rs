@@ -79,8 +79,8 @@ impl DocumentType {
         format!("{}.{RULES}", self.version)
     }
 
-    /// The public part of a plain value; none if there is nothing public in it. Whether it breaks rules, and whether its
-    /// author shows it, does not matter here.
+    /// The public part of a plain value; none if there is nothing public in it. Whether it breaks rules, and whether
+    /// its author shows it, does not matter here.
     ///
     /// A public field is public with all that is in it, also with what the schema does not name. Of what is not public,
     /// the fields and items are looked through.
@@ -98,10 +98,10 @@ impl DocumentType {
 
     /// Judges a document by its stored form and the stored paths of its open conflicts.
     ///
-    /// What its author does not show is not looked at any further: a fault in it keeps nothing published.
+    /// What its author does not show is withheld, and not looked at any further.
     ///
-    /// A rule that only private fields break does not count; one about the whole (such as a missing field) does. An open
-    /// conflict counts where it is, or has in it, what is public.
+    /// A rule that only private fields break does not count; one about the whole (such as a missing field) does. An
+    /// open conflict counts where it is, or has in it, what is public.
     #[must_use]
     pub fn publication<'p>(&self, stored: &Value, open: impl IntoIterator<Item = &'p str>) -> Publication {
         if !self.has_public() {

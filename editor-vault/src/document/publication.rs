@@ -9,8 +9,8 @@ impl Document {
     /// What would be published of the document as it is here, or which rules keep it from that. Deferred edits count.
     ///
     /// A relay publishes what it has checked of the document, so it is behind while edits are pending. What it has
-    /// published stays as it was while the document is refused. Nothing is published of a document that is deleted, or
-    /// whose type is not known here.
+    /// published stays as it was while the document is refused. Nothing is published of a document that is deleted,
+    /// whose type is not known here, or that its author does not show, as every profile at first.
     ///
     /// # Errors
     /// As [`Self::read`].

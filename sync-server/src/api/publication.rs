@@ -1,10 +1,10 @@
 //! `/api/v1/public/{space}/{document}`: what everybody may see of a document; and
-//! `/api/v1/spaces/{space}/documents/{document}/publication`: what that is, and what keeps the newest state from it, for
-//! those who may read the document.
+//! `/api/v1/spaces/{space}/documents/{document}/publication`: what that is, and what keeps the newest state from it,
+//! for those who may read the document.
 
 use std::time::Duration;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
@@ -18,7 +18,7 @@ use crate::access::Caller;
 use crate::api::caching;
 use crate::api::problem::{ApiError, ApiResult, Code};
 use crate::api::ready;
-use crate::api::request::{parse_position, parse_query, readable};
+use crate::api::request::{Path, parse_position, parse_query, readable};
 use crate::app::App;
 use crate::projection;
 use crate::publication::{self, Told, Unpublished};

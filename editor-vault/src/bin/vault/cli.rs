@@ -40,7 +40,8 @@ until one is chosen, here or on another device.";
 const PUBLICATION_HELP: &str = "\
 Judged here and now, by the rules of the document's type, with or without a relay. What is not public
 by its type is shown to nobody, whatever it is. A document that is refused stays in the vault and
-syncs like any; what was published of it before stays as it was.";
+syncs like any; what was published of it before stays as it was. Some types ask whether a document is
+shown: a profile is shown to nobody before its field `shown` is true.";
 
 const FIND_HELP: &str = "\
 PATH is a JSON Pointer, or the name of a field at the top; the schema of the type must give the field an
