@@ -5,6 +5,7 @@ mod history; // what it was, and who made it so
 mod again; // saving what was not saved
 mod undo; // taking back, as new edits
 mod typed; // as a Rust type of the host
+mod publication; // what everybody may see of it
 
 use std::sync::Arc;
 

@@ -31,6 +31,7 @@ pub struct DocumentType {
     /// Whether there is one document of it in each space, with a derived id.
     pub well_known: bool,
     title: Option<String>,
+    public_when: Option<String>,
     indexes: Vec<IndexedField>,
     shape: Shape,
     schema: Value,
@@ -64,6 +65,7 @@ impl DocumentType {
             well_known: schema.get("x-well-known").and_then(Value::as_bool).unwrap_or(false),
             indexes: index::of(&shape, title.as_deref()),
             title,
+            public_when: text("x-public-when"),
             shape,
             schema,
             validator: OnceLock::new(),
@@ -109,6 +111,11 @@ impl DocumentType {
         self.title.as_deref()
     }
 
+    /// JSON Pointer to the field without which, unless it is true, nothing of a document is shown to everybody.
+    pub(crate) fn public_when(&self) -> Option<&str> {
+        self.public_when.as_deref()
+    }
+
     /// The index of the field that names a document for people.
     #[must_use]
     pub fn title_index(&self) -> Option<&StoredIndex> {
@@ -120,11 +127,17 @@ impl DocumentType {
     /// Everything that is wrong with the plain JSON `value`, at most 100 violations.
     #[must_use]
     pub fn check(&self, value: &Value) -> Vec<Violation> {
+        self.check_where(value, &|_| true)
+    }
+
+    /// As [`Self::check`], of what is wrong at those paths of which `concerns` says so; and everything about the form,
+    /// because without it nothing else is looked at.
+    pub(crate) fn check_where(&self, value: &Value, concerns: &dyn Fn(&str) -> bool) -> Vec<Violation> {
         let mut violations = plan::check_form(value);
         if violations.is_empty() {
-            violations
-                .extend(self.validator().iter_errors(value).take(VIOLATIONS_MAX).map(|error| from_schema(&error)));
-            plan::check_limits(&self.shape, value, &mut violations);
+            let found = self.validator().iter_errors(value).filter(|error| concerns(error.instance_path().as_str()));
+            violations.extend(found.take(VIOLATIONS_MAX).map(|error| from_schema(&error)));
+            plan::check_limits(&self.shape, value, concerns, &mut violations);
         }
         violations.truncate(VIOLATIONS_MAX);
         violations

@@ -16,6 +16,7 @@ mod query; // which documents are wanted
 mod plan; // stored JSON + wanted JSON -> intents
 mod violation;
 mod manual; // fields that a person decides about
+mod publication; // what everybody may see
 
 mod list; // ordered collections as keyed items
 mod order; // strings between strings
@@ -36,7 +37,8 @@ pub use document::Intent;
 pub use document_type::{DocumentType, well_known_id};
 pub use index::{INDEXES_MAX, IndexKind, IndexedField, MEMBERS_MAX, StoredIndex};
 pub use lint::{FINDINGS_MAX, Finding, lint, lint_files};
-pub use pointer::{escape, join};
+pub use pointer::{escape, join, unescape};
+pub use publication::Publication;
 pub use query::{
     Checked, Compare, Condition, Cursor, Direction, FILTERS_MAX, KEY_STRING_BYTES_MAX, Key, KeyRange, LIMIT, LIMIT_MAX,
     Order, Query, QueryError, Seek, TERMS_MAX, Term, WORDS_BYTES_MAX, Words,

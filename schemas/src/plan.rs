@@ -185,17 +185,28 @@ impl Form {
     }
 }
 
-/// The `x-limit`s, and the one key that items of a list cannot have.
-pub(crate) fn check_limits(shape: &Shape, value: &Value, violations: &mut Vec<Violation>) {
-    check_limits_below(shape, value, "", violations);
+/// The `x-limit`s, and the one key that items of a list cannot have; at paths of which `concerns` says so.
+pub(crate) fn check_limits(
+    shape: &Shape,
+    value: &Value,
+    concerns: &dyn Fn(&str) -> bool,
+    violations: &mut Vec<Violation>,
+) {
+    check_limits_below(shape, value, "", concerns, violations);
 }
 
-fn check_limits_below(shape: &Shape, value: &Value, path: &str, violations: &mut Vec<Violation>) {
+fn check_limits_below(
+    shape: &Shape,
+    value: &Value,
+    path: &str,
+    concerns: &dyn Fn(&str) -> bool,
+    violations: &mut Vec<Violation>,
+) {
     if violations.len() >= VIOLATIONS_MAX {
         return;
     }
     let mut limit = |unit, found: usize, max: Option<usize>| {
-        if let Some(max) = max.filter(|max| found > *max) {
+        if let Some(max) = max.filter(|max| found > *max && concerns(path)) {
             let rule = Rule::Limit { unit, found, max };
             violations.push(Violation::new(path, value, rule, "make it smaller"));
         }
@@ -208,7 +219,7 @@ fn check_limits_below(shape: &Shape, value: &Value, path: &str, violations: &mut
     match value {
         Value::Object(fields) => {
             for (key, value) in fields {
-                check_limits_below(shape.at(key), value, &join(path, key), violations);
+                check_limits_below(shape.at(key), value, &join(path, key), concerns, violations);
             }
         }
         Value::Array(items) => {
@@ -216,9 +227,11 @@ fn check_limits_below(shape: &Shape, value: &Value, path: &str, violations: &mut
                 let path = format!("{path}/{index}");
                 if let (Merge::List, Some(lost)) = (shape.merge, item.get(list::ORDER)) {
                     let path = join(&path, list::ORDER);
-                    violations.push(Violation::new(path, lost, Rule::ListOrder, "rename the key"));
+                    if concerns(&path) {
+                        violations.push(Violation::new(path, lost, Rule::ListOrder, "rename the key"));
+                    }
                 }
-                check_limits_below(shape.items(), item, &path, violations);
+                check_limits_below(shape.items(), item, &path, concerns, violations);
             }
         }
         _ => {}

@@ -28,6 +28,11 @@ pub fn join(path: &str, key: &str) -> String {
 }
 
 /// The key that a segment of a JSON Pointer stands for.
-pub(crate) fn unescape(segment: &str) -> String {
+///
+/// ```
+/// assert_eq!(schemas::unescape("a~1b"), "a/b");
+/// ```
+#[must_use]
+pub fn unescape(segment: &str) -> String {
     segment.replace("~1", "/").replace("~0", "~")
 }

@@ -107,6 +107,18 @@ impl Shape {
         self.merge == merge || inside.into_iter().any(|shape| shape.has(merge))
     }
 
+    /// Whether the schema says what items are.
+    pub(crate) const fn has_items(&self) -> bool {
+        self.items.is_some()
+    }
+
+    /// Whether it, or anything inside, is for everybody.
+    pub(crate) fn has_public(&self) -> bool {
+        let inside = self.fields.values().map(|field| &field.shape);
+        let mut inside = inside.chain(self.others.as_deref()).chain(self.items.as_deref());
+        self.is_public || inside.any(Self::has_public)
+    }
+
     /// The fields that the schema names: each name, the key under which it is stored, and its shape.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str, &Self)> {
         self.fields.iter().map(|(name, field)| (name.as_str(), field.stored_as.as_str(), &field.shape))

@@ -117,6 +117,8 @@ pub enum Prefix {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Profile {
+    /// Whether everybody may see what of it is public.
+    pub shown: bool,
     /// The name that others see.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,

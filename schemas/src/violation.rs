@@ -58,6 +58,8 @@ pub enum Rule {
     },
     /// A counter moves by more than 64 bits can hold.
     Counter,
+    /// Values that were written concurrently wait for a person.
+    Conflict,
 }
 
 impl Violation {
@@ -65,8 +67,8 @@ impl Violation {
         Self { path: path.into(), value: shown(value), rule, remedy: remedy.into() }
     }
 
-    /// A stable code for programs: `schema.KEYWORD`, `key`, `list_order`, `depth`, `size`, `limit`, `file` or
-    /// `counter`.
+    /// A stable code for programs: `schema.KEYWORD`, `key`, `list_order`, `depth`, `size`, `limit`, `file`,
+    /// `counter` or `conflict_open`.
     #[must_use]
     pub fn code(&self) -> String {
         match &self.rule {
@@ -78,6 +80,7 @@ impl Violation {
             Rule::Limit { .. } => "limit".to_owned(),
             Rule::File { .. } => "file".to_owned(),
             Rule::Counter => "counter".to_owned(),
+            Rule::Conflict => "conflict_open".to_owned(),
         }
     }
 
@@ -102,6 +105,7 @@ impl fmt::Display for Rule {
             Self::Size { max } => write!(f, "a document has at most {max} bytes of keys and values"),
             Self::Limit { unit, found, max } => write!(f, "{found} {unit} are more than the {max} allowed"),
             Self::File { expected } => write!(f, "the file must hold {expected}"),
+            Self::Conflict => f.write_str("values that were written concurrently wait for a person"),
             Self::Counter => f.write_str("a counter moves by a whole number of at most 64 bits"),
         }
     }

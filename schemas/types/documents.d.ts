@@ -69,6 +69,8 @@ export interface Profile {
   picture?: string;
   /** As in they/them. */
   pronouns?: string;
+  /** Whether everybody may see the public fields. Nobody does before the person says so. */
+  shown?: boolean;
   [other: string]: unknown;
 }
 

@@ -6,6 +6,7 @@ pub mod guard; // what a request to one route passes
 pub mod documents; // the merged state
 pub mod writes; // documents changed, begun, deleted
 pub mod history; // who changed what when
+pub mod publication; // what everybody may see
 pub mod quarantine; // what was refused
 pub mod repair; // held documents go on, when their owner says so
 pub mod events; // hints that the merged state advanced

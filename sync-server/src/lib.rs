@@ -8,6 +8,7 @@ pub mod router; // every route, as data
 pub mod access; // who may do what
 pub mod relay; // what happens behind /sync
 pub mod projection; // the merged state
+pub mod publication; // what everybody may see
 pub mod repair; // what a held document has to do without
 pub mod api; // the HTTP interface
 pub mod accept; // connections

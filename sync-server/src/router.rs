@@ -11,7 +11,7 @@ use crate::api::front::Front;
 use crate::api::guard::Guard;
 use crate::api::openapi::{Answer, Operation};
 use crate::api::problem::{ApiError, Code};
-use crate::api::{documents, events, health, history, openapi, presence, quarantine, repair, writes};
+use crate::api::{documents, events, health, history, openapi, presence, publication, quarantine, repair, writes};
 use crate::app::App;
 use crate::metrics;
 use crate::relay::socket;
@@ -43,6 +43,8 @@ pub struct Route {
 pub enum Access {
     /// Anybody; the route says nothing about anybody.
     Public,
+    /// Anybody, token or not, and he is told what was published. Bounded like what needs a token.
+    Anybody,
     /// Whoever has a token. What exactly he may see, the handler asks `access`.
     Bearer,
 }
@@ -245,6 +247,39 @@ pub const ROUTES: &[Route] = &[
             query: &["limit", "cursor"],
             answer: Answer::Json("History"),
             problems: &[Code::ParameterInvalid, Code::SpaceNotFound, Code::DocumentNotFound, Code::EpochChanged],
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/spaces/{space}/documents/{document}/publication",
+        access: Access::Bearer,
+        handler: |guard| guard.get(publication::get),
+        operation: &Operation {
+            id: "getPublication",
+            summary: "What everybody may see of a document, and what keeps its newest state from being seen.",
+            query: &["after"],
+            answer: Answer::Json("Publication"),
+            problems: &[
+                Code::ParameterInvalid,
+                Code::SpaceNotFound,
+                Code::DocumentNotFound,
+                Code::DocumentDeleted,
+                Code::EpochChanged,
+                Code::ProjectionBehind,
+            ],
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/public/{space}/{document}",
+        access: Access::Anybody,
+        handler: |guard| guard.get(publication::public),
+        operation: &Operation {
+            id: "getPublic",
+            summary: "What everybody may see of a document: its public fields, as they were published last.",
+            query: &[],
+            answer: Answer::Tagged("PublicDocument"),
+            problems: &[Code::ParameterInvalid, Code::DocumentNotFound],
         },
     },
     Route {

@@ -4,6 +4,7 @@ mod checks; // what was checked, up to where, with what result
 mod explain; // why a document is in the state it is in
 mod history; // who changed what when
 mod projections; // the merged JSON that the website reads
+mod publications; // what everybody may see
 mod remake; // what is derived from a log, made again
 mod snapshots; // one chunk instead of many entries
 
@@ -18,6 +19,7 @@ pub use checks::{StoreChecked, Stored};
 pub use explain::{Contributor, Deletion, DocumentTips, EntryPlace, Explanation, ProjectionInfo};
 pub use history::{HistoryEntry, HistoryPage};
 pub use projections::{Deleted, ListProjections, NewProjection, Projection, ProjectionList, ProjectionSummary};
+pub use publications::{Judgement, PublicationState, Published};
 pub(crate) use remake::Remade;
 pub use snapshots::{NewSnapshot, SnapshotInfo, StoredSnapshot};
 

@@ -35,8 +35,8 @@ pub use change_log::{
 };
 pub use documents::{
     Contributor, Deleted, Deletion, DocumentPage, DocumentState, DocumentTips, EntryPlace, Explanation, HistoryEntry,
-    HistoryPage, ListProjections, NewProjection, NewSnapshot, Projection, ProjectionInfo, ProjectionList,
-    ProjectionSummary, SnapshotInfo, StoreChecked, Stored, StoredSnapshot,
+    HistoryPage, Judgement, ListProjections, NewProjection, NewSnapshot, Projection, ProjectionInfo, ProjectionList,
+    ProjectionSummary, PublicationState, Published, SnapshotInfo, StoreChecked, Stored, StoredSnapshot,
 };
 pub use error::StorageError;
 pub use fates::{Condemned, QuarantinePage, QuarantineQuery, RefusedChange};

@@ -13,6 +13,7 @@ mod login;
 mod patching;
 mod places;
 mod presence;
+mod publication;
 mod quarantine;
 mod repair;
 mod run;

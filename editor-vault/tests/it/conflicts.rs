@@ -1,6 +1,7 @@
 //! Fields about which a person decides, from the offline edits of two devices to one value on both.
 
 mod command; // the same with the `vault` command
+mod publication; // nothing new is published meanwhile
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -20,7 +21,8 @@ pub(crate) const PLEDGE: &str = r##"{
     "x-type": "pledge", "x-version": 1, "x-title": "/name", "type": "object",
     "properties": {
         "name": { "type": "string" },
-        "level": { "type": "string", "enum": ["none", "some", "full"], "x-merge": "manual", "x-stored-as": "rank" },
+        "level": { "type": "string", "enum": ["none", "some", "full"], "x-merge": "manual", "x-stored-as": "rank",
+            "x-public": true },
         "voters": { "type": "array", "x-merge": "list", "items": { "type": "object", "required": ["who"],
             "properties": { "who": { "type": "string" }, "vote": { "type": "string", "x-merge": "manual" } } } },
         "size": { "type": "integer" }

@@ -44,7 +44,7 @@ impl Walk<'_, '_> {
             said.extend(validator.iter_errors(default).take(1).map(|error| error.to_string()));
         }
         let mut violations = Vec::new();
-        plan::check_limits(&Shape::within(self.root, schema), default, &mut violations);
+        plan::check_limits(&Shape::within(self.root, schema), default, &|_| true, &mut violations);
         said.extend(violations.first().map(|violation| violation.rule.to_string()));
         for rule in said {
             let pointer = crate::join(&self.path, "default");

@@ -8,12 +8,13 @@ use super::nearest::nearest;
 use super::{subschemas, validation};
 
 /// The keywords that are ours.
-const OURS: [&str; 11] = [
+const OURS: [&str; 12] = [
     "x-type",
     "x-version",
     "x-major",
     "x-well-known",
     "x-title",
+    "x-public-when",
     "x-merge",
     "x-since",
     "x-stored-as",
@@ -22,7 +23,7 @@ const OURS: [&str; 11] = [
     "x-public",
 ];
 /// Those that stand at the top only.
-const ROOT_ONLY: [&str; 5] = ["x-type", "x-version", "x-major", "x-well-known", "x-title"];
+const ROOT_ONLY: [&str; 6] = ["x-type", "x-version", "x-major", "x-well-known", "x-title", "x-public-when"];
 /// Those of JSON Schema 2020-12, to tell a slip from a note of somebody else.
 const STANDARD: [&str; 58] = [
     "$id",

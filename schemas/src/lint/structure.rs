@@ -1,4 +1,5 @@
-//! The fields of a document together: under which keys they are stored, which policies ever apply, what can be indexed.
+//! The fields of a document together: under which keys they are stored, which policies ever apply, what can be indexed,
+//! and what the top of the type says of them.
 //!
 //! What can be indexed is a scalar that a document has once: a field of the document, or of an object in it, and so on.
 //! Of the keys of a map, the items of a list and what lies inside a register there are many or none by themselves.
@@ -11,10 +12,12 @@ use super::faults::Faults;
 use super::node::{Container, Node};
 use crate::list::ORDER;
 use crate::pointer::{join, unescape};
+use crate::shape::Shape;
 
 pub(super) fn check(root: &Value, faults: &mut Faults) {
     let node = Node::root(root);
     check_title(root, &node, faults);
+    check_public_when(root, &node, faults);
     let mut walk = Walk { faults };
     walk.value(&node, Room::Once);
 }
@@ -143,5 +146,21 @@ fn check_title(root: &Value, node: &Node<'_>, faults: &mut Faults) {
     if !is_string {
         let rule = format!("x-title {title:?} is no field of type string");
         faults.add("/x-title", "title", rule, "write a JSON Pointer to such a field, as in \"/name\"");
+    }
+}
+
+/// Two at once of a field that a person decides about would be none: nobody could say whether the document is shown.
+fn check_public_when(root: &Value, node: &Node<'_>, faults: &mut Faults) {
+    let Some(when) = root.get("x-public-when").and_then(Value::as_str) else { return };
+    let field = node.fields().remove(unescape(when.trim_start_matches('/')).as_str());
+    let is_register = |field: &Node<'_>| matches!(field.text("x-merge"), None | Some("register"));
+    let types = field.filter(is_register).and_then(|field| field.types()).unwrap_or_default();
+    if !types.contains(&"boolean") || !types.iter().all(|one| matches!(*one, "boolean" | "null")) {
+        let rule = format!("x-public-when {when:?} is no field of type boolean that merges as a register");
+        faults.add("/x-public-when", "public_when", rule, "write a JSON Pointer to such a field, as in \"/shown\"");
+    }
+    if !Shape::compile(root).has_public() {
+        let rule = "nothing is public, so there is nothing that x-public-when could show";
+        faults.add("/x-public-when", "public_when", rule, "remove it, or write x-public beside what is to be shown");
     }
 }

@@ -9,6 +9,7 @@ use super::faults::Faults;
 use super::key;
 use super::node::Node;
 use crate::join;
+use crate::pointer::unescape;
 
 /// Another schema for a version that is there already.
 pub(super) fn redefined(schema: &Value, faults: &mut Faults) {
@@ -30,8 +31,15 @@ pub(super) fn check(previous: &Value, schema: &Value, faults: &mut Faults) {
             format!("x-major is {is}, and was {was} in version {before}: its documents would be read-only for good");
         faults.add("/x-major", "major_lowered", rule, format!("write {was}, or more"));
     }
-    let mut walk = Walk { before, now, may_narrow: is > was, faults };
-    walk.value(&Node::root(previous), &Node::root(schema));
+    let may_narrow = is > was;
+    let (was, is) = (Node::root(previous), Node::root(schema));
+    let when = public_when(previous, &was);
+    if when.is_some() && when != public_when(schema, &is) {
+        let rule = format!("what x-public-when of version {before} keeps from being shown would be shown");
+        faults.add("/x-public-when", "public_when_changed", rule, "leave it as it was, or begin another type");
+    }
+    let mut walk = Walk { before, now, may_narrow, faults };
+    walk.value(&was, &is);
 }
 
 /// Which programs may write what this version has written.
@@ -142,6 +150,13 @@ impl Walk<'_> {
             }
         }
     }
+}
+
+/// The key under which the field is stored that says whether a document is shown.
+fn public_when<'a>(schema: &'a Value, node: &Node<'a>) -> Option<&'a str> {
+    let name = unescape(schema.get("x-public-when")?.as_str()?.trim_start_matches('/'));
+    let (name, field) = node.fields().into_iter().find(|(known, _)| *known == name)?;
+    Some(field.stored_as(name))
 }
 
 /// Fields with their names, by the key under which they are stored.

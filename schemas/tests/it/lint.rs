@@ -219,6 +219,29 @@ fn what_a_type_needs_at_its_top_is_found() {
 }
 
 #[test]
+fn what_says_whether_a_document_is_shown_is_a_plain_boolean() {
+    let type_of = |when: &str, field: &str| {
+        format!(
+            r#"▸"x-public-when": "{when}", "properties": {{ "name": {{ "type": "string", "x-public": true }},
+            "shown": {{ {field} }} }}"#
+        )
+    };
+    let boolean = r#""type": "boolean""#;
+    sound(&type_of("/shown", boolean).replace(MARK, ""));
+    sound(&type_of("/shown", r#""type": ["boolean", "null"], "x-stored-as": "visible""#).replace(MARK, ""));
+    finds("public_when", &type_of("/show", boolean), &["\"/show\"", "as in \"/shown\""]);
+    finds("public_when", &type_of("/name", boolean), &["\"/name\"", "boolean"]);
+    for field in ["", r#""type": "string""#, r#""type": ["boolean", "string"]"#, r#""type": "null""#] {
+        finds("public_when", &type_of("/shown", field), &["\"/shown\"", "boolean"]);
+    }
+    finds("public_when", &type_of("/shown", r#""type": ["boolean", "null"], "x-merge": "manual""#), &["register"]);
+    finds("meta_schema", &type_of("shown", boolean), &["x-public-when"]);
+    finds("meta_schema", &type_of("/shown", boolean).replace("\"/shown\"", "true"), &["string"]);
+    finds("public_when", &type_of("/shown", boolean).replace(r#", "x-public": true"#, ""), &["nothing is public"]);
+    finds("root_only", r#""properties": { "a": { ▸"x-public-when": "/b" } }"#, &["x-public-when"]);
+}
+
+#[test]
 fn everything_is_found_at_once_in_the_order_of_the_text() {
     let text = schema(
         r#""properties": { "a": { "x-megre": 1 }, "b": { "x-since": 9 }, "c": { "type": "string", "default": 1 } }"#,

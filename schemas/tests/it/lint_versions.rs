@@ -102,6 +102,27 @@ fn older_documents_stay_valid() {
 }
 
 #[test]
+fn a_later_version_shows_nothing_that_an_earlier_one_did_not() {
+    let files = |before: &str, after: &str, renamed: &str| {
+        let fields = r#""name": { "x-public": true }, "other": { "type": "boolean" }, "#;
+        let shown = r#""shown": { "type": "boolean" }"#;
+        let when =
+            |field: &str| if field.is_empty() { String::new() } else { format!(r#", "x-public-when": "{field}""#) };
+        [
+            ("task/1.json", version(1, &format!("{fields}{shown}"), &when(before))),
+            ("task/2.json", version(2, &format!("{fields}{renamed}"), &when(after))),
+        ]
+    };
+    let shown = r#""shown": { "type": "boolean" }"#;
+    let seen = r#""seen": { "type": "boolean", "x-stored-as": "shown" }"#;
+    found(&files("/shown", "/shown", shown), &[]);
+    found(&files("", "/shown", shown), &[]);
+    found(&files("/shown", "/seen", seen), &[]);
+    found(&files("/shown", "", shown), &["public_when_changed"]);
+    found(&files("/shown", "/other", shown), &["public_when_changed"]);
+}
+
+#[test]
 fn a_new_field_says_since_when_it_is_there() {
     check("", r#""a": { "x-since": 2 }"#, &[]);
     check("", r#""a": {}"#, &["since_missing"]);

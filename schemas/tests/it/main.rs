@@ -17,6 +17,7 @@ mod machine_local;
 mod page;
 mod manual;
 mod plan;
+mod publication;
 mod random_values;
 mod real_files;
 mod registry;

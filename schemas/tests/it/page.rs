@@ -84,8 +84,11 @@ fn the_table_of_built_in_types_is_that_of_the_files() {
 
 fn table_of_types() -> String {
     let mut table = "\n| type | field | merges as | |\n|---|---|---|---|\n".to_owned();
-    for of in Registry::builtin().all() {
-        let kind = if of.well_known { ", well-known" } else { "" };
+    for of in Registry::builtin().names().filter_map(|name| Registry::builtin().get(name)) {
+        let mut kind = if of.well_known { ", well-known" } else { "" }.to_owned();
+        if let Some(when) = of.schema().get("x-public-when").and_then(Value::as_str) {
+            let _ = write!(kind, ", public when `{when}`");
+        }
         let mut rows = Vec::new();
         fields(of.schema(), of.schema(), "", &mut rows);
         for (number, row) in rows.iter().enumerate() {

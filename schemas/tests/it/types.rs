@@ -128,8 +128,9 @@ fn texts_of_profiles_and_reviews_merge_letter_by_letter() {
 #[test]
 fn ids_of_well_known_documents_are_the_same_for_ever() {
     let well_known = Registry::builtin().all().filter(|of| of.well_known);
-    let ids: Vec<(&str, String)> =
+    let mut ids: Vec<(&str, String)> =
         well_known.map(|of| (of.name.as_str(), well_known_id(&of.name, &of.name).to_string())).collect();
+    ids.dedup(); // of a type that has several versions
     let expected = [
         ("extensions", "eifWYyFQdDhmBcFj1PvGQpkMT4n"),
         ("keymap", "2mQ7ASYKErKF9uhwM1ZiY99JAwV5"),

@@ -23,6 +23,14 @@ pub(super) fn etags(position: &LogPosition, body: &[u8]) -> (HeaderValue, Header
     (in_header(&strong), in_header(&format!("W/{strong}")))
 }
 
+/// The tags of what everybody sees, as [`etags`]: of the bytes alone, so that they tell nothing of edits that do not
+/// show.
+pub(super) fn public_etags(body: &[u8]) -> (HeaderValue, HeaderValue) {
+    let digest = blake3::hash(body).to_hex();
+    let strong = format!("\"{}\"", &digest[..TAG_DIGITS]);
+    (in_header(&strong), in_header(&format!("W/{strong}")))
+}
+
 fn in_header(tag: &str) -> HeaderValue {
     HeaderValue::from_str(tag).unwrap_or_else(|_| unreachable!("hexadecimal digits, colons and quotes"))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::Json;
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::Method;
 use relay_storage::{Deleted, Projection, ProjectionSummary};
@@ -19,7 +19,7 @@ use crate::api::guard::Guard;
 use crate::api::problem::{ApiError, ApiResult, Code};
 use crate::api::ready;
 use crate::api::rendered::Rendered;
-use crate::api::request::{parse_limit, parse_position, parse_query, readable};
+use crate::api::request::{Path, parse_limit, parse_position, parse_query, readable};
 use crate::app::App;
 use crate::projection::version::{self, VersionError};
 use crate::projection::{self, AfterError, Selection};

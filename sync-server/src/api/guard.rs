@@ -121,8 +121,10 @@ impl Guard {
 
     /// Credentials before anything that costs more.
     async fn admit<S: Handles>(&self, mut handler: S, mut request: Request) -> ApiResult<Response> {
-        if self.access == Access::Public {
-            return Ok(into_ok(handler.call(request).await));
+        match self.access {
+            Access::Public => return Ok(into_ok(handler.call(request).await)),
+            Access::Anybody => return self.bound(handler, request).await,
+            Access::Bearer => {}
         }
         let caller = access::caller(&self.app, request.headers()).await.map_err(|error| match error {
             CallerError::Missing | CallerError::Unknown => ApiError::new(Code::Unauthenticated, error.to_string()),

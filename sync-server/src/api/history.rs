@@ -1,6 +1,6 @@
 //! `/api/v1/spaces/{space}/documents/{document}/history`: who changed a document, from where, when.
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use relay_storage::HistoryEntry;
@@ -11,7 +11,7 @@ use sync_wire::{DocumentId, Epoch, LogPosition};
 use crate::access::Caller;
 use crate::api::caching;
 use crate::api::problem::{ApiError, ApiResult, Code};
-use crate::api::request::{parse_limit, parse_position, parse_query, readable};
+use crate::api::request::{Path, parse_limit, parse_position, parse_query, readable};
 use crate::app::App;
 use crate::projection::{self, History};
 

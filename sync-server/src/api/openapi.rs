@@ -202,6 +202,7 @@ fn responses(route: &Route) -> Value {
     }
     let everywhere: &[Code] = match route.access {
         Access::Public => &[],
+        Access::Anybody => &[Code::Overloaded, Code::Unavailable],
         Access::Bearer => &[Code::Unauthenticated, Code::Overloaded, Code::Unavailable],
     };
     let mut codes: Vec<Code> = operation.problems.iter().chain(everywhere).copied().collect();
@@ -219,6 +220,11 @@ fn responses(route: &Route) -> Value {
 fn object(properties: Value) -> Value {
     let required: Vec<String> = properties.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
     json!({"type": "object", "required": required, "properties": properties})
+}
+
+fn or_none(mut object: Value) -> Value {
+    object["type"] = json!(["object", "null"]);
+    object
 }
 
 fn schemas() -> Value {
@@ -273,6 +279,28 @@ fn schemas() -> Value {
             "heads": {"type": "array", "items": text},
             "held": {"type": ["string", "null"], "description": "Why it is read-only, if so."},
             "value": {"description": "The merged state."},
+        })),
+        "PublicDocument": object(json!({
+            "space": id, "id": id, "type": text_or_none,
+            "value": {"description": "The public fields, in the plain form of the type."},
+        })),
+        "PublicationFault": object(json!({
+            "path": {"type": "string", "description": "JSON Pointer of the plain form; empty for the whole."},
+            "code": text, "value": text, "rule": text, "remedy": text, "detail": text,
+        })),
+        "Publication": object(json!({
+            "state": {"enum": ["public", "refused", "private", "withheld", "nothing", "unjudged"]},
+            "reason": {"type": ["string", "null"], "description": "Why nothing is published; null: see `refused`."},
+            "rules": {"type": ["string", "null"], "description": "By which it was judged; null: nothing is public."},
+            "published": or_none(object(json!({
+                "at": position, "heads": {"type": "array", "items": text}, "rules": text,
+                "value": {"description": "The public fields."},
+            }))),
+            "refused": or_none(object(json!({
+                "at": position,
+                "violations": {"type": "array", "items": reference("PublicationFault")},
+                "omitted": {"type": "integer", "description": "How many more there are."},
+            }))),
         })),
         "DocumentItem": object(json!({
             "space": id, "id": id, "type": text_or_none, "title": text_or_none, "position": position,

@@ -1,6 +1,6 @@
 //! `/api/v1/spaces/{space}/quarantine`: what the relay refused of the caller's own changes, and why.
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use relay_storage::{IntakeTotals, RefusedChange};
@@ -10,7 +10,7 @@ use crate::access::Caller;
 use crate::api::caching;
 use crate::api::history::shown_time;
 use crate::api::problem::{ApiError, ApiResult, Code};
-use crate::api::request::{parse_limit, parse_query, readable};
+use crate::api::request::{Path, parse_limit, parse_query, readable};
 use crate::app::App;
 use crate::relay::quarantine;
 

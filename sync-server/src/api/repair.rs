@@ -1,6 +1,6 @@
 //! `/api/v1/spaces/{space}/documents/{document}/repair`: the owner lets a held document go on without what holds it.
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use sync_wire::{ChangeHash, DocumentId, Epoch, LogPosition, Position};
 use crate::access::{self, Caller, Owned, OwnedError};
 use crate::api::caching;
 use crate::api::problem::{ApiError, ApiResult, Code};
-use crate::api::request::parse_query;
+use crate::api::request::{Path, parse_query};
 use crate::app::App;
 use crate::relay::repair::{self, RepairFailure};
 use crate::repair::{Plan, RepairError};

@@ -1,12 +1,34 @@
 //! What handlers take from a request: parameters, positions, spaces. Whatever cannot be what it is becomes a problem.
 
-use axum::extract::Query;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{self, FromRequestParts, Query};
+use http::request::Parts;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use sync_wire::{LogPosition, SpaceId};
 
 use crate::access::{self, Caller, Readable, ReadableError, Writable};
 use crate::api::problem::{ApiError, ApiResult, Code};
 use crate::app::App;
+
+/// The names in the path of a request. One that is not UTF-8 is the name of nothing; axum would refuse it in words of
+/// its own.
+#[derive(Debug)]
+pub struct Path<T>(pub T);
+
+impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Self::Rejection> {
+        match extract::Path::from_request_parts(parts, state).await {
+            Ok(extract::Path(names)) => Ok(Self(names)),
+            Err(PathRejection::FailedToDeserializePathParams(_)) => {
+                Err(ApiError::new(Code::RouteNotFound, "a name in the path is not UTF-8"))
+            }
+            Err(other) => Err(ApiError::internal(&other)),
+        }
+    }
+}
 
 /// A space that is no id is like one that is not there: both say nothing about other people's spaces.
 pub(super) async fn readable(app: &App, caller: &Caller, space: &str) -> ApiResult<Readable> {

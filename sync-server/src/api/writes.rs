@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::header::{LOCATION, RETRY_AFTER};
@@ -17,7 +17,7 @@ use crate::access::{Caller, Readable};
 use crate::api::caching;
 use crate::api::problem::{ApiError, ApiResult, Code};
 use crate::api::ready;
-use crate::api::request::{parse_query, readable, writable};
+use crate::api::request::{Path, parse_query, readable, writable};
 use crate::app::App;
 use crate::projection::{self, AfterError};
 use crate::relay::author::{self, Deed, Done, Place};

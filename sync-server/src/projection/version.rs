@@ -76,7 +76,7 @@ pub async fn at(
         return Ok(None);
     }
     let (rebuilt, projection) = rebuild(app, &state, at.position).await?;
-    let NewProjection { type_name, title, heads, json } = projection;
+    let NewProjection { type_name, title, heads, json, .. } = projection;
     let position = LogPosition { position: rebuilt, ..at };
     Ok(Some(Projection { type_name, title, heads, position, json, ..current }))
 }

@@ -21,6 +21,7 @@ mod documents; // the merged state over HTTP
 mod writes; // documents changed, begun and deleted over HTTP
 mod keyed; // the same, once however often it is asked for
 mod ready; // from memory
+mod publishing; // what everybody may see
 mod history; // what was, over HTTP
 mod events; // hints over HTTP
 mod care; // the file that everything is in

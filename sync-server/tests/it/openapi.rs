@@ -86,6 +86,15 @@ async fn real_answers_are_what_the_description_says() {
     let mut note = Author::new("note");
     let batches = note.put("/name", "described");
     let at = laptop.push_all(alice.personal, note.id, &batches).await;
+    let mut review = Author::new("review");
+    let mut batches = review.put("/extension", "acme.linter");
+    batches.extend(review.put("/rating", 5));
+    let judged = laptop.push_all(alice.personal, review.id, &batches).await;
+    let shown = format!("/api/v1/public/{}/{}", alice.personal, review.id);
+    let publication = format!("/api/v1/spaces/{}/documents/{}/publication", alice.personal, review.id);
+    assert_eq!(get(relay.address, &alice.token, &format!("{publication}?after={judged}")).await.status, 200);
+    let batches = review.put("/rating", 6);
+    let refused = laptop.push_all(alice.personal, review.id, &batches).await;
     let one = format!("/api/v1/spaces/{}/documents/{}", alice.personal, note.id);
     let pattern = "/api/v1/spaces/{space}/documents/{document}";
     let history = format!("{pattern}/history");
@@ -96,6 +105,11 @@ async fn real_answers_are_what_the_description_says() {
         (format!("{one}?at=never"), pattern, 400),
         (format!("{one}?after=0000000000000000:1"), pattern, 409),
         (format!("{one}x"), pattern, 404),
+        (format!("{publication}?after={refused}"), &format!("{pattern}/publication"), 200),
+        (shown.clone(), "/api/v1/public/{space}/{document}", 200),
+        (format!("{one}/publication"), &format!("{pattern}/publication"), 200),
+        (format!("{one}x/publication"), &format!("{pattern}/publication"), 404),
+        (format!("{shown}x"), "/api/v1/public/{space}/{document}", 404),
         (format!("{one}/history"), &history, 200),
         (format!("{one}/history?limit=0"), &history, 400),
         (format!("/api/v1/spaces/{}/quarantine", alice.personal), quarantine, 200),

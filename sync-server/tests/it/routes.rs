@@ -53,6 +53,8 @@ async fn what_is_not_in_the_table_is_a_coded_problem() {
         ("GET", "/", "route_not_found"),
         ("GET", "/api/v1/nothing", "route_not_found"),
         ("GET", "/api/v1/documents/", "route_not_found"),
+        ("GET", "/api/v1/public/%ff/%00", "route_not_found"),
+        ("GET", "/api/v1/public/%zz/%00", "document_not_found"),
         ("POST", "/api/v1/documents", "method_not_allowed"),
         ("DELETE", "/healthz", "method_not_allowed"),
     ] {

@@ -1,4 +1,5 @@
-//! What is derived from a document's log, compared with what the log gives: its snapshot and its projection.
+//! What is derived from a document's log, compared with what the log gives: its snapshot and its projection. And what
+//! was published of it, compared with what the log was there.
 
 use document::{Document, Snapshot};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -7,6 +8,7 @@ use sync_wire::{Blob, ChangeHash, DocumentId, SpaceId};
 use super::entries::{Entries, HeadsAt};
 use super::finding::Findings;
 use crate::change_log::{heads_from_bytes, unsigned};
+use crate::documents::Judgement;
 use crate::error::StorageError;
 
 /// What a document's rows say of it.
@@ -16,12 +18,14 @@ pub(super) struct Marks {
     type_name: Option<String>,
     covers: Option<u64>,
     projected: Option<u64>,
+    pub(super) published: Option<u64>,
 }
 
 pub(super) fn read(connection: &Connection, document_key: i64) -> Result<Marks, StorageError> {
     let mut statement = connection.prepare_cached(
-        "SELECT d.checked_position, d.deleted, d.type, s.covers, p.position FROM documents d
-         LEFT JOIN snapshots s USING (document_key) LEFT JOIN projections p USING (document_key)
+        "SELECT d.checked_position, d.deleted, d.type, s.covers, p.position, q.published_position
+         FROM documents d LEFT JOIN snapshots s USING (document_key) LEFT JOIN projections p USING (document_key)
+         LEFT JOIN publications q USING (document_key)
          WHERE d.document_key = ?1",
     )?;
     let marks = statement.query_row([document_key], |row| {
@@ -32,6 +36,7 @@ pub(super) fn read(connection: &Connection, document_key: i64) -> Result<Marks, 
             type_name: row.get(2)?,
             covers: position(3)?,
             projected: position(4)?,
+            published: position(5)?,
         })
     })?;
     Ok(marks)
@@ -40,7 +45,7 @@ pub(super) fn read(connection: &Connection, document_key: i64) -> Result<Marks, 
 impl Marks {
     /// The positions at which something derived is to be compared, ascending.
     pub(super) fn positions(&self) -> Vec<u64> {
-        let mut positions: Vec<u64> = self.covers.into_iter().chain(self.projected).collect();
+        let mut positions: Vec<u64> = self.covers.into_iter().chain(self.projected).chain(self.published).collect();
         positions.sort_unstable();
         positions.dedup();
         positions
@@ -63,6 +68,11 @@ impl Marks {
             && let Some(fault) = self.projection_fault(connection, document_key, entries)?
         {
             findings.document("projection_wrong", at, &format!("its projection at {projected}: {fault}"));
+        }
+        if let Some(published) = self.published
+            && let Some(fault) = self.publication_fault(connection, document_key, published, entries)?
+        {
+            findings.document("publication_wrong", at, &format!("what is published of it, from {published}: {fault}"));
         }
         Ok(())
     }
@@ -124,6 +134,37 @@ impl Marks {
             "its type is not what the log gives"
         } else {
             return Ok(None);
+        };
+        Ok(Some(fault.to_owned()))
+    }
+
+    /// By other rules than those it passed, another JSON is no fault: it is judged again with the next edit.
+    fn publication_fault(
+        &self,
+        connection: &Connection,
+        document_key: i64,
+        position: u64,
+        entries: &Entries,
+    ) -> Result<Option<String>, StorageError> {
+        if position > self.checked {
+            return Ok(Some("it shows more than was checked".to_owned()));
+        }
+        let mut statement = connection
+            .prepare_cached("SELECT published_rules, heads, json FROM publications WHERE document_key = ?1")?;
+        let (rules, heads, json) = statement.query_row(params![document_key], |row| {
+            let heads: Vec<ChangeHash> = heads_from_bytes(row.get_ref(1)?.as_blob()?);
+            Ok((row.get::<_, String>(0)?, heads, row.get::<_, String>(2)?))
+        })?;
+        if entries.at.get(&position).is_some_and(|expected| expected.heads != sorted(&heads)) {
+            return Ok(Some("its heads are not those of the log there".to_owned()));
+        }
+        let Some(expected) = entries.replay.projection_at(position) else { return Ok(None) };
+        let fault = match &expected.judgement {
+            Judgement::Public { rules: by, json: expected } if *by == rules && *expected != json => {
+                "its JSON is not what the log gives"
+            }
+            Judgement::Refused { rules: by, .. } if *by == rules => "it breaks rules that it is said to have passed",
+            _ => return Ok(None),
         };
         Ok(Some(fault.to_owned()))
     }

@@ -18,6 +18,7 @@ pub struct Finding {
 
 const RESTORE: &str = "keep the file aside and restore a backup: devices send again what it lacks";
 const REBUILD: &str = "stop the relay and run `sync-server verify --rebuild`: it is derived from the log";
+const PUBLISH: &str = "stop the relay and run `sync-server verify --rebuild`: the newest state is judged again";
 
 impl Finding {
     /// Whether the file itself is damaged, and not only what one row or another says.
@@ -33,6 +34,7 @@ impl Finding {
             "document_counts_wrong" | "frontier_wrong" | "deletion_wrong" | "snapshot_wrong" | "projection_wrong" => {
                 REBUILD
             }
+            "publication_wrong" => PUBLISH,
             "intake_counts_wrong" => "stop the relay and run `sync-server verify --rebuild`: they are counted again",
             "intake_damaged" => "nothing: its device is told, and pushes it again",
             "log_does_not_apply" => "it stays as it is, and others go on: restore a backup of before it was so",

@@ -1,5 +1,6 @@
 //! Derived data made again from the log, document by document: counts, frontier, snapshot, projection. Never the log
-//! itself, and no checked position moves.
+//! itself, and no checked position moves. That a state was published, where and by which rules, is no derived data: it
+//! stays, unless the checked state passes. What is shown of it is made again from the log there.
 
 use document::Snapshot;
 use rusqlite::Connection;
@@ -118,8 +119,12 @@ fn remade(
     project: &Project,
 ) -> Result<Result<Remade, String>, StorageError> {
     let moment = connection.unchecked_transaction()?;
-    let checked = derived::read(&moment, document_key)?.checked;
-    let mut entries = Entries::new(space, vec![checked], checked, project);
+    let marks = derived::read(&moment, document_key)?;
+    let checked = marks.checked;
+    let mut positions: Vec<u64> = marks.published.into_iter().chain([checked]).collect();
+    positions.sort_unstable();
+    positions.dedup();
+    let mut entries = Entries::new(space, positions, checked, project);
     // What is wrong with single entries is for `verify` to say.
     entries.walk(&moment, document_key, &mut Findings::default())?;
     if let Some(reason) = entries.replay.failure() {
@@ -127,11 +132,12 @@ fn remade(
     }
     let is_anything_checked = checked > 0 && !entries.is_purged;
     let projection = entries.replay.projection_at(checked).filter(|_| is_anything_checked).cloned();
+    let published = marks.published.and_then(|position| entries.replay.projection_at(position)).cloned();
     let is_worth_it =
         !entries.is_purged && entries.at.get(&checked).is_some_and(|at| at.changes >= SNAPSHOT_CHANGES_MIN);
     // A document without a snapshot is slow to load and otherwise well.
     let snapshot = if is_worth_it { entries.replay.document().snapshot().ok() } else { None };
     let snapshot =
         snapshot.map(|Snapshot { heads, changes, digest, bytes }| NewSnapshot { heads, changes, digest, bytes });
-    Ok(Ok(Remade { checked: Position(checked), projection, snapshot }))
+    Ok(Ok(Remade { checked: Position(checked), projection, published, snapshot }))
 }

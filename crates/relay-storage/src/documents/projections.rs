@@ -4,6 +4,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use sync_wire::{ChangeHash, DocumentId, Epoch, LogPosition, Position, SpaceId};
 
 use super::checks::CheckedRow;
+use super::publications::{Judgement, store_judgement};
 use crate::change_log::{heads_from_bytes, heads_to_bytes, unsigned};
 use crate::error::StorageError;
 use crate::storage::{Reader, Storage};
@@ -22,6 +23,8 @@ pub struct NewProjection {
     pub heads: Vec<ChangeHash>,
     /// The merged state.
     pub json: String,
+    /// Whether it is for everybody.
+    pub judgement: Judgement,
 }
 
 /// The merged state of a document.
@@ -215,5 +218,5 @@ pub(super) fn store_projection(
         "UPDATE documents SET type = ?2 WHERE document_key = ?1 AND ?2 IS NOT NULL AND type IS NOT ?2",
     )?;
     statement.execute(params![row.document_key, type_name])?;
-    Ok(())
+    store_judgement(connection, row, position, projection)
 }

@@ -6,6 +6,7 @@ use sync_wire::{DocumentId, Position, SpaceId};
 
 use super::checks::Stored;
 use super::projections::store_projection;
+use super::publications::restore_published;
 use super::snapshots::store_snapshot;
 use super::{NewProjection, NewSnapshot};
 use crate::change_log::{ReadError, log_key, restore_frontier};
@@ -16,6 +17,8 @@ use crate::storage::{Storage, Writer};
 pub(crate) struct Remade {
     pub(crate) checked: Position,
     pub(crate) projection: Option<NewProjection>,
+    /// What the log gave where its published state is.
+    pub(crate) published: Option<NewProjection>,
     pub(crate) snapshot: Option<NewSnapshot>,
 }
 
@@ -51,6 +54,9 @@ impl Writer {
         restore_frontier(&self.connection, row.space_key, document)?;
         // With the counts as they are now.
         let row = self.checked_row(space, document)?;
+        if let Some(published) = &remade.published {
+            restore_published(&self.connection, &row, published)?;
+        }
         if let Some(projection) = &remade.projection {
             store_projection(&self.connection, &row, remade.checked, projection)?;
         }

@@ -1,6 +1,6 @@
 //! Checked positions, snapshots, projections.
 
-use relay_storage::{Check, Deleted, ListProjections, NewProjection, NewSnapshot, StoreChecked, Stored};
+use relay_storage::{Check, Deleted, Judgement, ListProjections, NewProjection, NewSnapshot, StoreChecked, Stored};
 use sync_wire::{Blob, ChangeHash, DocumentId, Position, SpaceId};
 
 use crate::world::{Author, DOCUMENT, Pusher, Relay, on_each_shell, wait};
@@ -13,7 +13,7 @@ fn checked(space: SpaceId, document: DocumentId, from: u64, to: u64) -> StoreChe
 fn projection(type_name: &str, title: &str) -> Option<NewProjection> {
     let json = format!("{{\"name\":{title:?}}}");
     let (type_name, title) = (Some(type_name.to_owned()), Some(title.to_owned()));
-    Some(NewProjection { type_name, title, heads: vec![ChangeHash([1; 32])], json })
+    Some(NewProjection { type_name, title, heads: vec![ChangeHash([1; 32])], json, judgement: Judgement::Unknown })
 }
 
 fn state(relay: &Relay, ada: &Pusher, document: DocumentId) -> relay_storage::DocumentState {

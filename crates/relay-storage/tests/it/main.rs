@@ -7,6 +7,7 @@ mod admission; // the rules of the log
 mod appending; // positions, chain, receipts, duplicates, durability
 mod checking; // checked positions, snapshots, projections
 mod deletion; // tombstones and restores
+mod publishing; // what everybody may see
 mod purge; // what is left of a document some time after
 mod fates; // refused changes and their quarantine
 mod file; // opening, damage, versions, backup, doctor

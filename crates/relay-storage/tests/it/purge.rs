@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use relay_storage::{BootstrapCursor, NewProjection, Outcome, StoreChecked, Within};
+use relay_storage::{BootstrapCursor, Judgement, NewProjection, Outcome, StoreChecked, Within};
 use sync_wire::log::EntryKind;
 use sync_wire::{DocumentId, FateCode, Position};
 
@@ -92,7 +92,9 @@ fn nothing_that_is_derived_of_a_purged_document_is_kept_or_made_again() {
     on_each_shell(|relay| {
         let (ada, mut author) = (relay.pusher("ada"), Author::new("one"));
         relay.appended(&ada, DOCUMENT, &author.edits(1200));
-        let projection = NewProjection { type_name: None, title: None, heads: author.heads.clone(), json: "{}".into() };
+        let judgement = Judgement::Public { rules: "1.1".into(), json: "{}".into() };
+        let (heads, json) = (author.heads.clone(), "{}".into());
+        let projection = NewProjection { type_name: None, title: None, heads, json, judgement };
         let stored = relay.storage.store_checked(StoreChecked {
             space: ada.space,
             document: DOCUMENT,
@@ -106,6 +108,7 @@ fn nothing_that_is_derived_of_a_purged_document_is_kept_or_made_again() {
         relay.pass(30 * 24);
         assert_eq!(purge(&relay), [1202]);
         assert!(wait(relay.storage.projection(ada.space, DOCUMENT)).unwrap().is_none());
+        assert!(wait(relay.storage.publication(ada.space, DOCUMENT)).unwrap().is_none());
         assert!(wait(relay.storage.next_unchecked(10)).unwrap().is_empty());
         assert_eq!(relay.findings(), [""; 0], "every slice was cleared");
         let project: relay_storage::Project = std::sync::Arc::new(|document| NewProjection {
@@ -113,6 +116,7 @@ fn nothing_that_is_derived_of_a_purged_document_is_kept_or_made_again() {
             title: None,
             heads: document.heads(),
             json: document.value().to_string(),
+            judgement: Judgement::Unknown,
         });
         let verified = wait(relay.storage.verify(None, &project)).unwrap();
         assert_eq!(verified.findings, []);

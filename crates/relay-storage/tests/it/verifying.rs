@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use document::{Change, Document};
-use relay_storage::{NewProjection, NewSnapshot, OpenError, Project, Remote, StoreChecked, Stored};
+use relay_storage::{Judgement, NewProjection, NewSnapshot, OpenError, Project, Remote, StoreChecked, Stored};
 use rusqlite::Connection;
 use sync_wire::log::EntryKind;
 use sync_wire::{Actor, DocumentId, Position};
@@ -18,7 +18,8 @@ pub(crate) fn project() -> Project {
     Arc::new(|document: &Document| {
         let value = document.value();
         let title = value["name"].as_str().map(str::to_owned);
-        NewProjection { type_name: document.type_name(), title, heads: document.heads(), json: value.to_string() }
+        let (type_name, heads, json) = (document.type_name(), document.heads(), value.to_string());
+        NewProjection { type_name, title, heads, json, judgement: Judgement::Unknown }
     })
 }
 

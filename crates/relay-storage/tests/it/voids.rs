@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use document::{Change, Document, Violation, mend};
 use relay_storage::{
-    AppendVoidError, BootstrapCursor, NewProjection, NewSnapshot, NewVoid, Outcome, Project, QuarantineQuery,
-    StoreChecked, Stored, Voided, Within,
+    AppendVoidError, BootstrapCursor, Judgement, NewProjection, NewSnapshot, NewVoid, Outcome, Project,
+    QuarantineQuery, StoreChecked, Stored, Voided, Within,
 };
 use sync_wire::limits::VOID_DEPENDENTS_MAX;
 use sync_wire::log::EntryKind;
@@ -26,6 +26,7 @@ fn project() -> Project {
         title: None,
         heads: document.heads(),
         json: document.value().to_string(),
+        judgement: Judgement::Unknown,
     })
 }
 

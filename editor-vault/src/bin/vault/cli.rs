@@ -37,6 +37,12 @@ Most fields take the last value that was written. Where a document type says tha
 value that was written at the same time is kept, the first of them is shown, and no edit writes over them
 until one is chosen, here or on another device.";
 
+const PUBLICATION_HELP: &str = "\
+Judged here and now, by the rules of the document's type, with or without a relay. What is not public
+by its type is shown to nobody, whatever it is. A document that is refused stays in the vault and
+syncs like any; what was published of it before stays as it was. Some types ask whether a document is
+shown: a profile is shown to nobody before its field `shown` is true.";
+
 const FIND_HELP: &str = "\
 PATH is a JSON Pointer, or the name of a field at the top; the schema of the type must give the field an
 index (x-index). A VALUE is JSON, or a string if it is none: --where 'name=\"42\"' means the string.
@@ -162,6 +168,12 @@ pub(crate) enum Command {
     Conflicts(ConflictsArguments),
     /// Decide what a field holds that waits for you.
     Resolve(ResolveArguments),
+    /// Show what everybody may see of a document, or why that is nothing.
+    #[command(after_help = PUBLICATION_HELP)]
+    Publication {
+        /// Name or id of the document.
+        name: String,
+    },
     /// Decide on deletions that did not know the newest edits of others.
     #[command(after_help = CONTESTED_HELP)]
     Contested {

@@ -15,6 +15,7 @@ pub(crate) mod import;
 pub(crate) mod login; // login, logout
 pub(crate) mod patch;
 pub(crate) mod presence;
+pub(crate) mod publication;
 pub(crate) mod quarantine;
 pub(crate) mod repair;
 pub(crate) mod schema;

@@ -17,7 +17,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command};
 use crate::commands::{
     brake, bridge, care, completions, conflicts, contested, document, explain, export, find, history, import, login,
-    patch, presence, quarantine, repair, schema, settings, status, sync,
+    patch, presence, publication, quarantine, repair, schema, settings, status, sync,
 };
 use crate::failure::Failure;
 use crate::output::Output;
@@ -67,6 +67,7 @@ fn in_vault(command: &Command, vault: &editor_vault::Vault, output: &mut Output)
         Command::Undelete { name } => document::undelete(vault, name, output),
         Command::Conflicts(arguments) => conflicts::list(vault, arguments, output),
         Command::Resolve(arguments) => conflicts::resolve(vault, arguments, output),
+        Command::Publication { name } => publication::run(vault, name, output),
         Command::Contested { command } => contested::run(vault, command, output),
         Command::Brake { command } => brake::run(vault, command, output),
         Command::Spaces => status::spaces(vault, output),

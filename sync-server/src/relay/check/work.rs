@@ -5,7 +5,7 @@ use relay_storage::{
     BatchContent, Condemned, DocumentState, NewProjection, NewSnapshot, ReadError, StoreChecked, Stored,
     StoredSnapshot, WaitingBatch,
 };
-use schemas::Registry;
+use schemas::{DocumentType, Registry};
 use sync_wire::log::EntryKind;
 use sync_wire::{Blob, ChangeHash, DeviceId, DocumentId, Position, SpaceId};
 use tokio::time::Instant;
@@ -15,6 +15,7 @@ use super::attempts::{Attempt, Thing, Underway};
 use super::loaded::{Checkout, Loaded};
 use super::{blobs, hashes_of};
 use crate::app::App;
+use crate::publication;
 
 /// Roughly how much of a log is applied at once.
 const PAGE_BYTES: usize = 4 << 20;
@@ -235,8 +236,11 @@ enum With {
 
 /// Stores checked position, projection and snapshot, in one compare-and-set.
 async fn store(app: &App, checkout: &mut Checkout, state: &DocumentState, with: With) -> Result<Stored, CheckError> {
-    let Some(loaded) = checkout.take() else { return Ok(Stored::Moved { checked: state.checked }) };
+    let Some(mut loaded) = checkout.take() else { return Ok(Stored::Moved { checked: state.checked }) };
     let (loaded, projection, snapshot) = on_log(app, state, move || {
+        if let Some(known) = known_type(&loaded.document) {
+            publication::prepare(&mut loaded.document, known);
+        }
         let projection = (with != With::Snapshot).then(|| project(&loaded.document));
         let snapshot = (with != With::Projection).then(|| loaded.document.snapshot());
         (loaded, projection, snapshot)
@@ -267,13 +271,18 @@ async fn store(app: &App, checkout: &mut Checkout, state: &DocumentState, with: 
     Ok(app.storage.store_checked(checked).await?)
 }
 
-/// The merged JSON of a document, with its title if its type says what that is.
+/// The merged JSON of a document, with what its type says: its title, and whether it is for everybody.
 pub(crate) fn project(document: &Document) -> NewProjection {
     let value = document.value();
-    let type_name = document.type_name();
-    let known = type_name.as_deref().and_then(|name| Registry::builtin().get(name));
+    let known = known_type(document);
     let title = known.and_then(|document_type| document_type.title(&value));
-    NewProjection { type_name, title, heads: document.heads(), json: value.to_string() }
+    let judgement = publication::judge(document, known, &value);
+    let (type_name, heads) = (document.type_name(), document.heads());
+    NewProjection { type_name, title, heads, json: value.to_string(), judgement }
+}
+
+fn known_type(document: &Document) -> Option<&'static DocumentType> {
+    Registry::builtin().get(document.type_name()?.as_str())
 }
 
 /// The first batch of a run that does not apply.
