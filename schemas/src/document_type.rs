@@ -1,6 +1,5 @@
 //! One version of one document type: its id, what it allows, and how plain JSON becomes an edit of it.
 
-use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use document::{Intent, MAJOR_PATH};
@@ -157,7 +156,7 @@ impl DocumentType {
         if !refused.is_empty() {
             return Err(refused);
         }
-        let (current, wanted) = (&*without_major(current), self.plain(wanted));
+        let wanted = self.plain(wanted);
         let mut violations = self.check(&wanted);
         if !violations.is_empty() {
             let before = self.check(&self.plain(current));
@@ -172,14 +171,14 @@ impl DocumentType {
     /// Whether the stored form of every value is its plain form.
     #[must_use]
     pub fn is_stored_plain(&self) -> bool {
-        self.major == 1 && self.shape.is_stored_plain()
+        self.shape.is_stored_plain()
     }
 
     /// The plain form of a stored value: lists and sets as arrays, renamed fields under their present names. A plain
     /// value stays as it is.
     #[must_use]
     pub fn plain(&self, stored: &Value) -> Value {
-        list::plain(&self.shape, &without_major(stored))
+        list::plain(&self.shape, stored)
     }
 
     /// What people call a document with this stored value, such as the name of a note.
@@ -213,19 +212,6 @@ impl DocumentType {
         }
         plan::plan(&self.shape, &Value::Null, &Value::Object(fields)).unwrap_or_default()
     }
-}
-
-/// A stored value without what its editors say of themselves: no schema names that, and nobody's JSON has it.
-fn without_major(stored: &Value) -> Cow<'_, Value> {
-    let key = MAJOR_PATH.trim_start_matches('/');
-    if stored.get(key).is_none() {
-        return Cow::Borrowed(stored);
-    }
-    let mut plain = stored.clone();
-    if let Some(fields) = plain.as_object_mut() {
-        fields.remove(key);
-    }
-    Cow::Owned(plain)
 }
 
 fn defaults(schema: &Value) -> Map<String, Value> {

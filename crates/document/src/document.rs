@@ -246,16 +246,23 @@ impl Document {
         flat::type_name(&self.working.auto).or_else(|| self.type_name.clone())
     }
 
-    /// The whole document as nested JSON: texts as strings, counters as numbers, without the type.
+    /// The whole document as nested JSON: texts as strings, counters as numbers, without the type and its major version.
     #[must_use]
     pub fn value(&self) -> Value {
-        if self.flat { self.view.value(&self.working.auto) } else { flat::value(&self.working.auto) }
+        let all = if self.flat { self.view.value(&self.working.auto) } else { flat::value(&self.working.auto) };
+        major::without(all)
     }
 
     /// The value at `path`, a JSON Pointer; the empty pointer is the whole document.
     #[must_use]
     pub fn get(&self, path: &str) -> Option<Value> {
-        if self.flat { self.view.get(&self.working.auto, path) } else { flat::get(&self.working.auto, path, false) }
+        if path.is_empty() {
+            Some(self.value())
+        } else if self.flat {
+            self.view.get(&self.working.auto, path)
+        } else {
+            flat::get(&self.working.auto, path, false)
+        }
     }
 
     /// The text at `path`, if a text (not a plain string) is there.

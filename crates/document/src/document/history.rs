@@ -6,7 +6,7 @@ use automerge::AutoCommit;
 use serde_json::Value;
 use sync_wire::{Actor, ChangeHash};
 
-use super::Document;
+use super::{Document, major};
 use crate::error::HistoryError;
 use crate::flat::{self, Leaves, stored};
 use crate::guard::guarded;
@@ -92,7 +92,9 @@ impl Document {
         let flat = self.flat;
         self.look_back(|copy| {
             let heads = known_heads(copy, heads)?;
-            if flat { Ok(Leaves::read(copy, Some(&heads)).visible().to_value()) } else { nested_at(copy, &heads) }
+            let all =
+                if flat { Leaves::read(copy, Some(&heads)).visible().to_value() } else { nested_at(copy, &heads)? };
+            Ok(major::without(all))
         })?
     }
 

@@ -9,8 +9,16 @@ use crate::error::Violation;
 
 /// The leaf that holds the major version of the type that the document's last editor knew, if that is above 1.
 ///
-/// An ordinary register, so that programs that know nothing of it keep it.
+/// An ordinary register, so that programs that know nothing of it keep it; like the type it is no part of the value.
 pub const MAJOR_PATH: &str = "/$major";
+
+/// A whole value without it.
+pub(super) fn without(mut all: Value) -> Value {
+    if let Value::Object(fields) = &mut all {
+        fields.remove(&MAJOR_PATH[1..]);
+    }
+    all
+}
 
 impl Document {
     /// The major version that the document has come to: 1 unless it says otherwise.
