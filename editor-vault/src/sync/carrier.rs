@@ -25,8 +25,8 @@ pub(super) struct Heart {
 }
 
 impl Heart {
-    pub(super) fn new(patience: Patience, now: Instant) -> Self {
-        let pulse = Mutex::new(Pulse::new(patience, now));
+    pub(super) fn new(patience: Patience) -> Self {
+        let pulse = Mutex::new(Pulse::new(patience, Instant::now()));
         Self { pulse, ping: Notify::new(), sooner: Notify::new() }
     }
 

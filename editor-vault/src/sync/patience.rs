@@ -1,8 +1,8 @@
 //! How long an answer of the relay may take, and how long it may take to reach it: learnt from connection to connection.
 //!
-//! An answer may take twice as long as the slowest of late. If a connection was given up and the relay could be reached
-//! at once, that one may have been alive on a link that is slower than we believed: so we are twice as patient. A link
-//! of any slowness is worked with after a few attempts that way.
+//! An answer may take twice as long as the slowest of late. If a connection was given up and the relay answers the next
+//! attempt at once, that one may have been alive on a link that is slower than we believed: so we are twice as patient.
+//! A link of any slowness is worked with after a few attempts that way.
 
 use std::time::Duration;
 
@@ -14,6 +14,10 @@ use tokio::time::Instant;
 pub(super) const ANSWER_WITHIN_MIN: Duration = Duration::from_secs(2);
 /// An answer may take so many times as long as the slowest of late.
 const TIMES_SLOWEST: u32 = 2;
+/// After so many doubts, that the relay was not reached at once does not count any more.
+const DOUBTS_MAX: u32 = 3;
+/// How often patience comes down at most.
+const EASED_EVERY: Duration = Duration::from_secs(1);
 
 /// For name and TCP together. A lost request for a connection is repeated after 1 s and 3 s, then after 7 s: early in
 /// an outage, a new attempt is sooner. Afterwards it may be the link, and not its absence, that is slow.
@@ -26,27 +30,29 @@ const REACH_WITHIN: Duration = Duration::from_secs(15);
 pub(super) struct Patience {
     /// From [`ANSWER_WITHIN_MIN`] to [`DEAD_AFTER`].
     answer_within: Duration,
-    /// The last connection was given up for silence, and no attempt has failed since: it may have been alive.
-    is_doubted: bool,
+    /// Connections that were given up for silence since the last answer or failed attempt: they may have been alive.
+    doubts: u32,
+    /// When it came down last.
+    eased_at: Option<Instant>,
     failing_since: Option<Instant>,
 }
 
 impl Default for Patience {
     fn default() -> Self {
-        Self { answer_within: ANSWER_WITHIN_MIN, is_doubted: false, failing_since: None }
+        Self { answer_within: ANSWER_WITHIN_MIN, doubts: 0, eased_at: None, failing_since: None }
     }
 }
 
 impl Patience {
     /// An attempt to reach the relay has failed: so it was right to give up.
     pub(super) fn failed(&mut self, now: Instant) {
-        self.is_doubted = false;
+        self.doubts = 0;
         self.failing_since.get_or_insert(now);
     }
 
     /// A connection was silent for too long.
     pub(super) fn gave_up(&mut self) {
-        self.is_doubted = true;
+        self.doubts += 1;
     }
 
     /// How long an answer may take.
@@ -62,17 +68,32 @@ impl Patience {
         }
     }
 
-    /// The relay is reached.
+    /// The relay is reached, and took so long to answer once there was TCP.
     #[must_use]
-    pub(super) fn opened(self) -> Self {
-        let times = if self.is_doubted { 2 } else { 1 };
-        Self { answer_within: (self.answer_within * times).min(DEAD_AFTER), is_doubted: false, failing_since: None }
+    pub(super) fn opened(mut self, took: Duration) -> Self {
+        // Who had to wait for it has seen the network come back, unless it happens again and again.
+        let was_at_once = took <= self.answer_within;
+        if (self.doubts > 0 && was_at_once) || self.doubts >= DOUBTS_MAX {
+            self.answer_within = (self.answer_within * 2).min(DEAD_AFTER);
+        }
+        self.failing_since = None;
+        self
     }
 
-    /// A slow answer makes patient at once, prompt ones make impatient little by little.
-    pub(super) fn learn(&mut self, took: Duration) {
-        let wanted = (took * TIMES_SLOWEST).max(self.answer_within * 7 / 8);
-        self.answer_within = wanted.clamp(ANSWER_WITHIN_MIN, DEAD_AFTER);
+    /// A ping was answered after so long: a slow answer makes patient at once, prompt ones impatient little by little.
+    pub(super) fn learn(&mut self, now: Instant, took: Duration) {
+        self.doubts = 0;
+        self.answer_within = self.answer_within.max(took * TIMES_SLOWEST).min(DEAD_AFTER);
+        self.ease(now, took);
+    }
+
+    /// A push was answered after so long. Only prompt answers count: a slow one may be due to what was pushed.
+    pub(super) fn ease(&mut self, now: Instant, took: Duration) {
+        if self.eased_at.is_none_or(|at| now >= at + EASED_EVERY) {
+            let less = (self.answer_within * 7 / 8).max(took * TIMES_SLOWEST).max(ANSWER_WITHIN_MIN);
+            self.answer_within = self.answer_within.min(less);
+            self.eased_at = Some(now);
+        }
     }
 }
 
@@ -80,17 +101,45 @@ impl Patience {
 mod tests {
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+    const PROMPT: Duration = Duration::from_millis(100);
+
     #[test]
     fn slow_answers_make_patient_at_once_and_prompt_ones_impatient_by_and_by() {
-        let mut patience = Patience::default();
-        patience.learn(Duration::from_millis(1900));
+        let (mut patience, mut now) = (Patience::default(), Instant::now());
+        patience.learn(now, Duration::from_millis(1900));
         assert_eq!(patience.answer_within, Duration::from_millis(3800));
-        patience.learn(Duration::from_millis(100));
-        assert!(patience.answer_within > Duration::from_secs(3), "{patience:?}");
-        (0..10).for_each(|_| patience.learn(Duration::from_millis(100)));
+        (0..100).for_each(|_| patience.learn(now, PROMPT));
+        assert_eq!(patience.answer_within, Duration::from_millis(3800), "one step a second");
+        now += SECOND;
+        patience.ease(now, PROMPT);
+        assert!(patience.answer_within > SECOND * 3, "{patience:?}");
+        for _ in 0..10 {
+            now += SECOND;
+            patience.learn(now, PROMPT);
+        }
         assert_eq!(patience.answer_within, ANSWER_WITHIN_MIN);
-        patience.learn(Duration::from_secs(3600));
+        patience.learn(now, SECOND * 3600);
         assert_eq!(patience.answer_within, DEAD_AFTER);
+    }
+
+    #[test]
+    fn a_push_that_is_judged_slowly_makes_nobody_patient() {
+        let mut patience = Patience::default();
+        patience.ease(Instant::now(), SECOND * 20);
+        assert_eq!(patience.answer_within, ANSWER_WITHIN_MIN);
+    }
+
+    #[test]
+    fn who_gave_up_and_is_answered_at_once_is_twice_as_patient() {
+        let mut patience = Patience::default();
+        patience.gave_up();
+        assert_eq!(patience.opened(PROMPT).answer_within, ANSWER_WITHIN_MIN * 2);
+        assert_eq!(patience.opened(SECOND * 9).answer_within, ANSWER_WITHIN_MIN, "the network has come back");
+        (1..DOUBTS_MAX).for_each(|_| patience.gave_up());
+        assert_eq!(patience.opened(SECOND * 9).answer_within, ANSWER_WITHIN_MIN * 2, "or it is always so slow");
+        patience.failed(Instant::now());
+        assert_eq!(patience.opened(PROMPT).answer_within, ANSWER_WITHIN_MIN, "nobody was there");
     }
 
     #[test]
@@ -98,10 +147,10 @@ mod tests {
         let (mut patience, began) = (Patience::default(), Instant::now());
         assert_eq!(patience.reach_within(began), REACH_WITHIN_WHILE_YOUNG);
         patience.failed(began);
-        let later = began + YOUNG_FOR - Duration::from_secs(1);
+        let later = began + YOUNG_FOR - SECOND;
         patience.failed(later);
         assert_eq!(patience.reach_within(later), REACH_WITHIN_WHILE_YOUNG);
         assert_eq!(patience.reach_within(began + YOUNG_FOR), REACH_WITHIN);
-        assert_eq!(patience.opened().reach_within(began + YOUNG_FOR), REACH_WITHIN_WHILE_YOUNG);
+        assert_eq!(patience.opened(PROMPT).reach_within(began + YOUNG_FOR), REACH_WITHIN_WHILE_YOUNG);
     }
 }

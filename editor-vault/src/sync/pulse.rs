@@ -49,11 +49,13 @@ pub(super) struct Pulse {
     answer_by: Option<Instant>,
     /// From when on a ping that is not answered yet can have been answered.
     asked_at: Option<Instant>,
+    /// The same for a push.
+    pushed_at: Option<Instant>,
     is_given_up: bool,
 }
 
 impl Pulse {
-    /// An attempt to connect.
+    /// There is TCP.
     pub(super) fn new(patience: Patience, now: Instant) -> Self {
         Self {
             patience,
@@ -64,13 +66,15 @@ impl Pulse {
             through_at: now,
             answer_by: None,
             asked_at: None,
+            pushed_at: None,
             is_given_up: false,
         }
     }
 
-    /// The connection is open since `now`: its life begins.
+    /// The relay has answered for the first time: the life of the connection begins.
     pub(super) fn opened(&mut self, now: Instant) {
-        *self = Self::new(self.patience.opened(), now);
+        let took = now.saturating_duration_since(self.sent_at);
+        *self = Self::new(self.patience.opened(took), now);
     }
 
     pub(super) fn patience(&self) -> Patience {
@@ -90,7 +94,7 @@ impl Pulse {
     /// A ping was answered.
     pub(super) fn answered(&mut self, now: Instant) {
         if let Some(asked_at) = self.asked_at.take() {
-            self.patience.learn(now.saturating_duration_since(asked_at));
+            self.patience.learn(now, now.saturating_duration_since(asked_at));
         }
     }
 
@@ -102,8 +106,23 @@ impl Pulse {
         self.through_at = self.through_at.max(now) + passing;
     }
 
-    /// There was work, and more is likely to follow.
-    pub(super) fn worked(&mut self, now: Instant) {
+    /// A frame with a push leaves.
+    pub(super) fn pushed(&mut self, now: Instant, bytes: usize) {
+        self.sent(now, bytes);
+        self.worked_at = Some(now);
+        self.pushed_at.get_or_insert(self.through_at);
+    }
+
+    /// A push was answered.
+    pub(super) fn acknowledged(&mut self, now: Instant) {
+        self.worked_at = Some(now);
+        if let Some(pushed_at) = self.pushed_at.take() {
+            self.patience.ease(now, now.saturating_duration_since(pushed_at));
+        }
+    }
+
+    /// Others' work came.
+    pub(super) fn delivered(&mut self, now: Instant) {
         self.worked_at = Some(now);
     }
 
@@ -168,8 +187,7 @@ mod tests {
         }
 
         fn push(&mut self, bytes: usize) {
-            self.pulse.sent(self.now, bytes);
-            self.pulse.worked(self.now);
+            self.pulse.pushed(self.now, bytes);
         }
 
         /// Lives until `until` after the beginning with an end that answers each ping so late, or never; whether the
@@ -327,6 +345,6 @@ mod tests {
             patience = link.pulse.patience();
             patience.failed(link.now);
         }
-        assert_eq!(patience.opened().answer_within(), ANSWER_WITHIN_MIN);
+        assert_eq!(patience.opened(Duration::ZERO).answer_within(), ANSWER_WITHIN_MIN);
     }
 }

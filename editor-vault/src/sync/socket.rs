@@ -22,7 +22,7 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
 use super::carrier::{Carrier, Heart};
 use super::patience::Patience;
-use super::pulse::Due;
+use super::pulse::{Due, Pulse};
 use super::reach::{Endpoint, Failure, Reached, dial, secure};
 
 /// For name, TCP, TLS and upgrade together: a relay to which thousands come back at once has to be waited for. What is
@@ -90,9 +90,8 @@ pub(super) async fn connect(endpoint: Endpoint, patience: Patience) -> Result<So
 
 async fn open(endpoint: &Endpoint, patience: Patience) -> Result<Socket, Failure> {
     let request = request(endpoint)?;
-    let now = Instant::now();
-    let tcp = dial(endpoint, patience.reach_within(now)).await?;
-    let heart = Arc::new(Heart::new(patience, now));
+    let tcp = dial(endpoint, patience.reach_within(Instant::now())).await?;
+    let heart = Arc::new(Heart::new(patience));
     match secure(endpoint, Carrier::new(tcp, Arc::clone(&heart))).await? {
         Reached::Plain(stream) => upgrade(request, stream, heart).await,
         Reached::Tls(stream) => upgrade(request, *stream, heart).await,
@@ -186,15 +185,17 @@ async fn read<S>(
         };
         match decode_relay_frame(&bytes) {
             Ok(Some(frame)) => {
-                let is_work = matches!(frame, RelayFrame::Deliver(_) | RelayFrame::Ack(_));
+                let note = match frame {
+                    RelayFrame::Ack(_) => Pulse::acknowledged,
+                    RelayFrame::Deliver(_) => Pulse::delivered,
+                    _ => Pulse::heard,
+                };
                 if frames.send(Incoming::Frame(Box::new(frame))).await.is_err() {
                     return;
                 }
                 let (now, mut pulse) = (Instant::now(), heart.pulse());
                 pulse.heard(now); // if the machine had no room, it was we who did not listen
-                if is_work {
-                    pulse.worked(now);
-                }
+                note(&mut pulse, now);
             }
             Ok(None) => {} // a kind of the future
             Err(error) => break format!("the relay sent something that is no frame: {error}"),
@@ -274,9 +275,9 @@ where
             let bytes = encode_device_frame(&frame);
             self.heart.sent(|pulse| {
                 let now = Instant::now();
-                pulse.sent(now, bytes.len());
-                if matches!(frame, DeviceFrame::Push(_)) {
-                    pulse.worked(now);
+                match frame {
+                    DeviceFrame::Push(_) => pulse.pushed(now, bytes.len()),
+                    _ => pulse.sent(now, bytes.len()),
                 }
             });
             self.sink.feed(Message::Binary(bytes.into())).await?;
