@@ -3,10 +3,14 @@
 //! The rules of the protocol are in `sync_core::client`; here is only its shell. Nothing of it holds data: the outbox
 //! and the resume points are in the file, so the thread may end at any time.
 
+mod carrier; // the bytes below a connection, and its life
 mod core; // the client, and every effect performed
 mod driver; // the loop of the thread
 #[cfg(feature = "simulation")]
 mod inline; // without a thread or a socket
+mod patience; // how long an answer may take
+mod pulse; // when silence is the end of a connection
+mod reach; // the way to a relay
 mod request; // one request beside the connection
 mod socket; // the connection
 mod turn; // which of several processes syncs
@@ -103,14 +107,14 @@ impl Connection {
     }
 
     /// Where and as whom to connect.
-    fn endpoint(&self) -> Result<socket::Endpoint, ConnectError> {
+    fn endpoint(&self) -> Result<reach::Endpoint, ConnectError> {
         let url = self.target()?;
         let tls = match (&self.tls, url.scheme()) {
             (_, "ws") => None,
             (Some(config), _) => Some(config.clone()),
-            (None, _) => Some(socket::platform_tls()?),
+            (None, _) => Some(reach::platform_tls()?),
         };
-        Ok(socket::Endpoint { url, token: self.token.0.clone(), tls })
+        Ok(reach::Endpoint { url, token: self.token.0.clone(), tls })
     }
 
     /// Posts to a path below the URL and waits for the answer; an error of the second kind says why there is none.

@@ -6,6 +6,8 @@
 mod passage; // the bytes of one connection, one way
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -56,6 +58,7 @@ pub enum Partition {
 pub struct Network {
     address: SocketAddr,
     state: watch::Sender<State>,
+    connections: Arc<AtomicU64>,
     /// Ends with this value.
     _runtime: Runtime,
 }
@@ -81,19 +84,28 @@ impl Network {
         let address = listener.local_addr()?;
         let state = watch::Sender::new(State { partition: None, partitions: 0, forgotten: 0 });
         let watched = state.subscribe();
+        let connections = Arc::new(AtomicU64::new(0));
+        let counted = Arc::clone(&connections);
         runtime.spawn(async move {
             while let Ok((device, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::Relaxed);
                 let chances = [(); 2].map(|()| Chance::seeded(chance.below(u64::MAX)));
                 tokio::spawn(carry(device, relay, weather, chances, watched.clone()));
             }
         });
-        Ok(Self { address, state, _runtime: runtime })
+        Ok(Self { address, state, connections, _runtime: runtime })
     }
 
     /// The URL that a device logs in to.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
+    }
+
+    /// How often a device has connected, or tried to.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// Fails in this way from now on.

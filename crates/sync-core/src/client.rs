@@ -21,11 +21,11 @@ use sync_wire::{
 
 pub use self::effect::{Effect, Fate, Verdict};
 use self::inbound::Inbound;
-pub use self::input::{Input, Lanes, OutboxBatch};
+pub use self::input::{Input, Lanes, Obstacle, OutboxBatch};
 use self::offer::Offers;
 use self::outbound::Outbound;
 pub use self::status::{Link, Status};
-use crate::backoff::Backoff;
+use crate::backoff::{Backoff, Cause};
 use crate::time::Instant;
 
 /// How long to wait for the relay's `Welcome`.
@@ -75,14 +75,19 @@ enum Stage {
 #[derive(Debug)]
 enum Lost {
     /// Try again, not before so many milliseconds.
-    Retry { detail: String, not_before: Duration },
+    Retry { detail: String, cause: Cause, not_before: Duration },
     /// Trying again cannot help.
     Blocked { code: Option<GoodbyeCode>, detail: String },
 }
 
 impl Lost {
+    /// There is a relay at the other end, and something is wrong with what it does.
     fn retry(detail: impl Into<String>) -> Self {
-        Self::Retry { detail: detail.into(), not_before: Duration::ZERO }
+        Self::Retry { detail: detail.into(), cause: Cause::TurnedAway, not_before: Duration::ZERO }
+    }
+
+    const fn unreached(detail: String) -> Self {
+        Self::Retry { detail, cause: Cause::Unreached, not_before: Duration::ZERO }
     }
 }
 
@@ -90,7 +95,8 @@ impl From<Goodbye> for Lost {
     fn from(goodbye: Goodbye) -> Self {
         let detail = format!("the relay said goodbye ({}): {}", goodbye.code.name(), goodbye.detail);
         if goodbye.code.is_worth_retrying() {
-            Self::Retry { detail, not_before: Duration::from_millis(goodbye.retry_after_ms.into()) }
+            let not_before = Duration::from_millis(goodbye.retry_after_ms.into());
+            Self::Retry { detail, cause: Cause::TurnedAway, not_before }
         } else {
             Self::Blocked { code: Some(goodbye.code), detail }
         }
@@ -164,11 +170,14 @@ impl Client {
                 self.state = State::Connected(Box::new(connected));
                 effects.push(Effect::ReadCursors);
             }
-            (State::Connecting, Input::ConnectFailed { retry: true, detail }) => return Err(Lost::retry(detail)),
-            (State::Connecting, Input::ConnectFailed { retry: false, detail }) => {
-                return Err(Lost::Blocked { code: Some(GoodbyeCode::UNAUTHENTICATED), detail });
+            (State::Connecting, Input::ConnectFailed { obstacle, detail }) => {
+                return Err(match obstacle {
+                    Obstacle::Unreached => Lost::unreached(detail),
+                    Obstacle::TurnedAway => Lost::retry(detail),
+                    Obstacle::Denied => Lost::Blocked { code: Some(GoodbyeCode::UNAUTHENTICATED), detail },
+                });
             }
-            (State::Connecting | State::Connected(_), Input::Closed { detail }) => return Err(Lost::retry(detail)),
+            (State::Connecting | State::Connected(_), Input::Closed { detail }) => return Err(Lost::unreached(detail)),
             (State::Connected(_), Input::Failed { detail }) => {
                 return Err(Lost::retry(format!("the vault could not go on: {detail}")));
             }
@@ -212,8 +221,8 @@ impl Client {
         effects.push(Effect::Disconnect);
         self.state = match lost {
             Lost::Blocked { code, detail } => State::Blocked { link: Link::Blocked { code, detail } },
-            Lost::Retry { detail, not_before } => {
-                let retry_in = self.backoff.take_delay().max(not_before);
+            Lost::Retry { detail, cause, not_before } => {
+                let retry_in = self.backoff.take_delay(now, cause).max(not_before);
                 State::Waiting { until: now + retry_in, link: Link::Waiting { detail, retry_in } }
             }
         };

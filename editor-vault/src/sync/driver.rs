@@ -12,7 +12,9 @@ use sync_core::client::{Input, Link, Status};
 use sync_wire::DeviceFrame;
 
 use super::core::{Core, Wire};
-use super::socket::{self, Endpoint, Failure, Incoming, Socket};
+use super::patience::Patience;
+use super::reach::{Endpoint, Failure};
+use super::socket::{self, Incoming, Socket};
 use super::{Connection, Report, Signals};
 use crate::vault::Inner;
 
@@ -35,18 +37,28 @@ pub(super) struct Driver {
 /// The connection, or the attempt at one.
 struct Line {
     endpoint: Endpoint,
+    patience: Patience,
     connecting: Option<Connecting>,
     socket: Option<Socket>,
 }
 
+impl Line {
+    /// Ends the connection, and keeps what it has taught.
+    fn let_go(&mut self) {
+        if let Some(socket) = self.socket.take() {
+            self.patience = socket.patience();
+        }
+    }
+}
+
 impl Wire for Line {
     fn connect(&mut self) {
-        self.socket = None;
-        self.connecting = Some(Box::pin(socket::connect(self.endpoint.clone())));
+        self.let_go();
+        self.connecting = Some(Box::pin(socket::connect(self.endpoint.clone(), self.patience)));
     }
 
     fn disconnect(&mut self) {
-        self.socket = None;
+        self.let_go();
         self.connecting = None;
     }
 
@@ -66,7 +78,7 @@ impl Driver {
         stop: Arc<AtomicBool>,
     ) -> Self {
         let core = Core::new(inner, connection);
-        let line = Line { endpoint, connecting: None, socket: None };
+        let line = Line { endpoint, patience: Patience::default(), connecting: None, socket: None };
         Self { core, line, signals, stop, saves_seen: 0 }
     }
 
@@ -113,24 +125,26 @@ impl Driver {
     async fn next_input(&mut self) -> Option<Input> {
         let due = self.core.client.next_timeout().map(|at| at.since(self.core.now()));
         let presence_due = self.core.inner.next_presence(&self.core.status().link);
-        let Line { socket, connecting, .. } = &mut self.line;
         tokio::select! {
             () = self.signals.wake.notified() => None,
-            incoming = next_of(socket) => Some(match incoming {
+            incoming = next_of(&mut self.line.socket) => Some(match incoming {
                 Incoming::Frame(frame) => Input::Frame(*frame),
                 Incoming::Closed { detail } => {
-                    *socket = None;
+                    self.line.let_go();
                     Input::Closed { detail }
                 }
             }),
-            outcome = outcome_of(connecting) => {
-                *connecting = None;
+            outcome = outcome_of(&mut self.line.connecting) => {
+                self.line.connecting = None;
                 Some(match outcome {
                     Ok(opened) => {
-                        *socket = Some(opened);
+                        self.line.socket = Some(opened);
                         Input::Connected
                     }
-                    Err(Failure { retry, detail }) => Input::ConnectFailed { retry, detail },
+                    Err(Failure { obstacle, detail }) => {
+                        self.line.patience.failed(tokio::time::Instant::now());
+                        Input::ConnectFailed { obstacle, detail }
+                    }
                 })
             }
             () = sleep(presence_due) => None,

@@ -8,10 +8,12 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use super::socket::{Endpoint, Failure, Reached, reach};
+use super::reach::{Endpoint, Failure, Reached, dial, secure};
 
 /// The relay tries a repair as long as a request may take there.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
+/// For name and TCP.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Largest answer, in bytes.
 const ANSWER_BYTES_MAX: u64 = 8 << 20;
 
@@ -24,7 +26,7 @@ pub(crate) struct Answer {
 
 /// Posts to a path of the relay, without a body.
 pub(super) async fn post(endpoint: &Endpoint, path: &str) -> Result<Answer, Failure> {
-    let late = |_| Failure { retry: true, detail: format!("the relay did not answer within {ANSWER_TIMEOUT:?}") };
+    let late = |_| Failure::unreached(format!("the relay did not answer within {ANSWER_TIMEOUT:?}"));
     timeout(ANSWER_TIMEOUT, exchange(endpoint, path)).await.map_err(late)?
 }
 
@@ -35,9 +37,9 @@ async fn exchange(endpoint: &Endpoint, path: &str) -> Result<Answer, Failure> {
          content-length: 0\r\n\r\n",
         endpoint.token
     );
-    let broken = |error: std::io::Error| Failure { retry: true, detail: format!("the connection broke: {error}") };
+    let broken = |error: std::io::Error| Failure::unreached(format!("the connection broke: {error}"));
     let mut bytes = Vec::new();
-    match reach(endpoint).await? {
+    match secure(endpoint, dial(endpoint, CONNECT_TIMEOUT).await?).await? {
         Reached::Plain(mut stream) => {
             stream.write_all(head.as_bytes()).await.map_err(broken)?;
             stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes).await.map_err(broken)?;
@@ -47,7 +49,7 @@ async fn exchange(endpoint: &Endpoint, path: &str) -> Result<Answer, Failure> {
             stream.take(ANSWER_BYTES_MAX).read_to_end(&mut bytes).await.map_err(broken)?;
         }
     }
-    parse(&bytes).ok_or_else(|| Failure { retry: false, detail: "what answers there is no relay".to_owned() })
+    parse(&bytes).ok_or_else(|| Failure::turned_away("what answers there is no relay".to_owned()))
 }
 
 fn parse(answer: &[u8]) -> Option<Answer> {

@@ -1,30 +1,32 @@
-//! The connection: TCP, TLS where asked for, WebSocket. Reading and writing are two tasks, so that a relay that does
-//! not read cannot keep the vault from reading.
+//! The connection: a WebSocket on what [`super::reach`] finds. Reading and writing are two tasks, so that a relay that
+//! does not read cannot keep the vault from reading. The one that reads also sees to it that silence has an end
+//! ([`super::pulse`]).
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
-use sync_wire::limits::{DEAD_AFTER, DELIVER_CREDIT, FRAME_BYTES_MAX, PING_INTERVAL, SUBPROTOCOL};
+use sync_wire::limits::{DELIVER_CREDIT, FRAME_BYTES_MAX, SUBPROTOCOL};
 use sync_wire::{Confirm, DeviceFrame, RelayFrame, decode_relay_frame, encode_device_frame};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout, timeout_at};
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
+use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::{Instant, sleep_until, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::error::Error as WsError;
 use tokio_tungstenite::tungstenite::http::{HeaderValue, Request, StatusCode};
 use tokio_tungstenite::tungstenite::protocol::{Message, WebSocketConfig};
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
-use url::Url;
 
-use crate::error::ConnectError;
+use super::carrier::{Carrier, Heart};
+use super::patience::Patience;
+use super::pulse::{Due, Pulse};
+use super::reach::{Endpoint, Failure, Reached, dial, secure};
 
-/// For name, TCP, TLS and upgrade together.
+/// For name, TCP, TLS and upgrade together: a relay to which thousands come back at once has to be waited for. What is
+/// not even reached is given up sooner ([`Patience::reach_within`]).
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
 /// Frames read ahead of the machine.
 const FRAMES_AHEAD: usize = 16;
@@ -36,22 +38,6 @@ const BUFFER_BYTES: usize = 4096;
 const CONFIRM_WITHIN: Duration = Duration::from_millis(100);
 /// Deliveries whose confirmation waits; the relay has credit for more than twice as many.
 const CONFIRMS_HELD_MAX: u32 = DELIVER_CREDIT / 2 - 1;
-
-/// Where and as whom to connect.
-#[derive(Clone)]
-pub(super) struct Endpoint {
-    pub(super) url: Url,
-    pub(super) token: String,
-    pub(super) tls: Option<Arc<rustls::ClientConfig>>,
-}
-
-/// Why there is no connection.
-#[derive(Debug)]
-pub(super) struct Failure {
-    /// Whether the same credentials may do later.
-    pub(super) retry: bool,
-    pub(super) detail: String,
-}
 
 /// What a connection brings.
 #[derive(Debug)]
@@ -66,6 +52,7 @@ pub(super) struct Socket {
     incoming: mpsc::Receiver<Incoming>,
     outgoing: mpsc::UnboundedSender<DeviceFrame>,
     reader: JoinHandle<()>,
+    heart: Arc<Heart>,
 }
 
 impl Drop for Socket {
@@ -85,66 +72,44 @@ impl Socket {
     pub(super) async fn next(&mut self) -> Incoming {
         self.incoming.recv().await.unwrap_or_else(|| Incoming::Closed { detail: "the connection ended".into() })
     }
-}
 
-/// Trusts whom the platform trusts.
-pub(super) fn platform_tls() -> Result<Arc<rustls::ClientConfig>, ConnectError> {
-    use rustls_platform_verifier::BuilderVerifierExt;
-    let fault = |error: rustls::Error| ConnectError::Tls { detail: error.to_string() };
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let builder = builder.map_err(fault)?.with_platform_verifier().map_err(fault)?;
-    Ok(Arc::new(builder.with_no_client_auth()))
-}
-
-/// Connects, upgrades and starts the two tasks.
-pub(super) async fn connect(endpoint: Endpoint) -> Result<Socket, Failure> {
-    let host = endpoint.url.host_str().unwrap_or_default().to_owned();
-    let late = |_| Failure { retry: true, detail: format!("{host} did not answer within {CONNECT_TIMEOUT:?}") };
-    timeout(CONNECT_TIMEOUT, open(&endpoint)).await.map_err(late)?
-}
-
-/// A stream to the relay, before anything is said on it.
-pub(super) enum Reached {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
-}
-
-async fn open(endpoint: &Endpoint) -> Result<Socket, Failure> {
-    let request = request(endpoint)?;
-    match reach(endpoint).await? {
-        Reached::Plain(stream) => upgrade(request, stream).await,
-        Reached::Tls(stream) => upgrade(request, *stream).await,
+    /// What this connection has taught of the link.
+    pub(super) fn patience(&self) -> Patience {
+        self.heart.pulse().patience()
     }
 }
 
-/// Name, TCP and TLS.
-pub(super) async fn reach(endpoint: &Endpoint) -> Result<Reached, Failure> {
-    let url = &endpoint.url;
-    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-    let port = url.port_or_known_default().unwrap_or(443);
-    let unreachable = |error| Failure { retry: true, detail: format!("{host}:{port} cannot be reached: {error}") };
-    let tcp = TcpStream::connect((host.as_str(), port)).await.map_err(unreachable)?;
-    tcp.set_nodelay(true).map_err(unreachable)?;
-    let Some(tls) = &endpoint.tls else { return Ok(Reached::Plain(tcp)) };
-    let invalid = |error| Failure { retry: false, detail: format!("{host} is not a name for TLS: {error}") };
-    let name = rustls::pki_types::ServerName::try_from(host.clone()).map_err(invalid)?;
-    let tls = TlsConnector::from(tls.clone()).connect(name, tcp).await.map_err(unreachable)?;
-    Ok(Reached::Tls(Box::new(tls)))
+/// Connects, upgrades and starts the two tasks.
+pub(super) async fn connect(endpoint: Endpoint, patience: Patience) -> Result<Socket, Failure> {
+    let late = |_| {
+        let host = endpoint.host();
+        Failure::unreached(format!("{host} did not answer within {CONNECT_TIMEOUT:?}"))
+    };
+    timeout(CONNECT_TIMEOUT, open(&endpoint, patience)).await.map_err(late)?
+}
+
+async fn open(endpoint: &Endpoint, patience: Patience) -> Result<Socket, Failure> {
+    let request = request(endpoint)?;
+    let tcp = dial(endpoint, patience.reach_within(Instant::now())).await?;
+    let heart = Arc::new(Heart::new(patience));
+    match secure(endpoint, Carrier::new(tcp, Arc::clone(&heart))).await? {
+        Reached::Plain(stream) => upgrade(request, stream, heart).await,
+        Reached::Tls(stream) => upgrade(request, *stream, heart).await,
+    }
 }
 
 fn request(endpoint: &Endpoint) -> Result<Request<()>, Failure> {
-    let wrong = |detail: String| Failure { retry: false, detail };
-    let mut request = endpoint.url.as_str().into_client_request().map_err(|error| wrong(error.to_string()))?;
+    let wrong = |error: WsError| Failure::denied(error.to_string());
+    let mut request = endpoint.url.as_str().into_client_request().map_err(wrong)?;
     let bearer = HeaderValue::from_str(&format!("Bearer {}", endpoint.token));
-    let mut bearer = bearer.map_err(|_| wrong("the token cannot be sent in a header".into()))?;
+    let mut bearer = bearer.map_err(|_| Failure::denied("the token cannot be sent in a header".into()))?;
     bearer.set_sensitive(true);
     request.headers_mut().insert("Authorization", bearer);
     request.headers_mut().insert("Sec-WebSocket-Protocol", HeaderValue::from_static(SUBPROTOCOL));
     Ok(request)
 }
 
-async fn upgrade<S>(request: Request<()>, stream: S) -> Result<Socket, Failure>
+async fn upgrade<S>(request: Request<()>, stream: S, heart: Arc<Heart>) -> Result<Socket, Failure>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
@@ -154,52 +119,83 @@ where
         .max_message_size(Some(FRAME_BYTES_MAX))
         .max_frame_size(Some(FRAME_BYTES_MAX));
     let (socket, _) = client_async_with_config(request, stream, Some(config)).await.map_err(refusal)?;
+    heart.pulse().opened(Instant::now());
     let (sink, stream) = socket.split();
     let (frames, incoming) = mpsc::channel(FRAMES_AHEAD);
     let (outgoing, queue) = mpsc::unbounded_channel();
-    let reader = tokio::spawn(read(stream, frames));
-    tokio::spawn(write(sink, queue));
-    Ok(Socket { incoming, outgoing, reader })
+    let writer = tokio::spawn(write(Writer { sink, heart: Arc::clone(&heart) }, queue)).abort_handle();
+    let reader = tokio::spawn(read(stream, frames, Arc::clone(&heart), writer));
+    Ok(Socket { incoming, outgoing, reader, heart })
 }
 
 fn refusal(error: WsError) -> Failure {
     match error {
         WsError::Http(response) => {
             let status = response.status();
-            let retry = !matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
-            let detail = if retry {
-                format!("the relay answered {status} instead of upgrading: is the URL that of a relay?")
-            } else {
-                format!("the relay answered {status}: the token is unknown, expired or revoked; log in again")
-            };
-            Failure { retry, detail }
+            if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+                let detail = "the token is unknown, expired or revoked; log in again";
+                return Failure::denied(format!("the relay answered {status}: {detail}"));
+            }
+            let detail = "instead of upgrading: is the URL that of a relay?";
+            Failure::turned_away(format!("the relay answered {status} {detail}"))
         }
-        error => Failure { retry: true, detail: format!("no relay answers there: {error}") },
+        error => Failure::unreached(format!("no relay answers there: {error}")),
     }
 }
 
-async fn read<S>(mut stream: SplitStream<WebSocketStream<S>>, frames: mpsc::Sender<Incoming>)
-where
+async fn read<S>(
+    mut stream: SplitStream<WebSocketStream<S>>,
+    frames: mpsc::Sender<Incoming>,
+    heart: Arc<Heart>,
+    writer: AbortHandle,
+) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let detail = loop {
-        let message = match timeout(DEAD_AFTER, stream.next()).await {
-            Err(_) => break format!("the relay was silent for {DEAD_AFTER:?}"),
-            Ok(None) => break "the relay closed the connection".to_owned(),
-            Ok(Some(Err(error))) => break format!("the connection broke: {error}"),
-            Ok(Some(Ok(message))) => message,
+        let due_at = heart.pulse().due_at();
+        let message = tokio::select! {
+            // What has come counts before the clock does: this thread may have been busy for seconds.
+            biased;
+            message = stream.next() => message,
+            () = heart.sooner.notified() => continue,
+            () = sleep_until(due_at) => {
+                let due = heart.pulse().take_due(Instant::now());
+                match due {
+                    None => {}
+                    Some(Due::Ping) => heart.ping.notify_one(),
+                    Some(Due::GiveUp) => {
+                        writer.abort(); // nobody takes what it has
+                        break "the relay was silent for too long".to_owned();
+                    }
+                }
+                continue;
+            }
         };
         let bytes = match message {
-            Message::Binary(bytes) => bytes,
-            Message::Close(_) => break "the relay closed the connection".to_owned(),
-            Message::Text(_) => break "the relay sent text; frames are binary".to_owned(),
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => continue,
+            None => break "the relay closed the connection".to_owned(),
+            Some(Err(error)) => break format!("the connection broke: {error}"),
+            Some(Ok(Message::Binary(bytes))) => bytes,
+            Some(Ok(Message::Close(_))) => break "the relay closed the connection".to_owned(),
+            Some(Ok(Message::Text(_))) => break "the relay sent text; frames are binary".to_owned(),
+            Some(Ok(Message::Pong(_))) => {
+                heart.pulse().answered(Instant::now());
+                continue;
+            }
+            Some(Ok(Message::Ping(_) | Message::Frame(_))) => continue,
         };
         match decode_relay_frame(&bytes) {
             Ok(Some(frame)) => {
+                let note = match frame {
+                    RelayFrame::Ack(_) => Pulse::acknowledged,
+                    RelayFrame::Deliver(_) => Pulse::delivered,
+                    _ => Pulse::heard,
+                };
                 if frames.send(Incoming::Frame(Box::new(frame))).await.is_err() {
                     return;
                 }
+                let (now, mut pulse) = (Instant::now(), heart.pulse());
+                pulse.heard(now); // if the machine had no room, it was we who did not listen
+                note(&mut pulse, now);
             }
             Ok(None) => {} // a kind of the future
             Err(error) => break format!("the relay sent something that is no frame: {error}"),
@@ -208,24 +204,39 @@ where
     drop(frames.send(Incoming::Closed { detail }).await);
 }
 
-async fn write<S>(mut sink: SplitSink<WebSocketStream<S>, Message>, mut queue: mpsc::UnboundedReceiver<DeviceFrame>)
+/// The half that writes.
+struct Writer<S> {
+    sink: SplitSink<WebSocketStream<S>, Message>,
+    heart: Arc<Heart>,
+}
+
+async fn write<S>(mut writer: Writer<S>, mut queue: mpsc::UnboundedReceiver<DeviceFrame>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let heart = Arc::clone(&writer.heart);
     loop {
-        let written = match timeout(PING_INTERVAL, queue.recv()).await {
-            Ok(Some(DeviceFrame::Confirm(first))) => {
-                let (confirm, next) = gather_confirms(first, &mut queue).await;
-                write_all(&mut sink, [Some(DeviceFrame::Confirm(confirm)), next], &mut queue).await
+        let next = tokio::select! {
+            next = queue.recv() => next,
+            () = heart.ping.notified() => {
+                if writer.sink.send(Message::Ping(Bytes::new())).await.is_err() {
+                    return; // the reader says why
+                }
+                continue;
             }
-            Ok(Some(frame)) => write_all(&mut sink, [Some(frame), None], &mut queue).await,
-            Ok(None) => {
-                drop(sink.close().await);
+        };
+        let first = match next {
+            Some(DeviceFrame::Confirm(first)) => {
+                let (confirm, next) = gather_confirms(first, &mut queue).await;
+                [Some(DeviceFrame::Confirm(confirm)), next]
+            }
+            Some(frame) => [Some(frame), None],
+            None => {
+                drop(writer.sink.close().await);
                 return;
             }
-            Err(_) => sink.send(Message::Ping(Vec::new().into())).await,
         };
-        if written.is_err() {
+        if writer.write_all(first, &mut queue).await.is_err() {
             return; // the reader says why
         }
     }
@@ -249,20 +260,30 @@ async fn gather_confirms(
     (confirm, None)
 }
 
-/// Writes what is there, then flushes once.
-async fn write_all<S>(
-    sink: &mut SplitSink<WebSocketStream<S>, Message>,
-    first: [Option<DeviceFrame>; 2],
-    queue: &mut mpsc::UnboundedReceiver<DeviceFrame>,
-) -> Result<(), WsError>
+impl<S> Writer<S>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let there = std::iter::from_fn(|| queue.try_recv().ok());
-    for frame in first.into_iter().flatten().chain(there) {
-        sink.feed(Message::Binary(encode_device_frame(&frame).into())).await?;
+    /// Writes what is there, then flushes once.
+    async fn write_all(
+        &mut self,
+        first: [Option<DeviceFrame>; 2],
+        queue: &mut mpsc::UnboundedReceiver<DeviceFrame>,
+    ) -> Result<(), WsError> {
+        let there = std::iter::from_fn(|| queue.try_recv().ok());
+        for frame in first.into_iter().flatten().chain(there) {
+            let bytes = encode_device_frame(&frame);
+            self.heart.sent(|pulse| {
+                let now = Instant::now();
+                match frame {
+                    DeviceFrame::Push(_) => pulse.pushed(now, bytes.len()),
+                    _ => pulse.sent(now, bytes.len()),
+                }
+            });
+            self.sink.feed(Message::Binary(bytes.into())).await?;
+        }
+        self.sink.flush().await
     }
-    sink.flush().await
 }
 
 #[cfg(test)]

@@ -59,6 +59,9 @@ const WRITE_BUFFER_BYTES: usize = 16 << 10;
 const WRITE_BUFFER_BYTES_MAX: usize = FRAME_BYTES_MAX + (64 << 10);
 /// Frames and answers that are taken before the others of the loop get their turn.
 const ARRIVED_AT_ONCE: usize = 64;
+/// A session that does not read answers no pings. It is its device that must not think it dead, so it pings itself after
+/// so long without a word.
+const UNREAD_PING_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the last frame may take.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -341,7 +344,7 @@ impl Shell {
             let detail = format!("nothing was heard for {} seconds", DEAD_AFTER.as_secs());
             return Err(End::Goodbye(Goodbye { code: GoodbyeCode::TOO_SLOW, retry_after_ms: 0, detail }));
         }
-        if now >= self.sent_at + PING_INTERVAL {
+        if now >= self.ping_at() {
             self.sent_at = now;
             // If something waits, the device is not reading and would not see a ping either.
             if self.out.is_empty() {
@@ -355,11 +358,14 @@ impl Shell {
         self.may_receive() && now >= self.heard_at + DEAD_AFTER
     }
 
+    fn ping_at(&self) -> Instant {
+        self.sent_at + if self.may_receive() { PING_INTERVAL } else { UNREAD_PING_INTERVAL }
+    }
+
     fn next_timer(&self) -> Instant {
         let machine = self.session.next_timeout().map(|at| self.started + at.0);
         let dead = self.may_receive().then(|| self.heard_at + DEAD_AFTER);
-        let ping = self.sent_at + PING_INTERVAL;
-        [machine, dead, self.paused_until].into_iter().flatten().fold(ping, Instant::min)
+        [machine, dead, self.paused_until].into_iter().flatten().fold(self.ping_at(), Instant::min)
     }
 
     fn handle(&mut self, input: Input) -> Result<(), End> {

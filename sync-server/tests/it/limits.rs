@@ -1,10 +1,12 @@
 //! What an account may have and how fast it may speak, over the socket: nothing is lost, and nobody is sent away.
 
 use document::forge::{Data, chunk, deflated, uleb};
+use futures_util::StreamExt as _;
 use relay_storage::Quota;
 use sync_wire::limits::{FRAME_BYTES_MAX, PUSH_CREDIT_BYTES};
-use sync_wire::{Blob, Content, DocumentId, FateCode, RelayFrame, Role};
+use sync_wire::{Blob, Content, DocumentId, FateCode, RelayFrame, Role, decode_relay_frame};
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::author::{Author, Batch, fresh_id};
 use crate::device::Device;
@@ -166,6 +168,36 @@ async fn what_goes_to_other_people_is_read_slower_and_nothing_of_it_is_lost() {
     laptop.push_all(team, shared.id, &batches).await;
     laptop.push_all(team, shared.id, &shared.put("/name", "x".repeat(250_000))).await;
     assert!(waits(), "for twelve seconds");
+}
+
+/// A device gives up a relay that says nothing for some seconds.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_not_read_for_a_while_is_told_meanwhile_that_the_relay_is_there() {
+    let relay = Relay::start_with(|config| {
+        (config.limits.bytes_per_second, config.limits.bytes_burst) = (10_000, 1_000);
+    })
+    .await;
+    let ada = relay.account("ada").await;
+    let (mut laptop, _) = Device::online(relay.address, &ada.token).await;
+    let mut note = Author::new("note");
+    let large = note.put("/name", "x".repeat(25_000));
+    let last = note.put("/name", "read two seconds later").remove(0);
+    laptop.push_all(ada.personal, note.id, &large).await;
+    laptop.push(ada.personal, note.id, &last).await;
+    let mut pings = 0;
+    loop {
+        match laptop.socket.next().await.expect("open").unwrap() {
+            Message::Ping(_) => pings += 1,
+            Message::Binary(bytes) => {
+                let frame = decode_relay_frame(&bytes).unwrap();
+                if matches!(frame, Some(RelayFrame::Ack(ack)) if ack.batch == last.id) {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(pings > 0, "nothing was heard for two seconds");
 }
 
 /// The credit of one device is as much as the whole relay has here, so two of them have to take turns.

@@ -14,7 +14,7 @@ use simulated_world::clock::Clock;
 use simulated_world::device::Sources;
 use simulated_world::rng::Rng;
 use simulated_world::template;
-use sync_core::client;
+use sync_core::client::{self, Obstacle};
 use sync_core::session;
 use sync_core::time::Instant;
 use sync_server::config::Config;
@@ -374,8 +374,10 @@ impl House {
     fn connect(&mut self, index: usize) {
         let at = self.clock.now();
         let session = match &self.relay {
-            Some(relay) => relay.session(&self.token, at).map_err(|refused| refused.to_string()),
-            None => Err("nobody answers".to_owned()),
+            Some(relay) => {
+                relay.session(&self.token, at).map_err(|refused| (Obstacle::TurnedAway, refused.to_string()))
+            }
+            None => Err((Obstacle::Unreached, "nobody answers".to_owned())),
         };
         let device = &mut self.devices[index];
         let answer = match session {
@@ -383,7 +385,7 @@ impl House {
                 device.session = Some(session);
                 client::Input::Connected
             }
-            Err(detail) => client::Input::ConnectFailed { retry: true, detail },
+            Err((obstacle, detail)) => client::Input::ConnectFailed { obstacle, detail },
         };
         device.inputs.push_back(answer);
     }

@@ -20,6 +20,7 @@ mod faults; // a relay that dies, a network that loses
 mod hostile; // garbage at the relay's door
 mod injected; // system calls that fail
 mod kill; // kill -9 at any instant, again and again
+mod narrow; // networks that are very slow
 mod offline; // edits without a network, and what becomes of them
 mod partitions; // networks that are slow and fail in every way, again and again
 mod parked; // what a relay cannot take now, and how it goes on

@@ -9,7 +9,7 @@ mod namespaces; // the kernel's own networks, taken apart
 mod pair; // two vaults of one account, each behind a network of its own
 
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{Debug, Write as _};
 use std::io::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,9 +29,13 @@ const LONGEST_SECONDS: u64 = 2;
 const SHORTEST: Duration = Duration::from_millis(10);
 /// Pairs at the same time: nearly all of it is waiting.
 const PAIRS: u64 = 8;
-/// After which nobody comes back any more: a silent connection is given up after 45 seconds, and the next attempt may
-/// be half a minute later.
+/// After which nobody comes back any more: a silent connection is given up after 45 seconds at the latest, and the next
+/// attempt may be half a minute later.
 const PATIENCE: Duration = Duration::from_secs(150);
+/// Within which people want to have everything again.
+const GOAL: Duration = Duration::from_secs(5);
+/// Partitions that took longer and are told of one by one.
+const LATE_TOLD: usize = 10;
 
 /// In this order, over and over.
 const KINDS: [Partition; 7] = [
@@ -43,7 +47,7 @@ const KINDS: [Partition; 7] = [
     Partition::DownStalled,
     Partition::DownClosed,
 ];
-/// One in so many is of the kind that takes nearly a minute to notice.
+/// One in so many is of the kind of which nobody is told.
 const FORGOTTEN_EVERY: u64 = 34;
 
 #[test]
@@ -82,9 +86,28 @@ struct Run {
     wanted: u64,
     longest: Duration,
     taken: AtomicU64,
-    /// How long everybody needed to know everything, once the network was back.
-    resumed: Mutex<BTreeMap<String, Vec<Duration>>>,
+    lived_through: Mutex<Vec<Lived>>,
     edits: AtomicU64,
+}
+
+/// A partition that is over.
+struct Lived {
+    kind: String,
+    lasted: Duration,
+    /// How long everybody needed to know everything, once the network was back.
+    resumed: Duration,
+}
+
+impl Lived {
+    /// What it is counted as.
+    fn classes(&self) -> [String; 3] {
+        let lasted = match self.lasted.as_secs() {
+            0..2 => "up to 2 s",
+            2..10 => "2 to 10 s",
+            _ => "more than 10 s",
+        };
+        ["all".to_owned(), self.kind.clone(), lasted.to_owned()]
+    }
 }
 
 /// What came out of one partition.
@@ -105,7 +128,7 @@ impl Run {
             wanted: number(variable, usual)?,
             longest: Duration::from_secs(number("PARTITIONS_LONGEST_SECONDS", LONGEST_SECONDS)?),
             taken: AtomicU64::new(0),
-            resumed: Mutex::default(),
+            lived_through: Mutex::default(),
             edits: AtomicU64::new(0),
         })
     }
@@ -123,15 +146,8 @@ impl Run {
     }
 
     fn add(&self, kind: impl Debug, lasted: Duration, healed: Healed) {
-        let mut resumed = self.resumed.lock().expect("nobody panics with it");
-        let lasted = match lasted.as_secs() {
-            0..2 => "up to 2 s",
-            2..10 => "2 to 10 s",
-            _ => "more than 10 s",
-        };
-        for class in ["all".to_owned(), format!("{kind:?}"), lasted.to_owned()] {
-            resumed.entry(class).or_default().push(healed.resumed);
-        }
+        let lived = Lived { kind: format!("{kind:?}"), lasted, resumed: healed.resumed };
+        self.lived_through.lock().expect("nobody panics with it").push(lived);
         self.edits.fetch_add(healed.edits, Ordering::Relaxed);
     }
 
@@ -139,11 +155,24 @@ impl Run {
     fn report(&self, what: &str) -> Result<()> {
         let (wanted, seed, edits) = (self.wanted, self.seed, self.edits.load(Ordering::Relaxed));
         let mut told = format!("{what}: {wanted}, {edits} edits checked, lost 0, doubled 0 (seed {seed})\n");
-        for (class, times) in &mut *self.resumed.lock().expect("nobody panics with it") {
-            times.sort_unstable();
+        let mut lived = self.lived_through.lock().expect("nobody panics with it");
+        lived.sort_unstable_by_key(|one| one.resumed);
+        let mut classes: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
+        for one in &*lived {
+            one.classes().into_iter().for_each(|class| classes.entry(class).or_default().push(one.resumed));
+        }
+        for (class, times) in classes {
             let at = |share: f64| times[((times.len() - 1) as f64 * share).round() as usize].as_secs_f64();
             let (count, p50, p99, most) = (times.len(), at(0.5), at(0.99), at(1.0));
-            told += &format!("  {class}: {count}, to resume p50 {p50:.2} s, p99 {p99:.2} s, at most {most:.2} s\n");
+            let late = times.iter().filter(|time| **time > GOAL).count();
+            writeln!(
+                told,
+                "  {class}: {count}, to resume p50 {p50:.2} s, p99 {p99:.2} s, at most {most:.2} s, {late} after more \
+                 than {GOAL:?}"
+            )?;
+        }
+        for Lived { kind, lasted, resumed } in lived.iter().rev().take_while(|one| one.resumed > GOAL).take(LATE_TOLD) {
+            writeln!(told, "  {kind} for {lasted:.2?}: resumed after {resumed:.2?}")?;
         }
         std::io::stderr().write_all(told.as_bytes()).context("standard error is gone")
     }

@@ -4,6 +4,17 @@
 use super::{Client, Effect};
 use sync_wire::{BatchId, Checkpoint, Content, Cursor, DocumentId, RelayFrame, Run, ShowPresence, SpaceId};
 
+/// Why there is no connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Obstacle {
+    /// Nothing answered: no route, nobody who listens, or silence.
+    Unreached,
+    /// Something answered, and cannot serve now.
+    TurnedAway,
+    /// These credentials will not do: a person must act.
+    Denied,
+}
+
 /// What happened. The answers to the effects of one connection are fed back before the next [`Effect::Connect`] is
 /// performed, so that no answer can be taken for that of another connection.
 #[derive(Debug, Clone)]
@@ -16,8 +27,8 @@ pub enum Input {
     Connected,
     /// Answers [`Effect::Connect`].
     ConnectFailed {
-        /// Whether trying again with the same credentials can help.
-        retry: bool,
+        /// What decides when to try again, if at all.
+        obstacle: Obstacle,
         /// A sentence for people.
         detail: String,
     },

@@ -232,11 +232,13 @@ impl World {
     }
 
     fn perform_client(&mut self, device: usize, effect: client::Effect) -> Option<client::Input> {
-        use client::{Effect, Input};
+        use client::{Effect, Input, Obstacle};
         let it = &mut self.devices[device];
         let vault = &mut it.vault;
         Some(match effect {
-            Effect::Connect if self.is_partitioned => Input::ConnectFailed { retry: true, detail: "partition".into() },
+            Effect::Connect if self.is_partitioned => {
+                Input::ConnectFailed { obstacle: Obstacle::Unreached, detail: "partition".into() }
+            }
             Effect::Connect => {
                 it.session = Some(Session::new(self.now));
                 Input::Connected

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use futures_util::{SinkExt as _, StreamExt as _};
-use sync_core::backoff::Backoff;
+use sync_core::backoff::{Backoff, Cause};
 use sync_wire::limits::SUBPROTOCOL;
 use sync_wire::{
     Confirm, Cursor, DeviceFrame, DeviceId, Grant, Position, RelayFrame, decode_relay_frame, encode_device_frame,
@@ -31,6 +31,8 @@ const DEVICES: u64 = 5_000;
 const ACCOUNTS: u64 = 10;
 /// For one attempt, as a vault has it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// For TCP alone, as a vault has it while an outage is young.
+const REACH_WITHIN: Duration = Duration::from_millis(3500);
 /// Longer than the longest back-off, many times.
 const PATIENCE: Duration = Duration::from_secs(240);
 /// Devices that connect at the same time before the storm.
@@ -135,9 +137,10 @@ impl Device {
         reports.send(Ok(None))?;
         // Until the relay dies.
         while let Some(Ok(_)) = socket.next().await {}
-        let mut backoff = Backoff::seeded(seed);
+        let (mut backoff, began) = (Backoff::seeded(seed), Instant::now());
         let _synced = loop {
-            sleep(backoff.take_delay()).await;
+            let now = sync_core::time::Instant(began.elapsed());
+            sleep(backoff.take_delay(now, Cause::Unreached)).await;
             attempts.fetch_add(1, Ordering::Relaxed);
             if let Ok(Ok(socket)) = timeout(CONNECT_TIMEOUT, self.sync()).await {
                 break socket;
@@ -150,7 +153,7 @@ impl Device {
 
     /// Connects, and takes everything up to the end of the log.
     async fn sync(&self) -> Result<WebSocketStream<TcpStream>> {
-        let stream = TcpStream::connect(self.relay).await?;
+        let stream = timeout(REACH_WITHIN, TcpStream::connect(self.relay)).await??;
         stream.set_nodelay(true)?;
         let mut request = format!("ws://{}/sync", self.relay).into_client_request()?;
         request.headers_mut().insert("Authorization", format!("Bearer {}", self.token).parse()?);

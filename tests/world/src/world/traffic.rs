@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sync_core::client::Obstacle;
 use sync_core::{client, session};
 use sync_wire::{
     DeviceFrame, Goodbye, GoodbyeCode, RelayFrame, decode_device_frame, decode_relay_frame, encode_relay_frame,
@@ -31,14 +32,16 @@ impl World {
         if device.attempt != attempt || device.program.is_none() || device.link.is_some() {
             return Ok(()); // that was in another life
         }
-        let failed = |detail: &str| client::Input::ConnectFailed { retry: true, detail: detail.to_owned() };
+        let failed = |obstacle, detail: &str| client::Input::ConnectFailed { obstacle, detail: detail.to_owned() };
         if now < device.unreachable_until {
-            return self.feed_device(index, failed("the network is away"));
+            return self.feed_device(index, failed(Obstacle::Unreached, "the network is away"));
         }
         let (link, token) = (self.links_opened + 1, device.token().to_owned());
         match self.relay.accept(link, &token, now) {
-            Ok(None) => self.feed_device(index, failed("nobody answers")),
-            Err(refused) if refused.code.is_worth_retrying() => self.feed_device(index, failed(&refused.to_string())),
+            Ok(None) => self.feed_device(index, failed(Obstacle::Unreached, "nobody answers")),
+            Err(refused) if refused.code.is_worth_retrying() => {
+                self.feed_device(index, failed(Obstacle::TurnedAway, &refused.to_string()))
+            }
             Err(refused) => {
                 Failure::raise("nobody is asked for help", format!("device {index} was refused: {refused}"))
             }
