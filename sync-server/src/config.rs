@@ -176,8 +176,8 @@ sections! {
             page_default: usize = 100,
             /// Most items on one page.
             page_max: usize = 1_000,
-            /// Streams of server-sent events of one account: hints, and presence. A browser has one for each window, and
-            /// one for each document that is open in it.
+            /// Streams of server-sent events of one account, hints and presence. A browser has one for each window,
+            /// and one for each document that is open in it.
             event_streams_per_account_max: usize = 32,
             /// Bytes of changes up to which `?at=` rebuilds an earlier version of a document.
             version_bytes_max: u64 = 33_554_432,

@@ -1,5 +1,5 @@
-//! `/api/v1/spaces/{space}/documents/{document}/presence`: who is in a document at the moment, as server-sent events; and
-//! how a page shows itself to them.
+//! `/api/v1/spaces/{space}/documents/{document}/presence`: who is in a document at the moment, as server-sent events;
+//! and how a page shows itself to them.
 //!
 //! A page calls itself something. While its stream is open it is there, as devices are, and what it shows comes by
 //! requests beside the stream. As for devices, a slow reader finds the newest of everybody, and never a queue.
@@ -66,8 +66,8 @@ struct OtherJson {
     content: Option<Value>,
 }
 
-/// `GET …/presence?page=`: first everybody who is there, then who comes, moves and goes. Until the stream ends, the page
-/// is there too.
+/// `GET …/presence?page=`: first everybody who is there, then who comes, moves and goes. Until the stream ends, the
+/// page is there too.
 ///
 /// # Errors
 /// [`Code::ParameterInvalid`], [`Code::SpaceNotFound`], [`Code::DocumentNotFound`], [`Code::Overloaded`]
