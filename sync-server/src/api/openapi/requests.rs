@@ -16,7 +16,7 @@ pub(super) fn headers(operation: &str) -> Vec<Value> {
     );
     match operation {
         "patchDocument" | "deleteDocument" => vec![version, key],
-        "createDocument" | "restoreDocument" => vec![key],
+        "createDocument" | "restoreDocument" | "resolveConflict" => vec![key],
         _ => Vec::new(),
     }
 }
@@ -35,6 +35,7 @@ pub(super) fn body(operation: &str) -> Option<Value> {
             "application/json-patch+json": reference("JsonPatch"),
         }),
         "createDocument" => json!({"application/json": reference("NewDocument")}),
+        "resolveConflict" => json!({"application/json": reference("Decision")}),
         _ => return None,
     };
     Some(json!({"required": true, "content": content}))
@@ -49,6 +50,25 @@ pub(super) fn new_document() -> Value {
             "type": {"type": "string", "description": "The document type."},
             "value": {"type": "object", "description": "What it says beside the defaults of its type."},
         },
+    })
+}
+
+pub(super) fn decision() -> Value {
+    let change = json!({"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "The `change` of a value."});
+    json!({
+        "type": "object",
+        "required": ["stored_path", "seen"],
+        "additionalProperties": false,
+        "properties": {
+            "stored_path": {"type": "string", "description": "As in the conflict."},
+            "seen": {
+                "type": "array", "minItems": 1, "items": change,
+                "description": "All values that the person weighed; if others are open, nothing is decided.",
+            },
+            "keep": change,
+            "value": {"description": "Another value in place of `keep`; null removes the field."},
+        },
+        "oneOf": [{"required": ["keep"]}, {"required": ["value"]}],
     })
 }
 
