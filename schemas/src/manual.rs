@@ -6,10 +6,10 @@
 use document::ManualFields;
 use serde_json::{Map, Value};
 
-use crate::DocumentType;
 use crate::list;
 use crate::pointer::{join, keys};
 use crate::shape::{Merge, Shape};
+use crate::{DocumentType, Violation};
 
 impl DocumentType {
     /// Whether the leaf at `stored_path` (JSON Pointer of the stored form) is such a field. What lies below one is part
@@ -67,6 +67,45 @@ impl DocumentType {
         }
         plain
     }
+
+    /// What a value breaks that a person puts into the field at `stored_path` of the document `stored` to resolve a
+    /// conflict. What is wrong elsewhere in the document is no matter of his decision; null removes the field.
+    ///
+    /// ```
+    /// let profile = schemas::Registry::builtin().get("profile").unwrap();
+    /// let stored = serde_json::json!({ "handle": "ada" });
+    /// assert!(profile.check_decision(&stored, "/handle", &"lovelace".into()).is_empty());
+    /// assert_eq!(profile.check_decision(&stored, "/handle", &7.into())[0].path, "/handle");
+    /// ```
+    #[must_use]
+    pub fn check_decision(&self, stored: &Value, stored_path: &str, value: &Value) -> Vec<Violation> {
+        if value.is_null() {
+            return Vec::new();
+        }
+        let (path, mut wanted) = (self.plain_path(stored, stored_path), self.plain(stored));
+        put(&mut wanted, &path, value.clone());
+        let mut violations = self.check(&wanted);
+        let is_inside = |rest: &str| rest.is_empty() || rest.starts_with('/');
+        violations.retain(|violation| violation.path.strip_prefix(&path).is_some_and(is_inside));
+        violations
+    }
+}
+
+/// Puts a value into plain JSON. Objects on the way are made; where a list has no such item nothing happens.
+fn put(wanted: &mut Value, path: &str, value: Value) {
+    let mut place = wanted;
+    for key in keys(path) {
+        let inner = match place {
+            Value::Array(items) => key.parse::<usize>().ok().and_then(|index| items.get_mut(index)),
+            Value::Object(fields) => Some(fields.entry(key).or_insert_with(|| Value::Object(Map::new()))),
+            _ => None,
+        };
+        match inner {
+            Some(inner) => place = inner,
+            None => return,
+        }
+    }
+    *place = value;
 }
 
 /// The shape of what is stored under a key of a value of this shape.

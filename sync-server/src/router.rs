@@ -11,13 +11,17 @@ use crate::api::front::Front;
 use crate::api::guard::Guard;
 use crate::api::openapi::{Answer, Operation};
 use crate::api::problem::{ApiError, Code};
-use crate::api::{documents, events, health, history, openapi, presence, publication, quarantine, repair, writes};
+use crate::api::{
+    conflicts, documents, events, health, history, openapi, presence, publication, quarantine, repair, writes,
+};
 use crate::app::App;
 use crate::metrics;
 use crate::relay::socket;
 
 /// The route of one document.
 const DOCUMENT: &str = "/api/v1/spaces/{space}/documents/{document}";
+/// The route of what waits for a person in it.
+const CONFLICTS: &str = "/api/v1/spaces/{space}/documents/{document}/conflicts";
 /// The route of its repair.
 const REPAIR: &str = "/api/v1/spaces/{space}/documents/{document}/repair";
 
@@ -174,6 +178,7 @@ pub const ROUTES: &[Route] = &[
                 PatchNotApplicable,
                 VersionUnknown,
                 ManualFieldsChanged,
+                ConflictOpen,
                 PreconditionRequired,
                 MediaTypeUnsupported,
                 DocumentInvalid,
@@ -216,6 +221,7 @@ pub const ROUTES: &[Route] = &[
             problems: write_problems![
                 DocumentDeleted,
                 DocumentHeld,
+                ConflictOpen,
                 MediaTypeUnsupported,
                 DocumentInvalid,
                 TypeUnknown,
@@ -234,6 +240,62 @@ pub const ROUTES: &[Route] = &[
             query: &[],
             answer: Answer::Edited,
             problems: write_problems![DocumentNotFound, DocumentDeleted],
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/conflicts",
+        access: Access::Bearer,
+        handler: |guard| guard.get(conflicts::list),
+        operation: &Operation {
+            id: "listConflicts",
+            summary: "The documents of every readable space, or of one, in which fields wait for a person.",
+            query: &["space", "limit", "cursor"],
+            answer: Answer::Json("Inbox"),
+            problems: &[Code::ParameterInvalid, Code::SpaceNotFound],
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: CONFLICTS,
+        access: Access::Bearer,
+        handler: |guard| guard.get(conflicts::get),
+        operation: &Operation {
+            id: "getConflicts",
+            summary: "The fields of a document that wait for a person, each with all of its values.",
+            query: &["limit", "cursor"],
+            answer: Answer::Tagged("Conflicts"),
+            problems: &[
+                Code::ParameterInvalid,
+                Code::SpaceNotFound,
+                Code::DocumentNotFound,
+                Code::DocumentDeleted,
+                Code::DocumentHeld,
+                Code::Internal,
+            ],
+        },
+    },
+    Route {
+        method: Method::POST,
+        path: "/api/v1/spaces/{space}/documents/{document}/conflicts/resolve",
+        access: Access::Bearer,
+        handler: |guard| guard.post(writes::resolve),
+        operation: &Operation {
+            id: "resolveConflict",
+            summary: "Settles a field that waits for a person: closes the values that were seen, and no others.",
+            query: &[],
+            answer: Answer::Edited,
+            problems: write_problems![
+                DocumentNotFound,
+                DocumentDeleted,
+                DocumentHeld,
+                ConflictMoved,
+                NoConflict,
+                MediaTypeUnsupported,
+                DocumentInvalid,
+                TypeUnknown,
+                EditTooLarge,
+            ],
         },
     },
     Route {

@@ -36,7 +36,7 @@ pub use error::{ApplyError, EditAtError, HistoryError, LoadError, SealError, Vio
 pub use guard::{ROOMY_STACK_BYTES, on_roomy_stack, quiet_panics};
 pub use header::{Header, HeaderError, canonical};
 pub use intent::Intent;
-pub use manual::ManualFields;
+pub use manual::{ManualFields, resolution_note};
 pub use reauthor::{Excluded, ReauthorError, Reauthored, Replacement, reauthor};
 pub use repair::{Mended, Repair, RepairError, mend, repair};
 pub use seed::Seed;

@@ -7,6 +7,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::limits::MESSAGE_BYTES_MAX;
+
 /// The `manual` fields of one document type.
 #[derive(Clone, Default)]
 pub struct ManualFields {
@@ -65,4 +67,12 @@ impl ManualFields {
     pub fn includes(&self, path: &str) -> bool {
         self.include.as_ref().is_some_and(|include| include(path))
     }
+}
+
+/// What is noted with a change that resolves the conflict at `path`: `resolve PATH`. For people; what closes values are
+/// the operations themselves.
+#[must_use]
+pub fn resolution_note(path: &str) -> String {
+    let note = format!("resolve {path}");
+    if note.len() <= MESSAGE_BYTES_MAX { note } else { "resolve".to_owned() }
 }

@@ -1,6 +1,7 @@
 //! Documents as the check worker and the read side see them: state, entries, snapshots, projections.
 
 mod checks; // what was checked, up to where, with what result
+mod conflicts; // which documents have fields that wait for a person
 mod explain; // why a document is in the state it is in
 mod history; // who changed what when
 mod projections; // the merged JSON that the website reads
@@ -16,6 +17,7 @@ use crate::error::StorageError;
 use crate::storage::{Reader, Storage};
 
 pub use checks::{StoreChecked, Stored};
+pub use conflicts::{ConflictKey, CountedConflicts, ListConflicts, MayConflict, WrittenBy};
 pub use explain::{Contributor, Deletion, DocumentTips, EntryPlace, Explanation, ProjectionInfo};
 pub use history::{HistoryEntry, HistoryPage};
 pub use projections::{Deleted, ListProjections, NewProjection, Projection, ProjectionList, ProjectionSummary};

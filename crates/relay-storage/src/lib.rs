@@ -34,9 +34,10 @@ pub use change_log::{
     readable_hash,
 };
 pub use documents::{
-    Contributor, Deleted, Deletion, DocumentPage, DocumentState, DocumentTips, EntryPlace, Explanation, HistoryEntry,
-    HistoryPage, Judgement, ListProjections, NewProjection, NewSnapshot, Projection, ProjectionInfo, ProjectionList,
-    ProjectionSummary, PublicationState, Published, SnapshotInfo, StoreChecked, Stored, StoredSnapshot,
+    ConflictKey, Contributor, CountedConflicts, Deleted, Deletion, DocumentPage, DocumentState, DocumentTips,
+    EntryPlace, Explanation, HistoryEntry, HistoryPage, Judgement, ListConflicts, ListProjections, MayConflict,
+    NewProjection, NewSnapshot, Projection, ProjectionInfo, ProjectionList, ProjectionSummary, PublicationState,
+    Published, SnapshotInfo, StoreChecked, Stored, StoredSnapshot, WrittenBy,
 };
 pub use error::StorageError;
 pub use fates::{Condemned, QuarantinePage, QuarantineQuery, RefusedChange};

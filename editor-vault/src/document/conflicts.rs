@@ -3,9 +3,8 @@
 
 use std::collections::HashMap;
 
-use document::Concurrent;
-use document::limits::MESSAGE_BYTES_MAX;
-use serde_json::{Map, Value};
+use document::{Concurrent, resolution_note};
+use serde_json::Value;
 use sync_wire::{ChangeHash, DocumentId, SpaceId};
 
 use super::{Document, Noted, Revision};
@@ -109,7 +108,7 @@ impl Document {
             }
         };
         let closes = conflict.values.iter().map(|value| value.revision.hash).collect();
-        let note = note(&path);
+        let note = resolution_note(&path);
         let intents = vec![Intent::Resolve { path, value, closes }];
         self.edit_noted(|_, _| Ok(Noted { intents, note, result: () }))
     }
@@ -140,13 +139,8 @@ impl Document {
 
     /// What a person types in has to fit the type; what devices wrote is there already.
     fn check_decision(&self, conflict: &Conflict, value: &Value) -> Result<(), EditError> {
-        let (Ok(schema), false) = (self.schema(), value.is_null()) else { return Ok(()) };
-        let stored = self.value()?;
-        let (path, mut wanted) = (schema.plain_path(&stored, &conflict.stored_path), schema.plain(&stored));
-        put(&mut wanted, &path, value.clone());
-        let mut violations = schema.check(&wanted);
-        let is_inside = |rest: &str| rest.is_empty() || rest.starts_with('/');
-        violations.retain(|violation| violation.path.strip_prefix(&path).is_some_and(is_inside));
+        let Ok(schema) = self.schema() else { return Ok(()) };
+        let violations = schema.check_decision(&self.value()?, &conflict.stored_path, value);
         if violations.is_empty() { Ok(()) } else { Err(EditError::Violations(violations)) }
     }
 }
@@ -154,27 +148,4 @@ impl Document {
 fn no_such_value(path: &str, hash: ChangeHash) -> Violation {
     let problem = format!("none of the values that are open here was written by change {hash}; name one that was");
     Violation::new(path, "no_such_value", problem)
-}
-
-/// For people; what closes the values are the operations themselves.
-fn note(path: &str) -> String {
-    let note = format!("resolve {path}");
-    if note.len() <= MESSAGE_BYTES_MAX { note } else { "resolve".to_owned() }
-}
-
-/// Puts a value into plain JSON. Objects on the way are made; where a list has no such item nothing happens.
-fn put(wanted: &mut Value, path: &str, value: Value) {
-    let mut place = wanted;
-    for key in path.split('/').skip(1).map(|key| key.replace("~1", "/").replace("~0", "~")) {
-        let inner = match place {
-            Value::Array(items) => key.parse::<usize>().ok().and_then(|index| items.get_mut(index)),
-            Value::Object(fields) => Some(fields.entry(key).or_insert_with(|| Value::Object(Map::new()))),
-            _ => None,
-        };
-        match inner {
-            Some(inner) => place = inner,
-            None => return,
-        }
-    }
-    *place = value;
 }

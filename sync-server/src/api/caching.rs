@@ -1,6 +1,6 @@
 //! What caches may keep: answers are for one reader and asked for again, and a tag saves sending what is known.
 
-use http::header::{CACHE_CONTROL, HeaderValue, IF_NONE_MATCH, VARY};
+use http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
 use http::{HeaderMap, HeaderName};
 use sync_wire::LogPosition;
 
@@ -29,6 +29,14 @@ pub(super) fn public_etags(body: &[u8]) -> (HeaderValue, HeaderValue) {
     let digest = blake3::hash(body).to_hex();
     let strong = format!("\"{}\"", &digest[..TAG_DIGITS]);
     (in_header(&strong), in_header(&format!("W/{strong}")))
+}
+
+/// Makes the tag of an answer weak, if it has one: its bytes are sent in another form.
+pub(super) fn weaken(headers: &mut HeaderMap) {
+    let tag = headers.get(ETAG).and_then(|tag| tag.to_str().ok()).filter(|tag| tag.starts_with('"'));
+    if let Some(weak) = tag.map(|tag| in_header(&format!("W/{tag}"))) {
+        headers.insert(ETAG, weak);
+    }
 }
 
 fn in_header(tag: &str) -> HeaderValue {
@@ -64,5 +72,10 @@ mod tests {
         let (strong, weak) = etags(&at, b"one");
         assert_eq!(weak, format!("W/{}", strong.to_str().unwrap()));
         assert_ne!(strong, etags(&at, b"two").0);
+        let mut headers = HeaderMap::from_iter([(ETAG, strong)]);
+        for _ in 0..2 {
+            weaken(&mut headers);
+            assert_eq!(headers[ETAG], weak);
+        }
     }
 }

@@ -12,10 +12,10 @@ use http_body::Body as _;
 use tower::Service as _;
 
 use crate::accept::{Answer, Asked};
-use crate::api::documents;
 use crate::api::encoding::{self, COMPRESSED_BYTES_MIN, Encoding};
 use crate::api::guard::Guard;
 use crate::api::request_id;
+use crate::api::{caching, documents};
 use crate::app::App;
 
 /// The whole HTTP interface, as the accept loop calls it.
@@ -81,6 +81,7 @@ async fn compress(response: Response, encoding: Encoding) -> Response {
         Some(compressed) => {
             parts.headers.insert(CONTENT_ENCODING, encoding.header());
             parts.headers.remove(CONTENT_LENGTH);
+            caching::weaken(&mut parts.headers);
             compressed
         }
         None => plain,

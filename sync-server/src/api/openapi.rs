@@ -258,6 +258,7 @@ fn schemas() -> Value {
         })),
         "NewDocument": requests::new_document(),
         "JsonPatch": requests::json_patch(),
+        "Decision": requests::decision(),
         "Written": object(json!({
             "space": id, "id": id,
             "state": {
@@ -307,6 +308,35 @@ fn schemas() -> Value {
             "deleted": {"type": "boolean"}, "held": text_or_none,
         })),
         "DocumentList": page(reference("DocumentItem")),
+        "WaitingDocument": object(json!({
+            "space": id, "id": id, "type": text, "title": text_or_none, "position": position,
+            "fields": {"type": "integer", "description": "How many of its fields wait."},
+        })),
+        "Inbox": page(reference("WaitingDocument")),
+        "ConflictValue": object(json!({
+            "value": {"description": "What was written; null if the field was removed."},
+            "change": {"type": "string", "description": "The change that wrote it, which names the value."},
+            "shown": {"type": "boolean", "description": "Whether the document shows this one meanwhile."},
+            "account": {"type": ["string", "null"], "description": "Whose device wrote it."},
+            "device": text_or_none, "position": text_or_none,
+            "time": {"type": ["string", "null"], "format": "date-time", "description": "When the relay appended it."},
+            "device_time": {
+                "type": ["string", "null"], "format": "date-time",
+                "description": "When it was written, by the clock of its device.",
+            },
+        })),
+        "Conflict": object(json!({
+            "path": {"type": "string", "description": "JSON Pointer into the value of the document."},
+            "stored_path": {
+                "type": "string",
+                "description": "Names the field for a decision; unlike the place of an item in a list it stays.",
+            },
+            "values": {"type": "array", "items": reference("ConflictValue")},
+        })),
+        "Conflicts": object(json!({
+            "space": id, "id": id, "type": text_or_none, "title": text_or_none, "position": position,
+            "items": {"type": "array", "items": reference("Conflict")}, "next": text_or_none,
+        })),
         "HistoryItem": object(json!({
             "position": position,
             "kind": {"type": "string", "enum": ["change", "void", "tombstone", "restore", "erased"]},

@@ -110,6 +110,12 @@ codes! {
     VersionUnknown = "version_unknown", PRECONDITION_FAILED, "There is no such version of the document";
     /// A critical field is not what the writer had seen.
     ManualFieldsChanged = "manual_fields_changed", PRECONDITION_FAILED, "Critical fields changed since that version";
+    /// A write to a field that waits for a person, without his decision.
+    ConflictOpen = "conflict_open", CONFLICT, "A person has to decide between values of this field first";
+    /// A decision about other values than those that are open.
+    ConflictMoved = "conflict_moved", PRECONDITION_FAILED, "Other values are open than those that were seen";
+    /// A decision about a field that does not wait for one.
+    NoConflict = "no_conflict", CONFLICT, "Nothing waits for a decision there";
     /// A deletion of a document with edits that its author had not seen.
     DocumentContested = "document_contested", PRECONDITION_FAILED, "The document has edits since that version";
     /// A body of another kind than the path takes.

@@ -1,4 +1,5 @@
-//! Writing documents: `PATCH` and `DELETE` of one, `POST` of a new one, and taking a deletion back.
+//! Writing documents: `PATCH` and `DELETE` of one, `POST` of a new one, taking a deletion back, and deciding about a
+//! field that waits for a person.
 //!
 //! What is written here is merged with what others wrote since the page was read; `relay/author` says how.
 
@@ -23,9 +24,11 @@ use crate::projection::{self, AfterError};
 use crate::relay::author::{self, Deed, Done, Place};
 
 mod asked; // what a request says beside its path
+mod decision; // what a person has decided
 mod failed; // how it looks that nothing was written
 
 use asked::Asked;
+use decision::DecisionJson;
 
 /// When a write that was stored is worth asking for again.
 const ASK_AGAIN_SECONDS: u64 = 1;
@@ -131,6 +134,26 @@ pub async fn restore(
     let asked = Asked::read(&app, &caller, request).await?;
     let id = document_of(&app, &caller, &space, &document).await?;
     write(&app, &caller, &space, Deed::Restore { document: id }, asked).await
+}
+
+/// `POST /api/v1/spaces/{space}/documents/{document}/conflicts/resolve`: settles a field that waits for a person, as it
+/// was seen: `seen` takes the place of `If-Match`.
+///
+/// # Errors
+/// [`Code::ConflictMoved`], [`Code::NoConflict`], [`Code::MediaTypeUnsupported`], [`Code::BodyInvalid`],
+/// [`Code::DocumentInvalid`], [`Code::TypeUnknown`], and those of every write
+pub async fn resolve(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path((space, document)): Path<(String, String)>,
+    RawQuery(raw): RawQuery,
+    request: Request,
+) -> ApiResult<Response> {
+    let _: NoQuery = parse_query(raw.as_deref())?;
+    let asked = Asked::read(&app, &caller, request).await?;
+    let id = document_of(&app, &caller, &space, &document).await?;
+    let resolution = asked.json::<DecisionJson>()?.resolution()?;
+    write(&app, &caller, &space, Deed::Resolve { document: id, resolution }, asked).await
 }
 
 /// A document that is no id is like one that is not there; a space that is not readable comes first.

@@ -4,6 +4,7 @@
 //! One writer of a document goes at a time. Nobody sees what it makes before that is in the log or in the intake.
 
 pub mod patch; // what is to change
+pub mod resolution; // what a person has decided
 pub mod version; // what the writer had seen
 pub mod once; // requests that must not be done twice
 pub mod error; // why something was not written
@@ -31,6 +32,7 @@ use compose::Author;
 use error::WriteError;
 use once::{Key, Names};
 use patch::Patch;
+use resolution::Resolution;
 use turns::Line;
 use version::Seen;
 
@@ -75,6 +77,13 @@ pub enum Deed {
         document: DocumentId,
         /// What the writer had seen of it.
         seen: Seen,
+    },
+    /// A field that waits for a person is settled.
+    Resolve {
+        /// Of which document.
+        document: DocumentId,
+        /// How.
+        resolution: Resolution,
     },
     /// A deletion is taken back.
     Restore {
@@ -131,7 +140,10 @@ fn named(mut actor: [u8; Actor::LEN]) -> Actor {
 impl Deed {
     fn document(&self, names: Names) -> Result<DocumentId, WriteError> {
         match self {
-            Self::Edit { document, .. } | Self::Delete { document, .. } | Self::Restore { document } => Ok(*document),
+            Self::Edit { document, .. }
+            | Self::Delete { document, .. }
+            | Self::Resolve { document, .. }
+            | Self::Restore { document } => Ok(*document),
             Self::Create { type_name, .. } => Ok(compose::type_named(Some(type_name))?.id().unwrap_or(names.document)),
         }
     }
@@ -175,6 +187,7 @@ async fn write(app: &App, target: &Writable, deed: Deed, names: Names) -> Result
         Deed::Edit { seen, patch, .. } => pen.edit(seen, patch).await,
         Deed::Create { type_name, value } => pen.create(type_name, value).await,
         Deed::Delete { seen, .. } => pen.delete(seen).await,
+        Deed::Resolve { resolution, .. } => pen.resolve(resolution).await,
         Deed::Restore { .. } => pen.restore().await,
     }
 }
@@ -210,6 +223,13 @@ impl Pen<'_> {
                 Ok(Done { is_new: true, ..done })
             }
         }
+    }
+
+    async fn resolve(&self, resolution: Resolution) -> Result<Done, WriteError> {
+        let (document, state) = self.read().await?;
+        let author = self.author().await?;
+        let sealed = self.work(move || compose::resolve(document, &resolution, author)).await??;
+        self.push(contents(sealed), state.end.position).await
     }
 
     async fn delete(&self, seen: Seen) -> Result<Done, WriteError> {

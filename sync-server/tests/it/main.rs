@@ -20,6 +20,7 @@ mod fates; // what was refused, and is refused again
 mod documents; // the merged state over HTTP
 mod writes; // documents changed, begun and deleted over HTTP
 mod keyed; // the same, once however often it is asked for
+mod conflicts; // what waits for a person, over HTTP
 mod ready; // from memory
 mod publishing; // what everybody may see
 mod history; // what was, over HTTP

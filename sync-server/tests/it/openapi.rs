@@ -50,7 +50,7 @@ fn faults(description: &Value, schema: &Value, value: &Value, at: &str) -> Vec<S
     }
 }
 
-fn check(answer: &Answer, path: &str) {
+pub(crate) fn check(answer: &Answer, path: &str) {
     let description = openapi::description();
     let content_type = &answer.headers["content-type"];
     let response = &description["paths"][path]["get"]["responses"][answer.status.to_string()];
@@ -97,7 +97,7 @@ async fn real_answers_are_what_the_description_says() {
     let refused = laptop.push_all(alice.personal, review.id, &batches).await;
     let one = format!("/api/v1/spaces/{}/documents/{}", alice.personal, note.id);
     let pattern = "/api/v1/spaces/{space}/documents/{document}";
-    let history = format!("{pattern}/history");
+    let (history, conflicts) = (format!("{pattern}/history"), format!("{pattern}/conflicts"));
     let quarantine = "/api/v1/spaces/{space}/quarantine";
     for (url, path, status) in [
         (format!("{one}?after={at}"), pattern, 200),
@@ -114,6 +114,9 @@ async fn real_answers_are_what_the_description_says() {
         (format!("{one}/history?limit=0"), &history, 400),
         (format!("/api/v1/spaces/{}/quarantine", alice.personal), quarantine, 200),
         (format!("/api/v1/spaces/{}/quarantine?cursor=x", alice.personal), quarantine, 400),
+        (format!("{one}/conflicts?limit=0"), &conflicts, 400),
+        (format!("{one}x/conflicts"), &conflicts, 404),
+        ("/api/v1/conflicts?cursor=x".to_owned(), "/api/v1/conflicts", 400),
         ("/api/v1/documents?limit=1".to_owned(), "/api/v1/documents", 200),
         ("/api/v1/documents?limit=none".to_owned(), "/api/v1/documents", 400),
         ("/api/v1/events?after=x".to_owned(), "/api/v1/events", 400),

@@ -33,7 +33,7 @@ impl<'r> Page<'r> {
     }
 
     /// The document once it contains a place, and its tag.
-    async fn read_after(&self, document: DocumentId, at: impl std::fmt::Display) -> String {
+    pub(crate) async fn read_after(&self, document: DocumentId, at: impl std::fmt::Display) -> String {
         let answer = get(self.relay.address, &self.token, &format!("{}?after={at}", self.path(document))).await;
         assert_eq!(answer.status, 200, "{answer:?}");
         tag(&answer)
@@ -574,12 +574,16 @@ async fn a_path_says_what_it_takes() {
 
 /// Reads everything again: logs, rules, and that what is derived is what it has to be.
 async fn assert_sound(relay: &Relay) {
-    let project: relay_storage::Project = std::sync::Arc::new(|document: &document::Document| {
+    assert_eq!(relay.storage().verify(None, &project()).await.unwrap().findings, []);
+}
+
+/// How the relay makes its projections.
+pub(crate) fn project() -> relay_storage::Project {
+    std::sync::Arc::new(|document: &document::Document| {
         let value = document.value();
         let known = document.type_name().and_then(|name| schemas::Registry::builtin().get(&name));
         let title = known.and_then(|known| known.title(&value));
         let (type_name, heads, json) = (document.type_name(), document.heads(), value.to_string());
         relay_storage::NewProjection { type_name, title, heads, json, judgement: relay_storage::Judgement::Private }
-    });
-    assert_eq!(relay.storage().verify(None, &project).await.unwrap().findings, []);
+    })
 }

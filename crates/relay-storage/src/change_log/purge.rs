@@ -165,6 +165,7 @@ impl Writer {
             "DELETE FROM snapshots WHERE document_key = ?1",
             "DELETE FROM projections WHERE document_key = ?1",
             "DELETE FROM publications WHERE document_key = ?1",
+            "DELETE FROM open_conflicts WHERE document_key = ?1",
             "UPDATE documents SET held = NULL WHERE document_key = ?1",
         ] {
             self.connection.prepare_cached(derived)?.execute([document_key])?;

@@ -40,9 +40,12 @@ impl Writer {
         if row.checked != remade.checked {
             return Ok(Stored::Moved { checked: row.checked });
         }
-        for derived in
-            ["DELETE FROM snapshots WHERE document_key = ?1", "DELETE FROM projections WHERE document_key = ?1", COUNTS]
-        {
+        for derived in [
+            "DELETE FROM snapshots WHERE document_key = ?1",
+            "DELETE FROM projections WHERE document_key = ?1",
+            "DELETE FROM open_conflicts WHERE document_key = ?1", // counted again when somebody asks
+            COUNTS,
+        ] {
             self.connection.prepare_cached(derived)?.execute([row.document_key])?;
         }
         let mut positions = self.connection.prepare_cached(

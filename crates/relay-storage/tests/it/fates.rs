@@ -307,7 +307,7 @@ fn a_file_of_the_first_version_opens_and_gains_what_it_lacks() {
         assert_eq!(relay.findings(), [""; 0]);
         let version: i32 =
             Connection::open(&relay.path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-        assert_eq!(version, 65541);
+        assert_eq!(version, 65542);
     });
 }
 

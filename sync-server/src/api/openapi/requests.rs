@@ -18,7 +18,7 @@ pub(super) fn headers(operation: &str) -> Vec<Value> {
     );
     match operation {
         "patchDocument" | "deleteDocument" => vec![version, key],
-        "createDocument" | "restoreDocument" => vec![key],
+        "createDocument" | "restoreDocument" | "resolveConflict" => vec![key],
         _ => Vec::new(),
     }
 }
@@ -38,6 +38,7 @@ pub(super) fn body(operation: &str) -> Option<Value> {
         }),
         "createDocument" => json!({"application/json": reference("NewDocument")}),
         "showPresence" => json!({"application/json": reference("ShowPresence")}),
+        "resolveConflict" => json!({"application/json": reference("Decision")}),
         _ => return None,
     };
     Some(json!({"required": true, "content": content}))
@@ -65,6 +66,25 @@ pub(super) fn show_presence() -> Value {
         "properties": {
             "content": {"description": format!("Whatever the others are shown; at most {most} bytes as JSON.")},
         },
+    })
+}
+
+pub(super) fn decision() -> Value {
+    let change = json!({"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "The `change` of a value."});
+    json!({
+        "type": "object",
+        "required": ["stored_path", "seen"],
+        "additionalProperties": false,
+        "properties": {
+            "stored_path": {"type": "string", "description": "As in the conflict."},
+            "seen": {
+                "type": "array", "minItems": 1, "items": change,
+                "description": "All values that the person weighed; if others are open, nothing is decided.",
+            },
+            "keep": change,
+            "value": {"description": "Another value in place of `keep`; null removes the field."},
+        },
+        "oneOf": [{"required": ["keep"]}, {"required": ["value"]}],
     })
 }
 

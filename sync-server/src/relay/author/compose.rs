@@ -1,12 +1,13 @@
 //! What is to be written, as changes: from what the writer had seen and wants, by the rules of the document's type.
 
-use document::{Document, Draft, EditAtError, HistoryError, Intent, SealError, Sealed, Seed};
+use document::{Document, Draft, EditAtError, HistoryError, Intent, SealError, Sealed, Seed, resolution_note};
 use schemas::{DocumentType, Registry};
 use serde_json::Value;
 use sync_wire::{Actor, ChangeHash};
 
 use super::error::{Violation, WriteError};
 use super::patch::Patch;
+use super::resolution::{Decision, Resolution, named};
 use crate::projection::hidden_field;
 
 /// Who writes, and when.
@@ -71,6 +72,39 @@ pub(super) fn create(type_name: &str, value: &Value, author: Author) -> Result<S
     Ok(seal(&mut document, author)?.unwrap_or_else(empty))
 }
 
+/// The change that settles a field as a person has decided, which closes the values that he saw.
+///
+/// # Errors
+/// [`WriteError`]
+pub(super) fn resolve(mut document: Document, resolution: &Resolution, author: Author) -> Result<Sealed, WriteError> {
+    let document_type = type_named(document.type_name().as_deref())?;
+    document.set_manual(document_type.manual_fields());
+    let (path, closes) = (resolution.stored_path.clone(), resolution.seen.clone());
+    let open = document.conflicts().map_err(|error| of_history(&error))?;
+    let Some(conflict) = open.iter().find(|conflict| conflict.path == path) else {
+        return Err(WriteError::NoConflict(path));
+    };
+    if !resolution.is_of(conflict) {
+        return Err(WriteError::ConflictMoved(named(conflict)));
+    }
+    let value = match &resolution.decision {
+        Decision::Keep(hash) => {
+            let kept = conflict.values.iter().find(|value| value.hash == *hash);
+            kept.ok_or_else(|| WriteError::ConflictMoved(named(conflict)))?.value.clone()
+        }
+        Decision::Put(value) => {
+            let violations = document_type.check_decision(&document.value(), &path, value);
+            if !violations.is_empty() {
+                return Err(invalid(violations));
+            }
+            value.clone()
+        }
+    };
+    let (note, intent) = (resolution_note(&path), Intent::Resolve { path: path.clone(), value, closes });
+    document.edit::<(), document::Violation>(author.actor, |draft| draft.apply(intent)).map_err(broken_rule)?;
+    one_change(document.seal_with_note(author.time, &note))?.ok_or(WriteError::NoConflict(path))
+}
+
 /// A type by its name.
 ///
 /// # Errors
@@ -130,9 +164,13 @@ fn is_within(path: &str, outer: &str) -> bool {
     path.strip_prefix(outer).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// One change: all of a request gets into the log, or nothing of it.
 fn seal(document: &mut Document, author: Author) -> Result<Option<Sealed>, WriteError> {
-    match document.seal(author.time) {
+    one_change(document.seal(author.time))
+}
+
+/// All of a request gets into the log, or nothing of it.
+fn one_change(sealed: Result<Option<Sealed>, SealError>) -> Result<Option<Sealed>, WriteError> {
+    match sealed {
         Ok(Some(sealed)) if sealed.changes.len() > 1 => Err(WriteError::TooLarge),
         Ok(sealed) => Ok(sealed),
         Err(SealError::TooLarge { .. }) => Err(WriteError::TooLarge),
@@ -149,7 +187,9 @@ fn broken_rule(violation: document::Violation) -> WriteError {
         "broken" => WriteError::Stopped(violation.to_string()),
         "not_flat" => WriteError::UnknownType(None),
         "newer_major" => WriteError::NewerMajor(violation.problem),
-        "conflict_open" | "conflict_moved" => WriteError::ManualFields(vec![violation.path.clone()]),
+        "conflict_open" => WriteError::ConflictOpen(vec![violation.path.clone()]),
+        "conflict_moved" => WriteError::ConflictMoved(violation.problem),
+        "no_conflict" => WriteError::NoConflict(violation.path.clone()),
         _ => WriteError::Invalid(vec![violation.into()]),
     }
 }
@@ -254,7 +294,7 @@ mod tests {
         laptop.apply(&changes).unwrap();
         let heads = laptop.heads();
         let write = |fields: Value| edit(laptop.clone(), &heads, &Patch::Merge(fields), PAGE);
-        let Err(WriteError::ManualFields(fields)) = write(json!({"handle": "countess"})) else {
+        let Err(WriteError::ConflictOpen(fields)) = write(json!({"handle": "countess"})) else {
             panic!("two values were written over")
         };
         assert_eq!(fields, ["/handle"]);
@@ -265,7 +305,7 @@ mod tests {
         laptop.edit::<(), document::Violation>(LAPTOP, put).unwrap();
         laptop.seal(2).unwrap();
         let late = edit(laptop.clone(), &heads, &Patch::Merge(json!({"handle": "countess"})), PAGE);
-        assert!(matches!(late, Err(WriteError::ManualFields(_))), "two values were written over");
+        assert!(matches!(late, Err(WriteError::ConflictOpen(_))), "two values were written over");
     }
 
     #[test]

@@ -8,6 +8,9 @@ use sync_wire::{DocumentId, SpaceId};
 use super::patch::PatchError;
 use crate::relay::check::CheckError;
 
+/// Characters of a path that nobody knows, in a sentence.
+const PATH_CHARS_MAX: usize = 200;
+
 /// Nothing of what was asked for was written, unless storage failed: then that is not known.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -30,6 +33,17 @@ pub enum WriteError {
     /// Fields that a person has to settle are no longer what the writer had seen.
     #[error("{} changed since the version that was read, and must not be overwritten unseen; read it again", .0.join(", "))]
     ManualFields(Vec<String>),
+    /// Fields that wait for a person, who has not decided.
+    #[error("{} waits for a person to decide between values; read the conflicts of the document and resolve them", .0.join(", "))]
+    ConflictOpen(Vec<String>),
+    /// The decision was about other values.
+    #[error(
+        "other values are open than were seen, those of changes {0}; read the conflicts again and decide about these"
+    )]
+    ConflictMoved(String),
+    /// Somebody has settled it, or there never was anything to settle.
+    #[error("nothing waits for a decision at {:?}; read the conflicts again, or write as any edit does", cut(.0))]
+    NoConflict(String),
     /// Its type is not known here, so nothing can be said of what may be written.
     #[error("{}", no_type(.0.as_deref()))]
     UnknownType(Option<String>),
@@ -129,6 +143,11 @@ impl From<ReadError> for WriteError {
     fn from(error: ReadError) -> Self {
         Self::Check(error.into())
     }
+}
+
+/// A path may be as long as a request.
+fn cut(path: &str) -> String {
+    path.chars().take(PATH_CHARS_MAX).collect()
 }
 
 fn no_type(name: Option<&str>) -> String {
