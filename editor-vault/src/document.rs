@@ -138,8 +138,8 @@ impl Document {
     /// Whether the document can be edited here; what speaks against it if it cannot.
     ///
     /// # Errors
-    /// [`EditError::Deleted`]; [`EditError::Held`]; [`EditError::Violation`] with the code `newer_major` if a program that
-    /// knows a newer major version of the type has written it; [`EditError::Read`].
+    /// [`EditError::Deleted`]; [`EditError::Held`]; [`EditError::Violation`] with the code `newer_major` if a program
+    /// that knows a newer major version of the type has written it; [`EditError::Read`].
     pub fn check_editable(&self) -> Result<(), EditError> {
         let (inner, loaded) = self.place()?;
         let mut state = loaded.lock();

@@ -246,7 +246,8 @@ impl Document {
         flat::type_name(&self.working.auto).or_else(|| self.type_name.clone())
     }
 
-    /// The whole document as nested JSON: texts as strings, counters as numbers, without the type and its major version.
+    /// The whole document as nested JSON: texts as strings, counters as numbers; without the type and its major
+    /// version.
     #[must_use]
     pub fn value(&self) -> Value {
         let all = if self.flat { self.view.value(&self.working.auto) } else { flat::value(&self.working.auto) };
@@ -292,7 +293,8 @@ impl Document {
     /// If `f` returns an error or panics, nothing of what it did remains; earlier unsealed edits do.
     ///
     /// # Errors
-    /// That of `f`; `newer_major` ([`Document::check_major`]) without running it. A [`Violation`] that `f` ignored does not fail the edit, unless the document was damaged by it.
+    /// That of `f`; `newer_major` ([`Document::check_major`]) without running it. A [`Violation`] that `f` ignored does
+    /// not fail the edit, unless the document was damaged by it.
     ///
     /// # Panics
     /// If `actor` begins with `53 44`, which is reserved for seeds, or if unsealed edits of another actor are there:

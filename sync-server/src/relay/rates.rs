@@ -1,6 +1,6 @@
 //! How fast the devices of an account may speak: frames, bytes and operations, each with an average and a burst; and
-//! how much of it is judged at once. What goes into spaces with other people is counted once more, with a lower average:
-//! it costs each of their devices as much as the relay.
+//! how much of it is judged at once. What goes into spaces with other people is counted once more, with a lower
+//! average: it costs each of their devices as much as the relay.
 //!
 //! Whoever has spent the burst is neither sent away nor loses anything: its sessions read no further until the average
 //! has caught up, so the network slows the device down. Time is an argument.

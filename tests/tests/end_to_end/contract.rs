@@ -1,8 +1,8 @@
 //! The HTTP interface is what its description says: Schemathesis (PyPI) reads the description that a relay serves, asks
 //! for everything in it with values that fit and with values that do not, and holds each answer against it.
 //!
-//! `tests/contract` pins the program and says what a description cannot. It is installed there once, by `pip`; without it
-//! this test fails. Streams and the WebSocket, which never end, are left to tests of their own.
+//! `tests/contract` pins the program and says what a description cannot. It is installed there once, by `pip`; without
+//! it this test fails. Streams and the WebSocket, which never end, are left to tests of their own.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -53,8 +53,8 @@ fn every_answer_is_one_that_the_description_allows() -> Result<()> {
     Ok(())
 }
 
-/// What exists, what is left out, and which answers are none of a rule that a description can hold: that there is no such
-/// document or version, that another has come in between, that a value breaks a rule of its type.
+/// What exists, what is left out, and which answers are none of a rule that a description can hold: that there is no
+/// such document or version, that another has come in between, that a value breaks a rule of its type.
 fn configuration(described: &Value, notes: &[Value]) -> Result<String> {
     let note = |name: &str| {
         let found = notes.iter().find(|note| note["title"] == name).and_then(|note| note["id"].as_str());
