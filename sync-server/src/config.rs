@@ -111,6 +111,15 @@ sections! {
             operations_per_second: u32 = 100_000,
             /// Operations beyond that average at once.
             operations_burst: u32 = 2_000_000,
+            /// Bytes of pushes into spaces with other people in a second; 0 means any number. Lower than the average of
+            /// all, because each of those people's devices takes it in as well.
+            shared_bytes_per_second: u32 = 262_144,
+            /// Bytes of such pushes beyond that average at once.
+            shared_bytes_burst: u32 = 4_194_304,
+            /// Operations of pushes into spaces with other people in a second; 0 means any number.
+            shared_operations_per_second: u32 = 20_000,
+            /// Operations of such pushes beyond that average at once.
+            shared_operations_burst: u32 = 200_000,
         }
         /// The check of what was appended, and the projections that follow it.
         check: Check {
@@ -350,6 +359,8 @@ impl Config {
             ("api.writes_max", self.api.writes_max),
             ("limits.frames_burst", self.limits.frames_burst as usize),
             ("limits.bytes_burst", self.limits.bytes_burst as usize),
+            ("limits.shared_bytes_burst", self.limits.shared_bytes_burst as usize),
+            ("limits.shared_operations_burst", self.limits.shared_operations_burst as usize),
             ("limits.operations_burst", self.limits.operations_burst as usize),
         ] {
             if value == 0 {

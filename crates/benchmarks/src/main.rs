@@ -70,6 +70,8 @@ account_bytes_max = 1_000_000_000_000
 frames_per_second = 0
 bytes_per_second = 0
 operations_per_second = 0
+shared_bytes_per_second = 0
+shared_operations_per_second = 0
 ";
 
 /// What every workload begins with: programs, an empty directory and how hard to try.

@@ -68,7 +68,8 @@ pub async fn append(app: &App, target: &Writable, pushes: Pushes) -> Result<Vec<
         batches,
     };
     let operations: u64 = request.batches.iter().map(operations).sum();
-    meter.spend(Instant::now(), Spent { operations, ..Spent::default() });
+    let (shared_bytes, shared_operations) = if is_personal { (0, 0) } else { (pushed as u64, operations) };
+    meter.spend(Instant::now(), Spent { operations, shared_bytes, shared_operations, ..Spent::default() });
     if operations >= HEAVY_OPERATIONS {
         app.checker.expect_slow(request.space, document);
     }

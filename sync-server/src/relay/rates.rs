@@ -1,5 +1,6 @@
 //! How fast the devices of an account may speak: frames, bytes and operations, each with an average and a burst; and
-//! how much of it is judged at once.
+//! how much of it is judged at once. What goes into spaces with other people is counted once more, with a lower average:
+//! it costs each of their devices as much as the relay.
 //!
 //! Whoever has spent the burst is neither sent away nor loses anything: its sessions read no further until the average
 //! has caught up, so the network slows the device down. Time is an argument.
@@ -20,13 +21,15 @@ use crate::config::AccountLimits;
 const TURN_BYTES: u32 = 256 << 10;
 /// What a push costs beside its bytes.
 const TURN_OVERHEAD_BYTES: usize = 64;
+/// What is measured of an account: the fields of [`Spent`].
+const METERS: usize = 5;
 /// Accounts that are remembered before those that owe nothing are looked for.
 const SWEPT_FROM: usize = 1024;
 
 /// The meters of all accounts that spoke lately.
 #[derive(Debug)]
 pub struct Rates {
-    rates: [Rate; 3],
+    rates: [Rate; METERS],
     meters: Mutex<Meters>,
 }
 
@@ -46,6 +49,10 @@ pub struct Spent {
     pub bytes: u64,
     /// Operations in the changes of pushes.
     pub operations: u64,
+    /// Bytes of pushes into spaces with other people.
+    pub shared_bytes: u64,
+    /// Operations in them.
+    pub shared_operations: u64,
 }
 
 /// An average, and how much may go beyond it at once.
@@ -59,9 +66,9 @@ struct Rate {
 /// What one account has spent, by all of its sessions.
 #[derive(Debug)]
 pub struct Meter {
-    rates: [Rate; 3],
+    rates: [Rate; METERS],
     /// When everything that was spent has been earned again, of each.
-    even_at: Mutex<[Option<Instant>; 3]>,
+    even_at: Mutex<[Option<Instant>; METERS]>,
     /// [`TURN_BYTES`], less what is judged now.
     turns: Semaphore,
 }
@@ -82,6 +89,8 @@ impl Rates {
             Rate::new(limits.frames_per_second, limits.frames_burst),
             Rate::new(limits.bytes_per_second, limits.bytes_burst),
             Rate::new(limits.operations_per_second, limits.operations_burst),
+            Rate::new(limits.shared_bytes_per_second, limits.shared_bytes_burst),
+            Rate::new(limits.shared_operations_per_second, limits.shared_operations_burst),
         ];
         Self { rates, meters: Mutex::default() }
     }
@@ -111,8 +120,9 @@ impl Meter {
     /// Counts what was read. Nothing is refused: it has arrived already.
     pub fn spend(&self, now: Instant, spent: Spent) {
         let mut even_at = self.even_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let Spent { frames, bytes, operations } = spent;
-        for ((even, rate), count) in even_at.iter_mut().zip(&self.rates).zip([frames, bytes, operations]) {
+        let Spent { frames, bytes, operations, shared_bytes, shared_operations } = spent;
+        let counts = [frames, bytes, operations, shared_bytes, shared_operations];
+        for ((even, rate), count) in even_at.iter_mut().zip(&self.rates).zip(counts) {
             if count > 0 {
                 *even = Some(even.map_or(now, |even| even.max(now)) + times(rate.each, count));
             }
@@ -173,6 +183,8 @@ mod tests {
             frames_burst: burst,
             bytes_per_second: 0,
             operations_per_second: 0,
+            shared_bytes_per_second: 0,
+            shared_operations_per_second: 0,
             ..AccountLimits::default()
         })
     }
@@ -224,6 +236,37 @@ mod tests {
     }
 
     #[test]
+    fn what_goes_to_other_people_has_bursts_of_its_own_to_the_last_one() {
+        let limits = AccountLimits {
+            shared_bytes_per_second: 1_000,
+            shared_bytes_burst: 4_000,
+            shared_operations_per_second: 10,
+            shared_operations_burst: 50,
+            ..AccountLimits::default()
+        };
+        let (now, second) = (Instant::now(), Duration::from_secs(1));
+        for (fits, one_more, wait) in [
+            (
+                Spent { shared_bytes: 4_000, ..Spent::default() },
+                Spent { shared_bytes: 1, ..Spent::default() },
+                second / 1_000,
+            ),
+            (
+                Spent { shared_operations: 50, ..Spent::default() },
+                Spent { shared_operations: 1, ..Spent::default() },
+                second / 10,
+            ),
+        ] {
+            let meter = Rates::new(&limits).of(ADA, now);
+            meter.spend(now, fits);
+            meter.spend(now, Spent { bytes: 4_001, operations: 51, ..Spent::default() });
+            assert_eq!(meter.next_at(now), now, "the whole burst, and what is nobody else's does not count");
+            meter.spend(now, one_more);
+            assert_eq!(meter.next_at(now), now + wait);
+        }
+    }
+
+    #[test]
     fn a_burst_is_earned_again_and_no_more_than_one() {
         let (now, rates) = (Instant::now(), rates(10, 5));
         let meter = rates.of(ADA, now);
@@ -268,7 +311,9 @@ mod tests {
     fn what_is_not_limited_is_not_counted() {
         let (now, rates) = (Instant::now(), rates(0, 1));
         let meter = rates.of(ADA, now);
-        meter.spend(now, Spent { frames: u64::MAX, bytes: u64::MAX, operations: u64::MAX });
+        let most = u64::MAX;
+        let spent = Spent { frames: most, bytes: most, operations: most, shared_bytes: most, shared_operations: most };
+        meter.spend(now, spent);
         assert_eq!(meter.next_at(now), now);
     }
 

@@ -302,7 +302,7 @@ impl Shell {
     }
 
     fn on_frame(&mut self, bytes: &Bytes) -> Result<(), End> {
-        self.meter.spend(self.heard_at, Spent { frames: 1, bytes: bytes.len() as u64, operations: 0 });
+        self.meter.spend(self.heard_at, Spent { frames: 1, bytes: bytes.len() as u64, ..Spent::default() });
         self.pace();
         match decode_device_frame(bytes) {
             Ok(Some(DeviceFrame::Push(push))) => self.on_push(push, bytes.len()),

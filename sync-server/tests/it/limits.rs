@@ -174,6 +174,32 @@ async fn whoever_is_not_read_for_a_while_is_told_meanwhile_that_the_relay_is_the
     assert!(pings > 0, "nothing was heard for two seconds");
 }
 
+/// What other people's devices have to take in has averages of its own, lower ones: here those of the rest are none.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_to_other_people_is_read_slower_and_nothing_of_it_is_lost() {
+    let relay = Relay::start_with(|config| {
+        config.limits.shared_bytes_per_second = 20_000;
+        config.limits.shared_bytes_burst = 1_000;
+    })
+    .await;
+    let eve = relay.account("eve").await;
+    let team = relay.team(&[(&eve, Role::Editor)]).await;
+    let (mut laptop, _) = Device::online(relay.address, &eve.token).await;
+    let waits = || {
+        let now = Instant::now();
+        relay.app.rates.of(eve.id, now).next_at(now) > now
+    };
+    let mut own = Author::new("note");
+    laptop.push_all(eve.personal, own.id, &own.put("/name", "x".repeat(250_000))).await;
+    assert!(!waits(), "in a space of its own an account may go on at once");
+    let mut shared = Author::new("note");
+    let mut batches = shared.put("/name", "x".repeat(4_000));
+    batches.extend(shared.put("/name", "read later, and stored"));
+    laptop.push_all(team, shared.id, &batches).await;
+    laptop.push_all(team, shared.id, &shared.put("/name", "x".repeat(250_000))).await;
+    assert!(waits(), "for twelve seconds");
+}
+
 /// The credit of one device is as much as the whole relay has here, so two of them have to take turns.
 #[tokio::test(flavor = "multi_thread")]
 async fn pushes_wait_for_room_in_the_whole_relay_and_are_all_taken() {
