@@ -1,5 +1,5 @@
-//! How long an answer of the relay may take, and how long it may take to reach it: learnt from connection to
-//! connection.
+//! How long an answer of the relay may take, and how long it may take to reach it: learnt from one connection to the
+//! next.
 //!
 //! An answer may take twice as long as the slowest of late. If a connection was given up and the relay answers the next
 //! attempt at once, that one may have been alive on a link that is slower than we believed: so we are twice as patient.

@@ -2,8 +2,8 @@
 //! gone. A network that swallows everything tells nobody.
 //!
 //! Two errors have to be weighed. To believe in a connection that is gone costs whoever waits for an edit the time
-//! until it is given up; to give up one that is merely slow costs it what was under way. So silence is measured against
-//! what the link has shown ([`super::patience`]), and what was sent has time to pass.
+//! until it is given up; to give up one that is merely slow costs it what was under way. So silence is measured
+//! against what the link has shown ([`super::patience`]), and what was sent has time to pass.
 //!
 //! Time is an argument.
 

@@ -59,8 +59,8 @@ const WRITE_BUFFER_BYTES: usize = 16 << 10;
 const WRITE_BUFFER_BYTES_MAX: usize = FRAME_BYTES_MAX + (64 << 10);
 /// Frames and answers that are taken before the others of the loop get their turn.
 const ARRIVED_AT_ONCE: usize = 64;
-/// A session that does not read answers no pings. It is its device that must not think it dead, so it pings itself
-/// after so long without a word.
+/// A session that does not read answers no pings. Its device must not think it dead, so it pings by itself after so
+/// long without a word.
 const UNREAD_PING_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the last frame may take.
 const GOODBYE_TIMEOUT: Duration = Duration::from_secs(2);
