@@ -57,8 +57,9 @@ sections! {
         relay: Relay {
             /// Sessions of one account. An account with more open editors than this is a loop, not a person.
             sessions_per_account_max: usize = 32,
-            /// Sessions of one device. More than one happens when a link broke and the relay has not noticed yet.
-            sessions_per_device_max: usize = 4,
+            /// Sessions of one device. More than one happens when a link broke and the relay has not noticed yet: the
+            /// device notices within four seconds, the relay after 45.
+            sessions_per_device_max: usize = 12,
             /// Bytes of pushed batches being judged at once in the whole relay. When they are used up, sessions read
             /// no further frames until some are judged, so a burst costs time and not memory.
             pushed_bytes_max: usize = 67_108_864,

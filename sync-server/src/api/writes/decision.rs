@@ -25,7 +25,7 @@ fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, 
 
 impl DecisionJson {
     /// # Errors
-    /// [`Code::BodyInvalid`]
+    /// [`Code::BodyInvalid`], [`Code::ConflictMoved`]
     pub(super) fn resolution(self) -> ApiResult<Resolution> {
         let Self { stored_path, keep, value, seen } = self;
         let seen = seen.iter().map(|text| hash(text)).collect::<ApiResult<Vec<_>>>()?;
@@ -33,9 +33,8 @@ impl DecisionJson {
             (Some(kept), None) => {
                 let kept = hash(&kept)?;
                 if !seen.contains(&kept) {
-                    return Err(wrong(format!(
-                        "keep {kept} is none of the changes in `seen`; keep a value that was seen"
-                    )));
+                    let detail = format!("keep {kept} is none of the changes in `seen`; keep a value that was seen");
+                    return Err(ApiError::new(Code::ConflictMoved, detail));
                 }
                 Decision::Keep(kept)
             }
