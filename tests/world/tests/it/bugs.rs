@@ -6,8 +6,8 @@ use sync_wire::planted::Bug;
 /// Within so many seeds.
 const SEEDS_MAX: u64 = 2000;
 
-/// Where the search for a bug begins that one world in some two thousand shows: whether the first two thousand have such
-/// a world is a matter of luck, which every change of a delay draws anew.
+/// Where the search for a bug begins that one world in some two thousand shows: whether the first two thousand have
+/// such a world is a matter of luck, which every change of a delay draws anew.
 const RARE_FROM: u64 = 4_000;
 
 #[track_caller]
