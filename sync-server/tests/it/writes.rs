@@ -290,7 +290,13 @@ async fn a_write_that_waits_for_its_check_is_stored_and_the_next_one_does_not_re
             assert!(answer.headers.contains_key("retry-after"));
         }
     }
-    while value(&page.read(id).await)["base"].as_object().unwrap().len() < 11 {}
+    loop {
+        let answer = page.read(id).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        if value(&answer)["base"].as_object().is_some_and(|base| base.len() == 11) {
+            break;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
