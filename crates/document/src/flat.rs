@@ -96,6 +96,14 @@ pub(crate) fn type_name(document: &AutoCommit) -> Option<String> {
     }
 }
 
+/// The number at a leaf of the root, by one look; nothing if none is there.
+pub(crate) fn number(document: &AutoCommit, path: &str) -> Option<u64> {
+    match document.get(ROOT, path).ok()?? {
+        (Stored::Scalar(scalar), _) => scalar.as_i64()?.try_into().ok(),
+        (Stored::Object(_), _) => None,
+    }
+}
+
 /// Whether every key of the root map is that of a leaf, so that edits can be made. An empty document is flat.
 pub(crate) fn is_flat(document: &AutoCommit) -> bool {
     let before = document.map_range(ROOT, ..String::from("/")).next();

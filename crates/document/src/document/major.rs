@@ -6,8 +6,9 @@ use serde_json::Value;
 use super::Document;
 use crate::draft::Draft;
 use crate::error::Violation;
+use crate::flat;
 
-/// The leaf that holds the major version of the type that the document's last editor knew, if that is above 1.
+/// The leaf that holds the highest major version of the type that an editor of the document knew; absent, that is 1.
 ///
 /// An ordinary register, so that programs that know nothing of it keep it; like the type it is no part of the value.
 pub const MAJOR_PATH: &str = "/$major";
@@ -24,7 +25,7 @@ impl Document {
     /// The major version that the document has come to: 1 unless it says otherwise.
     #[must_use]
     pub fn major(&self) -> u32 {
-        let major = self.get(MAJOR_PATH).as_ref().and_then(Value::as_u64);
+        let major = flat::number(&self.working.auto, MAJOR_PATH);
         // What is larger than any number of a type is not known by anybody either.
         major.map_or(1, |major| u32::try_from(major).unwrap_or(u32::MAX).max(1))
     }
@@ -52,7 +53,7 @@ impl Draft<'_> {
     /// Says with the first edit of a newer major version that it is one, so that older programs only read from now on.
     pub(crate) fn say_major(&mut self, kept: usize) -> Result<(), Violation> {
         let (known, has_written) = (self.document.manual().major(), self.document.pending.len() > kept);
-        if !has_written || known <= self.document.major() {
+        if known <= 1 || !has_written || known <= self.document.major() {
             return Ok(());
         }
         self.put(MAJOR_PATH, known.into())
