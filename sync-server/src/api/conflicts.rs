@@ -1,20 +1,19 @@
 //! `/api/v1/conflicts` and `/api/v1/spaces/{space}/documents/{document}/conflicts`: what waits for a person. Deciding
 //! is a write: [`crate::api::writes::resolve`].
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, VARY};
 use http::{HeaderMap, StatusCode};
 use relay_storage::ConflictKey;
 use serde::{Deserialize, Serialize};
-use sync_wire::DocumentId;
 
 use crate::access::{self, Caller};
 use crate::api::caching;
 use crate::api::history::shown_time;
 use crate::api::problem::{ApiError, ApiResult, Code};
-use crate::api::request::{parse_limit, parse_query, readable};
+use crate::api::request::{Path, no_document, parse_document, parse_limit, parse_query, readable};
 use crate::app::App;
 use crate::projection::conflicts::{self, Conflict, ConflictsError, Inbox, Open, Value, Waiting};
 use crate::relay::check::CheckError;
@@ -122,10 +121,9 @@ pub async fn get(
     let query: ConflictsQuery = parse_query(raw.as_deref())?;
     let limit = parse_limit(&app, query.limit.as_deref())?;
     let source = readable(&app, &caller, &space).await?;
-    let missing = || ApiError::new(Code::DocumentNotFound, format!("no document {document:.80} in space {space}"));
-    let id: DocumentId = document.parse().map_err(|_| missing())?;
+    let id = parse_document(&space, &document)?;
     let open = conflicts::of_document(&app, &source, id, query.cursor, limit).await.map_err(ApiError::from)?;
-    tagged(open.ok_or_else(missing)?, &headers)
+    tagged(open.ok_or_else(|| no_document(&space, &document))?, &headers)
 }
 
 /// The answer, or that it is what the asker has.

@@ -19,7 +19,7 @@ use crate::api::guard::Guard;
 use crate::api::problem::{ApiError, ApiResult, Code};
 use crate::api::ready;
 use crate::api::rendered::Rendered;
-use crate::api::request::{Path, parse_limit, parse_position, parse_query, readable};
+use crate::api::request::{Path, no_document, parse_document, parse_limit, parse_position, parse_query, readable};
 use crate::app::App;
 use crate::projection::version::{self, VersionError};
 use crate::projection::{self, AfterError, Selection};
@@ -106,15 +106,14 @@ pub async fn get(
 ) -> ApiResult<Response> {
     let query = parse_document_query(request.uri().query())?;
     let source = readable(&app, &caller, &space).await?;
-    let missing = || ApiError::new(Code::DocumentNotFound, format!("no document {document:.80} in space {space}"));
-    let id: DocumentId = document.parse().map_err(|_| missing())?;
+    let id = parse_document(&space, &document)?;
     app.paths.remember(request.uri().path(), (source.space(), id));
     match find(&app, &source, id, &query).await? {
         Some(found) => Ok(found.answer(request.headers()).await),
         None if projection::is_purged(&app, &source, id).await.map_err(|error| ApiError::unavailable(&error))? => {
             Err(ready::deleted(id))
         }
-        None => Err(missing()),
+        None => Err(no_document(&space, &document)),
     }
 }
 

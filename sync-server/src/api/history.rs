@@ -6,12 +6,12 @@ use axum::{Extension, Json};
 use relay_storage::HistoryEntry;
 use serde::{Deserialize, Serialize};
 use sync_wire::log::EntryKind;
-use sync_wire::{DocumentId, Epoch, LogPosition};
+use sync_wire::{Epoch, LogPosition};
 
 use crate::access::Caller;
 use crate::api::caching;
-use crate::api::problem::{ApiError, ApiResult, Code};
-use crate::api::request::{Path, parse_limit, parse_position, parse_query, readable};
+use crate::api::problem::{ApiError, ApiResult};
+use crate::api::request::{Path, no_document, parse_document, parse_limit, parse_position, parse_query, readable};
 use crate::app::App;
 use crate::projection::{self, History};
 
@@ -45,7 +45,7 @@ struct HistoryItemJson {
 /// deleted document too: it says who deleted it.
 ///
 /// # Errors
-/// [`Code::SpaceNotFound`], [`Code::DocumentNotFound`], [`Code::ParameterInvalid`], [`Code::EpochChanged`]
+/// `Code::SpaceNotFound`, `Code::DocumentNotFound`, `Code::ParameterInvalid`, `Code::EpochChanged`
 pub async fn list(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
@@ -56,10 +56,9 @@ pub async fn list(
     let limit = parse_limit(&app, query.limit.as_deref())?;
     let cursor = query.cursor.as_deref().map(|text| parse_position("cursor", text)).transpose()?;
     let source = readable(&app, &caller, &space).await?;
-    let missing = || ApiError::new(Code::DocumentNotFound, format!("no document {document:.80} in space {space}"));
-    let id: DocumentId = document.parse().map_err(|_| missing())?;
+    let id = parse_document(&space, &document)?;
     let history = projection::history(&app, &source, id, cursor, limit).await;
-    let History { epoch, page } = history.map_err(ApiError::from)?.ok_or_else(missing)?;
+    let History { epoch, page } = history.map_err(ApiError::from)?.ok_or_else(|| no_document(&space, &document))?;
     let items = page.entries.iter().map(|entry| HistoryItemJson::new(epoch, entry)).collect();
     let next = page.next.map(|position| LogPosition { epoch, position }.to_string());
     Ok((caching::private(), Json(HistoryJson { items, next })).into_response())

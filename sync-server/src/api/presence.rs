@@ -9,7 +9,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -17,13 +17,13 @@ use relay_storage::StorageError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sync_wire::limits::{PRESENCE_BYTES_MAX, PRESENCE_LASTS, PRESENCE_PARTICIPANTS_MAX};
-use sync_wire::{AccountId, Blob, DocumentId, Presence};
+use sync_wire::{AccountId, Blob, Presence};
 use tokio::time::Instant;
 use tracing::warn;
 
 use crate::access::{self, Caller, ReadableError};
 use crate::api::problem::{ApiError, ApiResult, Code};
-use crate::api::request::{parse_query, readable};
+use crate::api::request::{Path, parse_document, parse_query, readable};
 use crate::api::{body, caching, events};
 use crate::app::App;
 use crate::metrics::{self, Counted};
@@ -150,8 +150,7 @@ async fn place_of(
         return Err(ApiError::parameter("page", &page, &expected));
     }
     let space_id = readable(app, caller, space).await?.space();
-    let missing = || ApiError::new(Code::DocumentNotFound, format!("no document {document:.80} in space {space}"));
-    let document: DocumentId = document.parse().map_err(|_| missing())?;
+    let document = parse_document(space, document)?;
     Ok((Spot { space: space_id, document }, Participant::page(caller.account(), &page)))
 }
 

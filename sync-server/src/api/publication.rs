@@ -18,7 +18,7 @@ use crate::access::Caller;
 use crate::api::caching;
 use crate::api::problem::{ApiError, ApiResult, Code};
 use crate::api::ready;
-use crate::api::request::{Path, parse_position, parse_query, readable};
+use crate::api::request::{Path, no_document, parse_document, parse_position, parse_query, readable};
 use crate::app::App;
 use crate::projection;
 use crate::publication::{self, Told, Unpublished};
@@ -113,15 +113,14 @@ pub async fn get(
     let query: PublicationQuery = parse_query(raw.as_deref())?;
     let after = query.after.as_deref().map(|text| parse_position("after", text)).transpose()?;
     let source = readable(&app, &caller, &space).await?;
-    let missing = || ApiError::new(Code::DocumentNotFound, format!("no document {document:.80} in space {space}"));
-    let id: DocumentId = document.parse().map_err(|_| missing())?;
+    let id = parse_document(&space, &document)?;
     if let Some(after) = after {
         let patience = Duration::from_secs(app.config.api.after_wait_seconds);
         projection::reach(&app, &source, id, after, patience).await?;
     }
     let told = publication::of(&app, &source, id).await.map_err(|error| ApiError::unavailable(&error))?;
     let json = match told {
-        Told::Missing => return Err(missing()),
+        Told::Missing => return Err(no_document(&space, &document)),
         Told::Deleted => return Err(ready::deleted(id)),
         Told::Judged(state) => PublicationJson::of(state).map_err(|error| ApiError::internal(&error))?,
         Told::Unpublished(why) => PublicationJson::without(why),

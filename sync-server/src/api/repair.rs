@@ -4,12 +4,12 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
-use sync_wire::{ChangeHash, DocumentId, Epoch, LogPosition, Position};
+use sync_wire::{ChangeHash, Epoch, LogPosition, Position};
 
 use crate::access::{self, Caller, Owned, OwnedError};
 use crate::api::caching;
 use crate::api::problem::{ApiError, ApiResult, Code};
-use crate::api::request::{Path, parse_query};
+use crate::api::request::{Path, parse_document, parse_query};
 use crate::app::App;
 use crate::relay::repair::{self, RepairFailure};
 use crate::repair::{Plan, RepairError};
@@ -63,8 +63,7 @@ pub async fn post(
     let named = query.hash.as_deref().map(parse_hash).transpose()?.into_iter().collect();
     let is_dry_run = query.dry_run.as_deref().map_or(Ok(false), parse_truth)?;
     let owned = owned(&app, &caller, &space).await?;
-    let missing = || ApiError::new(Code::DocumentNotFound, format!("no document {document:.80} in space {space}"));
-    let id: DocumentId = document.parse().map_err(|_| missing())?;
+    let id = parse_document(&space, &document)?;
     let json = if is_dry_run {
         let plan = repair::look(&app, &owned, id, named).await.map_err(ApiError::from)?;
         plan.map_or_else(RepairJson::nothing, |plan| RepairJson::of("held", &plan, None))

@@ -5,7 +5,7 @@ use axum::extract::{self, FromRequestParts, Query};
 use http::request::Parts;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use sync_wire::{LogPosition, SpaceId};
+use sync_wire::{DocumentId, LogPosition, SpaceId};
 
 use crate::access::{self, Caller, Readable, ReadableError, Writable};
 use crate::api::problem::{ApiError, ApiResult, Code};
@@ -48,6 +48,16 @@ pub(super) async fn writable(app: &App, caller: &Caller, space: &str) -> ApiResu
         ReadableError::NoSuchSpace(_) => missing(),
         ReadableError::Storage(error) => ApiError::unavailable(&error),
     })
+}
+
+/// A document that is no id is like one that is not there. Asked after the space, which may not be readable.
+pub(super) fn parse_document(space: &str, document: &str) -> ApiResult<DocumentId> {
+    document.parse().map_err(|_| no_document(space, document))
+}
+
+/// There is no such document, in the words that every route has for it.
+pub(super) fn no_document(space: &str, document: &str) -> ApiError {
+    ApiError::new(Code::DocumentNotFound, format!("no document {document:.80} in space {space}"))
 }
 
 /// Reads a query string whose names are the fields of `T`; each at most once.

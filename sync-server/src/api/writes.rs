@@ -16,9 +16,9 @@ use sync_wire::{DocumentId, LogPosition, SpaceId};
 
 use crate::access::{Caller, Readable};
 use crate::api::caching;
-use crate::api::problem::{ApiError, ApiResult, Code};
+use crate::api::problem::{ApiError, ApiResult};
 use crate::api::ready;
-use crate::api::request::{Path, parse_query, readable, writable};
+use crate::api::request::{Path, parse_document, parse_query, readable, writable};
 use crate::app::App;
 use crate::projection::{self, AfterError};
 use crate::relay::author::{self, Deed, Done, Place};
@@ -59,8 +59,8 @@ struct WrittenJson {
 /// `PATCH /api/v1/spaces/{space}/documents/{document}`: changes a document, from the version that `If-Match` names.
 ///
 /// # Errors
-/// [`Code::PreconditionRequired`], [`Code::VersionUnknown`], [`Code::ManualFieldsChanged`],
-/// [`Code::MediaTypeUnsupported`], [`Code::BodyInvalid`], [`Code::PatchNotApplicable`], [`Code::DocumentInvalid`], and
+/// `Code::PreconditionRequired`, `Code::VersionUnknown`, `Code::ManualFieldsChanged`,
+/// `Code::MediaTypeUnsupported`, `Code::BodyInvalid`, `Code::PatchNotApplicable`, `Code::DocumentInvalid`, and
 /// those of every write
 pub async fn patch(
     State(app): State<App>,
@@ -81,7 +81,7 @@ pub async fn patch(
 /// it gets what is given, so that doing it twice changes nothing.
 ///
 /// # Errors
-/// [`Code::MediaTypeUnsupported`], [`Code::BodyInvalid`], [`Code::DocumentInvalid`], [`Code::TypeUnknown`], and those
+/// `Code::MediaTypeUnsupported`, `Code::BodyInvalid`, `Code::DocumentInvalid`, `Code::TypeUnknown`, and those
 /// of every write
 pub async fn create(
     State(app): State<App>,
@@ -102,7 +102,7 @@ pub async fn create(
 /// names; what was written since is not deleted unseen.
 ///
 /// # Errors
-/// [`Code::PreconditionRequired`], [`Code::VersionUnknown`], [`Code::DocumentContested`], [`Code::DeletionImpossible`],
+/// `Code::PreconditionRequired`, `Code::VersionUnknown`, `Code::DocumentContested`, `Code::DeletionImpossible`,
 /// and those of every write
 pub async fn delete(
     State(app): State<App>,
@@ -140,8 +140,8 @@ pub async fn restore(
 /// was seen: `seen` takes the place of `If-Match`.
 ///
 /// # Errors
-/// [`Code::ConflictMoved`], [`Code::NoConflict`], [`Code::MediaTypeUnsupported`], [`Code::BodyInvalid`],
-/// [`Code::DocumentInvalid`], [`Code::TypeUnknown`], and those of every write
+/// `Code::ConflictMoved`, `Code::NoConflict`, `Code::MediaTypeUnsupported`, `Code::BodyInvalid`,
+/// `Code::DocumentInvalid`, `Code::TypeUnknown`, and those of every write
 pub async fn resolve(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
@@ -156,11 +156,10 @@ pub async fn resolve(
     write(&app, &caller, &space, Deed::Resolve { document: id, resolution }, asked).await
 }
 
-/// A document that is no id is like one that is not there; a space that is not readable comes first.
+/// A space that is not readable comes first.
 async fn document_of(app: &App, caller: &Caller, space: &str, document: &str) -> ApiResult<DocumentId> {
     readable(app, caller, space).await?;
-    let missing = || ApiError::new(Code::DocumentNotFound, format!("no document {document:.80} in space {space}"));
-    document.parse().map_err(|_| missing())
+    parse_document(space, document)
 }
 
 async fn write(app: &App, caller: &Caller, space: &str, deed: Deed, asked: Asked) -> ApiResult<Response> {

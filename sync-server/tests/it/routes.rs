@@ -63,6 +63,22 @@ async fn what_is_not_in_the_table_is_a_coded_problem() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_name_in_a_path_that_is_not_utf8_is_a_coded_problem_on_every_route() {
+    let relay = Relay::start().await;
+    let account = relay.account("alice").await;
+    let bearer = format!("Bearer {}", account.token);
+    let headers = [("authorization", bearer.as_str())];
+    let mut asked = 0;
+    for route in ROUTES.iter().filter(|route| route.path.contains('{')) {
+        let path = route.path.replace("{space}", "%ff").replace("{document}", "%ff");
+        let answer = request(relay.address, route.method.as_str(), &path, &headers).await;
+        assert_eq!(answer.code(), "route_not_found", "{} {}", route.method, route.path);
+        asked += 1;
+    }
+    assert!(asked > 10, "{asked}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sync_takes_websockets_of_our_subprotocol_only() {
     let relay = Relay::start().await;
     let account = relay.account("alice").await;
