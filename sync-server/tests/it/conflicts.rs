@@ -10,7 +10,8 @@ use crate::device::Device;
 use crate::http::{Answer, get};
 use crate::openapi::check;
 use crate::relay::{Account, Relay};
-use crate::writes::{MERGE, Page, project, tag};
+use crate::website::{MERGE, Page, tag};
+use crate::writes::project;
 
 const JSON: (&str, &str) = ("content-type", "application/json");
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use sync_wire::DocumentId;
 
 use crate::relay::Relay;
-use crate::writes::{MERGE, Page, tag};
+use crate::website::{MERGE, Page, tag};
 
 /// How many entries the log of a space has.
 async fn entries(relay: &Relay, space: sync_wire::SpaceId) -> u64 {

@@ -4,6 +4,7 @@ mod author; // makes changes, as a vault would
 mod device; // a raw client of `/sync`
 mod http; // a raw HTTP client
 mod relay; // a relay in this process, and one in its own
+mod website; // a page that reads and writes documents
 
 mod routes; // who gets in
 mod sessions; // what a device gets
