@@ -1,6 +1,6 @@
 //! Why a document is in the state it is in, as this device knows it: batches and their fates, lane, log, snapshots.
 //!
-//! Everything comes from the file at one moment; nothing is loaded and no relay is asked.
+//! Everything but the counts of conflicts comes from the file at one moment; no relay is asked.
 
 mod words; // what a code means, and what to do about it
 
@@ -48,6 +48,8 @@ pub struct Explanation {
     pub open_batches: Vec<ExplainedBatch>,
     /// Whether its edits are being sent.
     pub lane: Lane,
+    /// Fields with several values; none if it is deleted or cannot be put together.
+    pub conflicts: Option<ConflictTotals>,
     /// Its changes on this device.
     pub changes: ChangeTotals,
     /// Where its space stands with the relay; none if no relay knows the space.
@@ -122,6 +124,16 @@ pub struct Lane {
     pub waiting: u64,
 }
 
+/// Fields of a document that were written at once by several devices, and that nobody has written since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct ConflictTotals {
+    /// That wait for a person ([`Document::conflicts`]).
+    pub open: u64,
+    /// In which one of the values won by itself ([`Document::overruled`]).
+    pub overruled: u64,
+}
+
 /// Changes of a document on this device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -187,7 +199,7 @@ pub struct ExplainedSnapshot {
 }
 
 impl Vault {
-    /// Says why a document is in the state it is in. Loads nothing.
+    /// Says why a document is in the state it is in. Loads it if it can, to count its conflicts.
     ///
     /// # Errors
     /// [`ReadError::NotFound`] for a well-known document that nobody has edited yet; [`ReadError::Storage`].
@@ -207,7 +219,14 @@ impl Vault {
         let (space, id) = (document.space(), document.id());
         let unsaved = inner.shelf.get(space, id).is_some_and(|loaded| loaded.has_unsaved());
         let explained = inner.storage.read_at_once(|tx| explain(tx, space, id, unsaved))?;
-        explained.ok_or(ReadError::NotFound { space, document: id })
+        let mut explanation = explained.ok_or(ReadError::NotFound { space, document: id })?;
+        explanation.conflicts = match document.conflict_totals() {
+            Ok(totals) => Some(totals),
+            Err(error @ ReadError::Storage(_)) => return Err(error),
+            Err(_) => None,
+        };
+        explanation.summary = words::summary(&explanation);
+        Ok(explanation)
     }
 }
 
@@ -220,7 +239,7 @@ fn explain(tx: &Tx<'_>, space: SpaceId, id: DocumentId, unsaved: bool) -> Result
     let lane = Lane::of(&place, &batches, &open_batches);
     let counts = tx.change_counts(row.row)?;
     let open_batches: Vec<_> = open_batches.into_iter().map(ExplainedBatch::from).collect();
-    let mut explanation = Explanation {
+    Ok(Some(Explanation {
         space: place.space,
         document: id,
         relay: RelayView::of(tx, &place, &row, id)?,
@@ -236,6 +255,7 @@ fn explain(tx: &Tx<'_>, space: SpaceId, id: DocumentId, unsaved: bool) -> Result
         batches,
         open_batches,
         lane,
+        conflicts: None,
         changes: ChangeTotals {
             rows: counts.rows,
             bytes: counts.bytes,
@@ -244,9 +264,7 @@ fn explain(tx: &Tx<'_>, space: SpaceId, id: DocumentId, unsaved: bool) -> Result
             actors: counts.actors,
         },
         summary: String::new(),
-    };
-    explanation.summary = words::summary(&explanation);
-    Ok(Some(explanation))
+    }))
 }
 
 impl Lane {

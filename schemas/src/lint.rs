@@ -7,7 +7,7 @@
 mod keywords; // each keyword, where it stands
 mod references; // `$ref`: inside the file, without end, not too far
 mod structure; // what the fields of a document are together
-mod defaults; // defaults against their own schema
+mod values; // the values that a schema names, against the schema
 mod versions; // what a later version may do to an earlier one
 
 mod faults; // what the checks say, and where that is in the text
@@ -147,7 +147,7 @@ fn compiled(schema: &Value, faults: &mut Faults) -> Option<Validator> {
     if !faults.is_empty() {
         return None;
     }
-    defaults::check(schema, faults);
+    values::check(schema, faults);
     match validation().build(schema) {
         Ok(validator) => Some(validator),
         Err(error) => {

@@ -16,7 +16,7 @@ pub(crate) const ORDER: &str = "order";
 
 /// The plain form of a stored value; a plain value stays as it is.
 pub(crate) fn plain(shape: &Shape, stored: &Value) -> Value {
-    let Value::Object(fields) = stored else { return stored.clone() };
+    let Value::Object(fields) = stored else { return shape.converted(stored).clone() };
     match shape.merge {
         Merge::Register | Merge::Manual => stored.clone(),
         Merge::List => Value::Array(items(shape, fields).into_iter().map(|item| item.plain).collect()),

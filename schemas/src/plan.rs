@@ -53,8 +53,13 @@ impl Plan {
                 self.list(shape, path, current, &list::stored(shape, current, items));
             }
             (Merge::Natural, Value::Object(fields)) => self.object(shape, path, current, fields),
-            _ if current == Some(wanted) => {}
-            _ => self.intents.push(Intent::Put { path: path.to_owned(), value: wanted.clone() }),
+            _ => self.register(path, current, shape.stored_value(current, wanted)),
+        }
+    }
+
+    fn register(&mut self, path: &str, current: Option<&Value>, wanted: &Value) {
+        if current != Some(wanted) {
+            self.intents.push(Intent::Put { path: path.to_owned(), value: wanted.clone() });
         }
     }
 

@@ -63,6 +63,8 @@ pub(crate) struct Shape {
     pub(crate) bytes_max: Option<usize>,
     /// `x-limit`.
     pub(crate) items_max: Option<usize>,
+    /// `x-convert`: of a register, each value with what is stored for it.
+    converts: Vec<(Value, Value)>,
 }
 
 #[derive(Debug, Clone)]
@@ -128,7 +130,20 @@ impl Shape {
     pub(crate) fn is_stored_plain(&self) -> bool {
         let fields = self.fields.iter().all(|(name, field)| *name == field.stored_as && field.shape.is_stored_plain());
         let inner = [&self.others, &self.items].into_iter().flatten().all(|shape| shape.is_stored_plain());
-        !matches!(self.merge, Merge::List | Merge::Set) && fields && inner
+        !matches!(self.merge, Merge::List | Merge::Set) && self.converts.is_empty() && fields && inner
+    }
+
+    /// What a stored register is called now: earlier versions of the type had another name for it.
+    pub(crate) fn converted<'a>(&'a self, stored: &'a Value) -> &'a Value {
+        self.converts.iter().find(|(_, from)| from == stored).map_or(stored, |(value, _)| value)
+    }
+
+    /// What is stored for the value of a register, where `current` is stored now. What is called so already stays,
+    /// whoever wrote it.
+    pub(crate) fn stored_value<'a>(&'a self, current: Option<&'a Value>, value: &'a Value) -> &'a Value {
+        let stays = current.filter(|current| self.converted(current) == value);
+        let convert = || self.converts.iter().find(|(known, _)| known == value).map_or(value, |(_, stored)| stored);
+        stays.unwrap_or_else(convert)
     }
 
     /// The key under which `key` is stored.
@@ -172,6 +187,8 @@ fn compile(root: &Value, schema: &Value, depth: usize) -> Shape {
     shape.is_public = schema.get("x-public").and_then(Value::as_bool).unwrap_or(shape.is_public);
     shape.bytes_max = limit(schema, "bytes").or(shape.bytes_max);
     shape.items_max = limit(schema, "items").or(shape.items_max);
+    let converts = schema.get("x-convert").and_then(Value::as_array).into_iter().flatten();
+    shape.converts.extend(converts.filter_map(|one| Some((one.get("value")?.clone(), one.get("stored")?.clone()))));
     shape
 }
 

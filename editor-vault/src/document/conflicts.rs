@@ -9,6 +9,7 @@ use sync_wire::{ChangeHash, DocumentId, SpaceId};
 
 use super::{Document, Noted, Revision};
 use crate::error::{EditError, ReadError};
+use crate::explain::ConflictTotals;
 use crate::{Intent, Violation};
 
 /// A field with values that were written concurrently.
@@ -68,6 +69,12 @@ impl Document {
     /// As [`Self::read`].
     pub fn overruled(&self) -> Result<Vec<Conflict>, ReadError> {
         self.described(self.look_back(::document::Document::overruled)?)
+    }
+
+    /// How many there are of both.
+    pub(crate) fn conflict_totals(&self) -> Result<ConflictTotals, ReadError> {
+        let (open, overruled) = self.look_back(|document| Ok((document.conflicts()?, document.overruled()?)))?;
+        Ok(ConflictTotals { open: open.len() as u64, overruled: overruled.len() as u64 })
     }
 
     /// Settles a conflict, as it was seen. A new edit, saved when this returns, that goes to the other devices like

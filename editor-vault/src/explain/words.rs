@@ -84,6 +84,9 @@ pub(super) const fn state(state: BatchState) -> &'static str {
 /// The sentences that a person needs most: the first thing that is not as it should be, else that all is well.
 pub(super) fn summary(explanation: &Explanation) -> String {
     let mut sentences = vec![most_important(explanation)];
+    if let Some(open) = explanation.conflicts.map(|conflicts| conflicts.open).filter(|open| *open > 0) {
+        sentences.push(format!("{open} fields wait for a person: `vault conflicts` lists them."));
+    }
     if explanation.unsaved {
         sentences.push("Some edits are in memory only; they are saved in a moment.".into());
     }

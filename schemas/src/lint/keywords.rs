@@ -8,7 +8,7 @@ use super::nearest::nearest;
 use super::{subschemas, validation};
 
 /// The keywords that are ours.
-const OURS: [&str; 12] = [
+const OURS: [&str; 13] = [
     "x-type",
     "x-version",
     "x-major",
@@ -18,6 +18,7 @@ const OURS: [&str; 12] = [
     "x-merge",
     "x-since",
     "x-stored-as",
+    "x-convert",
     "x-limit",
     "x-index",
     "x-public",

@@ -1,6 +1,6 @@
 //! A schema together with what it refers to: what stands beside a `$ref` counts first, as in `shape`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
@@ -109,6 +109,25 @@ impl<'a> Node<'a> {
             (None, None) => None,
         };
         listed.or_else(|| self.has("properties").then(|| vec!["object"]))
+    }
+
+    /// Every value of a type that is allowed; nothing if these are too many to name.
+    pub(super) fn values_of(&self, name: &str) -> Option<Vec<Value>> {
+        let is_of_it = |value: &&Value| type_of(value) == name || (name == "number" && type_of(value) == "integer");
+        match (self.get("enum"), self.get("const"), name) {
+            (Some((_, values)), ..) => Some(values.as_array()?.iter().filter(is_of_it).cloned().collect()),
+            (None, Some((_, value)), _) => Some(Some(value).into_iter().filter(is_of_it).cloned().collect()),
+            (None, None, "boolean") => Some(vec![Value::Bool(false), Value::Bool(true)]),
+            (None, None, "null") => Some(vec![Value::Null]),
+            (None, None, _) => None,
+        }
+    }
+
+    /// The conversions of a register: what is stored, and the value that it means.
+    pub(super) fn conversions(&self) -> BTreeSet<(String, String)> {
+        let of = |one: &Value| Some((one.get("stored")?.to_string(), one.get("value")?.to_string()));
+        let conversions = self.get("x-convert").and_then(|(_, conversions)| conversions.as_array());
+        conversions.into_iter().flatten().filter_map(of).collect()
     }
 
     /// Whether a value may be of this type.

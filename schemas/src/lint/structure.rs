@@ -42,6 +42,7 @@ impl Walk<'_> {
         self.merge(node, room);
         self.index(node, room);
         self.limit(node);
+        self.convert(node, room);
         self.required(node);
         let container = node.container();
         let is_whole = room == Room::Leaf || matches!(node.text("x-merge"), Some("register" | "manual"));
@@ -97,6 +98,20 @@ impl Walk<'_> {
         }
     }
 
+    /// A conversion is one of a register by itself, in which nobody looks for the stored values.
+    fn convert(&mut self, node: &Node<'_>, room: Room) {
+        let Some((pointer, _)) = node.get("x-convert") else { return };
+        let merges = node.text("x-merge");
+        if room == Room::Leaf || !matches!(merges, None | Some("register")) {
+            let rule = "only a field that merges as a register, and by itself, is converted";
+            self.faults.add(&pointer, "convert_place", rule, "put new values under a key of their own");
+        }
+        if node.has("x-index") {
+            let rule = "documents are found by what is stored, and a conversion shows another value";
+            self.faults.add(&pointer, "convert_place", rule, "remove x-index, or put new values under another key");
+        }
+    }
+
     fn required(&mut self, node: &Node<'_>) {
         let fields = node.fields();
         for (pointer, name) in node.required() {
@@ -142,10 +157,14 @@ impl Walk<'_> {
 fn check_title(root: &Value, node: &Node<'_>, faults: &mut Faults) {
     let Some(title) = root.get("x-title").and_then(Value::as_str) else { return };
     let field = node.fields().remove(unescape(title.trim_start_matches('/')).as_str());
+    let is_converted = field.as_ref().is_some_and(|field| field.has("x-convert"));
     let is_string = field.and_then(|field| field.types()).is_some_and(|types| types.contains(&"string"));
     if !is_string {
         let rule = format!("x-title {title:?} is no field of type string");
         faults.add("/x-title", "title", rule, "write a JSON Pointer to such a field, as in \"/name\"");
+    } else if is_converted {
+        let rule = format!("x-title {title:?} is converted, and documents are found by the title that is stored");
+        faults.add("/x-title", "title", rule, "write a JSON Pointer to a field without x-convert");
     }
 }
 

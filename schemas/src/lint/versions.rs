@@ -63,6 +63,7 @@ impl Walk<'_> {
             let remedy = "keep it as it was, and put the new kind under a key of its own";
             return self.faults.add(present.pointer(), "container_changed", rule, remedy);
         }
+        self.conversions(previous, present);
         if !self.may_narrow {
             self.types(previous, present);
             self.listed(previous, present);
@@ -77,7 +78,11 @@ impl Walk<'_> {
 
     fn types(&mut self, previous: &Node<'_>, present: &Node<'_>) {
         let Some(is) = present.types() else { return };
-        let fits = |was: &str| is.contains(&was) || (was == "integer" && is.contains(&"number"));
+        let converted = converted(present);
+        let is_converted = |value: &Value| converted.contains(&value.to_string());
+        let are_converted = |was| previous.values_of(was).is_some_and(|values| values.iter().all(is_converted));
+        let fits =
+            |was: &str| is.contains(&was) || (was == "integer" && is.contains(&"number")) || are_converted(was);
         if !previous.types().is_some_and(|was| was.into_iter().all(fits)) {
             let pointer = present.get("type").map_or_else(|| present.pointer().to_owned(), |(pointer, _)| pointer);
             let rule = format!("values of version {} may be of a type that is not allowed any more", self.before);
@@ -86,14 +91,27 @@ impl Walk<'_> {
     }
 
     fn listed(&mut self, previous: &Node<'_>, present: &Node<'_>) {
-        let values = |node: &Node<'_>| {
-            let (pointer, values) = node.get("enum")?;
-            Some((pointer, values.as_array()?.iter().map(Value::to_string).collect::<BTreeSet<String>>()))
-        };
-        let Some((pointer, is)) = values(present) else { return };
-        if !values(previous).is_some_and(|(_, was)| was.is_subset(&is)) {
+        let Some((pointer, listed)) = present.get("enum") else { return };
+        let mut is: BTreeSet<String> = listed.as_array().into_iter().flatten().map(Value::to_string).collect();
+        is.extend(converted(present));
+        if !possible(previous).is_some_and(|was| was.is_subset(&is)) {
             let rule = format!("values of version {} may be among those that are not listed any more", self.before);
             self.faults.add(&pointer, "enum_narrowed", rule, "list them as well");
+        }
+    }
+
+    /// What is stored for a value stays what it is, and is what earlier programs can read.
+    fn conversions(&mut self, previous: &Node<'_>, present: &Node<'_>) {
+        let (was, is) = (previous.conversions(), present.conversions());
+        for (stored, value) in was.difference(&is) {
+            let rule = format!("version {} stores {stored} for {value}, and documents hold it", self.before);
+            self.faults.add(present.pointer(), "conversion_lost", rule, "keep that conversion");
+        }
+        let Some((pointer, _)) = present.get("x-convert") else { return };
+        let may_hold = |stored: &str| possible(previous).is_none_or(|possible| possible.contains(stored));
+        for (stored, _) in is.difference(&was).filter(|(stored, _)| !may_hold(stored)) {
+            let rule = format!("{stored} is no value of this field in version {}, so nobody stored it", self.before);
+            self.faults.add(&pointer, "conversion_unread", rule, "remove it, or write what that version allows");
         }
     }
 
@@ -157,6 +175,17 @@ fn public_when<'a>(schema: &'a Value, node: &Node<'a>) -> Option<&'a str> {
     let name = unescape(schema.get("x-public-when")?.as_str()?.trim_start_matches('/'));
     let (name, field) = node.fields().into_iter().find(|(known, _)| *known == name)?;
     Some(field.stored_as(name))
+}
+
+/// What is stored for values that are called otherwise now.
+fn converted(node: &Node<'_>) -> BTreeSet<String> {
+    node.conversions().into_iter().map(|(stored, _)| stored).collect()
+}
+
+/// Every value that is allowed; nothing if these are too many to name.
+fn possible(node: &Node<'_>) -> Option<BTreeSet<String>> {
+    let values: Option<Vec<Vec<Value>>> = node.types()?.into_iter().map(|name| node.values_of(name)).collect();
+    Some(values?.iter().flatten().map(Value::to_string).collect())
 }
 
 /// Fields with their names, by the key under which they are stored.

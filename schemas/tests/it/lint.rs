@@ -160,6 +160,32 @@ fn an_index_on_what_cannot_be_indexed_is_found() {
 }
 
 #[test]
+fn a_conversion_that_could_mean_two_things_is_found() {
+    let field = |of: &str| format!(r#""properties": {{ "a": {{ {of} }} }}"#);
+    let on_off = |pairs: &str| field(&format!(r#""enum": ["on", "off"], "x-convert": [{pairs}]"#));
+    sound(&on_off(r#"{ "stored": true, "value": "on" }, { "stored": false, "value": "off" }"#));
+    finds("convert_value", &on_off(r#"{ "stored": true, ▸"value": "auto" }"#), &["not allowed"]);
+    finds("convert_value", &on_off(r#"{ ▸"stored": "off", "value": "on" }"#), &["allowed itself"]);
+    let first = r#"{ "stored": true, "value": "on" }"#;
+    finds("convert_twice", &on_off(&format!(r#"{first}, {{ ▸"stored": true, "value": "off" }}"#)), &["true"]);
+    finds("convert_twice", &on_off(&format!(r#"{first}, {{ "stored": 1, ▸"value": "on" }}"#)), &["on"]);
+    finds("meta_schema", &on_off(r#"{ ▸"stored": [], "value": "on" }"#), &["[]"]);
+    let placed = |of: &str| field(&format!(r#"{of}, ▸"x-convert": [{{ "stored": true, "value": "on" }}]"#));
+    finds("convert_place", &placed(r#""enum": ["on"], "x-merge": "manual""#), &["register"]);
+    finds("convert_place", &placed(r#""type": "string", "x-merge": "text""#), &["register"]);
+    finds("convert_place", &placed(r#""enum": ["on"], "x-index": "value""#), &["x-index"]);
+    finds(
+        "convert_place",
+        r#""properties": { "a": { "type": "object", "x-merge": "register", "properties": { "b": {
+            "enum": ["on"], ▸"x-convert": [{ "stored": true, "value": "on" }] } } } }"#,
+        &["register"],
+    );
+    let title = r#"▸"x-title": "/a", "properties": { "a": { "type": "string",
+            "x-convert": [{ "stored": true, "value": "on" }] } }"#;
+    finds("title", title, &["converted"]);
+}
+
+#[test]
 fn a_merge_policy_that_never_applies_is_found() {
     for merge in ["register", "manual"] {
         let text = format!(

@@ -102,6 +102,25 @@ fn older_documents_stay_valid() {
 }
 
 #[test]
+fn a_value_that_is_called_otherwise_stays_stored_as_it_was() {
+    let onoff = |values: &str, pairs: &str| format!(r#""a": {{ "enum": [{values}], "x-convert": [{pairs}] }}"#);
+    let both = r#"{ "stored": true, "value": "on" }, { "stored": false, "value": "off" }"#;
+    let on = r#"{ "stored": true, "value": "on" }"#;
+    check(r#""a": { "type": "boolean" }"#, &onoff(r#""on", "off""#, both), &[]);
+    check(r#""a": { "type": "boolean" }"#, &onoff(r#""on", "off", "auto""#, both), &[]);
+    check(r#""a": { "type": "boolean" }"#, &onoff(r#""on", "off""#, on), &["type_narrowed", "enum_narrowed"]);
+    check(r#""a": { "type": ["boolean", "null"] }"#, &onoff(r#""on", "off", null"#, both), &[]);
+    let renamed = r#"{ "stored": "grey", "value": "gray" }"#;
+    check(r#""a": { "enum": ["grey", "red"] }"#, &onoff(r#""gray", "red""#, renamed), &[]);
+    check(r#""a": { "enum": ["grey", "red"] }"#, &onoff(r#""gray""#, renamed), &["enum_narrowed"]);
+    check(r#""a": { "type": "string" }"#, &onoff(r#""gray""#, renamed), &["enum_narrowed"]);
+    // What version 1 cannot read, and what it stored.
+    check(r#""a": { "enum": ["red"] }"#, &onoff(r#""gray", "red""#, renamed), &["conversion_unread"]);
+    check(&onoff(r#""on", "off""#, both), &onoff(r#""on", "off", "auto""#, both), &[]);
+    check(&onoff(r#""on", "off""#, both), &onoff(r#""on", "off""#, on), &["conversion_lost"]);
+}
+
+#[test]
 fn a_later_version_shows_nothing_that_an_earlier_one_did_not() {
     let files = |before: &str, after: &str, renamed: &str| {
         let fields = r#""name": { "x-public": true }, "other": { "type": "boolean" }, "#;

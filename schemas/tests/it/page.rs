@@ -10,11 +10,11 @@ use serde_json::Value;
 const META: &str = include_str!("../../types/meta.json");
 const SOURCES: [&str; 8] = [
     include_str!("../../src/lint.rs"),
-    include_str!("../../src/lint/defaults.rs"),
     include_str!("../../src/lint/faults.rs"),
     include_str!("../../src/lint/keywords.rs"),
     include_str!("../../src/lint/references.rs"),
     include_str!("../../src/lint/structure.rs"),
+    include_str!("../../src/lint/values.rs"),
     include_str!("../../src/lint/versions.rs"),
     include_str!("../../src/violation.rs"),
 ];

@@ -184,3 +184,48 @@ fn a_violation_names_place_value_rule_and_remedy() {
         assert!(sentence.contains(part), "{sentence} lacks {part}");
     }
 }
+
+/// Version 1 knows true and false; version 2 calls them on and off, and knows one more.
+#[test]
+fn a_value_that_is_called_otherwise_now_is_stored_for_programs_that_know_the_old_name() {
+    let fields = [
+        r#"{ "type": "boolean" }"#,
+        r#"{ "enum": ["on", "off", "auto"],
+             "x-convert": [{ "stored": true, "value": "on" }, { "stored": false, "value": "off" }] }"#,
+    ];
+    let files = [1, 2].map(|version| {
+        let field = fields[version - 1];
+        let text = format!(
+            r#"{{ "x-type": "task", "x-version": {version}, "type": "object",
+                "properties": {{ "wrap": {field}, "views": {{ "type": "array", "x-merge": "list", "items": {{
+                    "type": "object", "required": ["name"],
+                    "properties": {{ "name": {{ "type": "string" }}, "wrap": {field} }} }} }} }} }}"#
+        );
+        (format!("task/{version}.json"), text)
+    });
+    let registry = Registry::with_files(files).expect("version 2 follows version 1");
+    let [old, new] = [1, 2].map(|version| registry.version("task", version).expect("just loaded"));
+    let mut flat = Flat::default();
+    let mut write = |by: &DocumentType, wanted: &Value, expected: &[&str]| {
+        let intents = by.plan(&flat.value(), wanted).expect("the wanted value breaks no rule");
+        let shown: Vec<String> = lines(&intents).into_iter().filter(|line| line.contains("/wrap")).collect();
+        assert_eq!(shown, expected, "{wanted}");
+        flat.apply(&intents);
+        flat.value()
+    };
+    let stored = write(old, &json!({ "wrap": true }), &["put /wrap true"]);
+    assert_eq!(new.plain(&stored), json!({ "wrap": "on" }));
+    assert_eq!(new.check(&new.plain(&stored)), []);
+    write(new, &json!({ "wrap": "on" }), &[]);
+    let stored = write(new, &json!({ "wrap": "off" }), &["put /wrap false"]);
+    assert_eq!(old.plain(&stored), json!({ "wrap": false }));
+    // What the older one has no name for, it shows as it is, says so, and lets be.
+    let stored = write(new, &json!({ "wrap": "auto" }), &[r#"put /wrap "auto""#]);
+    assert_eq!(old.check(&old.plain(&stored)).len(), 1);
+    write(old, &json!({ "wrap": "auto", "views": [{ "name": "a", "wrap": true }] }), &[]);
+    let stored = write(new, &json!({ "wrap": "on", "views": [{ "name": "a", "wrap": "off" }] }), &["put /wrap true"]);
+    assert_eq!(old.plain(&stored), json!({ "wrap": true, "views": [{ "name": "a", "wrap": false }] }));
+    // Nobody writes the old name any more.
+    let refused = new.plan(&stored, &json!({ "wrap": true })).expect_err("true is no value of version 2");
+    assert_eq!(refused.len(), 1);
+}

@@ -14,7 +14,8 @@ use crate::replicas::Replica;
 const RUNS: u64 = 500;
 const STEPS: u64 = 24;
 
-/// Release 2 renames a field and adds two, release 3 adds more and allows another state.
+/// Release 2 renames a field, calls the values of one otherwise and adds two; release 3 adds more and allows another
+/// state.
 fn registry() -> Registry {
     let base = |version: u32| {
         json!({
@@ -27,6 +28,7 @@ fn registry() -> Registry {
                     "type": "object", "required": ["text"],
                     "properties": { "text": { "type": "string" }, "done": { "type": "boolean" } } } },
                 "color": { "type": "string" },
+                "urgent": { "type": "boolean" },
             }
         })
     };
@@ -35,6 +37,10 @@ fn registry() -> Registry {
     let mut colour = fields.as_object_mut().unwrap().remove("color").unwrap();
     colour["x-stored-as"] = "color".into();
     fields["colour"] = colour;
+    fields["urgent"] = json!({
+        "enum": ["yes", "no"],
+        "x-convert": [{ "stored": true, "value": "yes" }, { "stored": false, "value": "no" }],
+    });
     fields["priority"] = json!({ "type": "integer", "x-since": 2 });
     fields["tags"] = json!({ "type": "array", "x-merge": "set", "items": { "type": "string" }, "x-since": 2 });
     let mut third = base(3);
@@ -100,6 +106,7 @@ fn value(field: &str, random: &mut Random) -> Option<Value> {
         "name" => format!("task {number}").into(),
         "notes" => "one two three"[..usize::try_from(number * 2).unwrap()].into(),
         "state" => json!(["open", "done", "waiting"][usize::try_from(number % 3).unwrap()]),
+        "urgent" => json!(["yes", "no"][usize::try_from(number % 2).unwrap()]),
         "steps" => {
             (0..number).map(|step| json!({ "text": format!("step {step}"), "done": random.below(2) == 0 })).collect()
         }
@@ -120,13 +127,13 @@ fn meet(programs: &mut [Program<'_>], one: usize, other: usize) {
 fn run(registry: &Registry, seed: u64) {
     let mut random = Random(seed);
     let known: [&[&str]; 3] = [
-        &["name", "notes", "state", "steps", "color"],
-        &["name", "notes", "state", "steps", "colour", "priority", "tags"],
-        &["name", "notes", "state", "steps", "colour", "priority", "tags", "estimate", "decision", "meta"],
+        &["name", "notes", "state", "steps", "color", "urgent"],
+        &["name", "notes", "state", "steps", "colour", "urgent", "priority", "tags"],
+        &["name", "notes", "state", "steps", "colour", "urgent", "priority", "tags", "estimate", "decision", "meta"],
     ];
     let mut programs = [
         Program::new(registry, 1, known[0], &["name", "steps"]),
-        Program::new(registry, 2, known[1], &["colour", "priority", "tags"]),
+        Program::new(registry, 2, known[1], &["colour", "urgent", "priority", "tags"]),
         Program::new(registry, 3, known[2], &["state", "notes", "estimate", "decision", "meta"]),
     ];
     let made = programs[0].knows.initial(None);

@@ -174,6 +174,9 @@ fn as_text(explanation: &Explanation, refused: &QuarantinePage, waiting: Option<
             |projection| format!("of {}, {} bytes", projection.position, projection.bytes),
         ),
     );
+    if let Some(conflicts) = explanation.conflicts {
+        line("conflicts", format!("{conflicts} fields wait for a person"));
+    }
     for (kind, count) in &explanation.kinds {
         line("kind", format!("{count} {}", kind_name(*kind)));
     }
@@ -240,6 +243,7 @@ fn as_json(explanation: &Explanation, refused: &QuarantinePage, waiting: Option<
         "snapshot": state.snapshot.map(|snapshot| json!({ "covers": snapshot.covers.0, "bytes": snapshot.bytes })),
         "projection": explanation.projection
             .map(|projection| json!({ "position": projection.position.0, "bytes": projection.bytes })),
+        "conflicts": explanation.conflicts,
         "repairs": explanation.voids.as_ref().ok().map(|voids| voids.iter().map(|repair| json!({
             "position": repair.position.0, "at": shown_time(repair.appended_at), "hash": repair.hash.to_string(),
             "excluded": repair.void.excluded.iter().map(ToString::to_string).collect::<Vec<_>>(),

@@ -38,6 +38,8 @@ pub struct Explanation {
     pub voids: Result<Vec<VoidEntry>, String>,
     /// Its projection, if there is one.
     pub projection: Option<ProjectionInfo>,
+    /// Fields that wait for a person; nothing if nobody has counted them since its last entry.
+    pub conflicts: Option<u64>,
     /// The first and the last time that something of it was appended, in unix milliseconds.
     pub appended_at: (i64, i64),
     /// What is too much for it.
@@ -132,6 +134,7 @@ impl Reader {
             deletion: if state.deleted { look.deletion()? } else { None },
             voids: of_damage(voids_of(&moment, key))?,
             projection: look.projection()?,
+            conflicts: look.conflicts(state.end.position)?,
             appended_at: look.appended_at()?,
             limits: self.context.limits,
             state,
@@ -236,6 +239,15 @@ impl Look<'_> {
         let mut rows = statement.query_map([self.document_key], |row| {
             Ok(ProjectionInfo { position: Position(unsigned(row, 0)?), bytes: unsigned(row, 1)? })
         })?;
+        Ok(rows.next().transpose()?)
+    }
+
+    fn conflicts(&self, end: Position) -> Result<Option<u64>, StorageError> {
+        let mut statement = self
+            .connection
+            .prepare_cached("SELECT fields FROM open_conflicts WHERE document_key = ?1 AND position = ?2")?;
+        let mut rows =
+            statement.query_map(params![self.document_key, end.0.cast_signed()], |row| unsigned(row, 0))?;
         Ok(rows.next().transpose()?)
     }
 

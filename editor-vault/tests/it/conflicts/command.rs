@@ -117,6 +117,9 @@ fn what_won_by_itself_can_be_asked_for() {
     assert_eq!((&listed[0]["path"], listed[0]["values"].as_array().unwrap().len()), (&json!("/size"), 2));
     let text = laptop.ok(&["conflicts", "tea", "--overruled"]);
     assert!(text.contains("/size") && !text.contains("vault resolve"), "{text}");
+    assert_eq!(laptop.json(&["explain", "tea"])["conflicts"], json!({ "open": 0, "overruled": 1 }));
+    let text = laptop.ok(&["explain", "tea"]);
+    assert!(text.contains("0 wait for a person, 1 were settled by rule"), "{text}");
     assert_eq!(laptop.ok(&["conflicts"]), "no conflicts\n");
 }
 

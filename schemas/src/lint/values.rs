@@ -1,4 +1,7 @@
-//! Defaults against their own schema: a new document is not to be born with a fault.
+//! The values that a schema names, held against it: a new document is not to be born with a fault, and a conversion
+//! goes from what is not allowed to what is.
+
+use std::collections::BTreeSet;
 
 use jsonschema::ValidatorMap;
 use serde_json::Value;
@@ -27,6 +30,7 @@ impl Walk<'_, '_> {
         if let Some(default) = schema.get("default") {
             self.default(schema, default);
         }
+        self.conversions(schema);
         for (keyword, value) in schema.as_object().into_iter().flatten() {
             for (below, schema) in subschemas::held(keyword, value) {
                 let end = self.path.len();
@@ -36,6 +40,35 @@ impl Walk<'_, '_> {
                 self.path.truncate(end);
             }
         }
+    }
+
+    /// Which stored value means what has one answer, and so has the way back.
+    fn conversions(&mut self, schema: &Value) {
+        let (mut stored, mut values) = (BTreeSet::new(), BTreeSet::new());
+        let conversions = schema.get("x-convert").and_then(Value::as_array);
+        for (index, conversion) in conversions.into_iter().flatten().enumerate() {
+            for (key, seen) in [("stored", &mut stored), ("value", &mut values)] {
+                let Some(one) = conversion.get(key) else { continue };
+                let pointer = format!("{}/x-convert/{index}/{key}", self.path);
+                if !seen.insert(one.to_string()) {
+                    self.faults.add(&pointer, "convert_twice", format!("{one} is there twice"), "remove one of them");
+                }
+                let is_allowed = self.is_valid(one);
+                if is_allowed && key == "stored" {
+                    let rule = format!("{one} is allowed itself, so nobody could tell which of the two is meant");
+                    self.faults.add(&pointer, "convert_value", rule, "do not allow it any more, or remove this");
+                }
+                if !is_allowed && key == "value" {
+                    let rule = format!("{one} is not allowed by the schema of the field");
+                    self.faults.add(&pointer, "convert_value", rule, "allow it, or give another value");
+                }
+            }
+        }
+    }
+
+    /// Whether the schema at this place allows a value. Where there is no telling, something else is wrong.
+    fn is_valid(&self, value: &Value) -> bool {
+        self.validators.get(&format!("#{}", self.path)).is_some_and(|validator| validator.is_valid(value))
     }
 
     fn default(&mut self, schema: &Value, default: &Value) {
