@@ -139,13 +139,14 @@ impl Document {
     ///
     /// # Errors
     /// [`EditError::Deleted`]; [`EditError::Held`]; [`EditError::Violation`] with the code `newer_major` if a program
-    /// that knows a newer major version of the type has written it; [`EditError::Read`].
+    /// that knows a newer major version of the type has written it, or `authority` if the relay alone writes documents
+    /// of the type; [`EditError::Read`].
     pub fn check_editable(&self) -> Result<(), EditError> {
         let (inner, loaded) = self.place()?;
         let mut state = loaded.lock();
-        let newer = loaded.current(inner, &mut state, Look::Memory)?.check_major();
+        let only_read = loaded.current(inner, &mut state, Look::Memory)?.check_editable();
         state.check_editable(self.id)?;
-        Ok(newer?)
+        Ok(only_read?)
     }
 
     /// The smallest edit that makes the document equal to `wanted` (plain form).
@@ -163,7 +164,7 @@ impl Document {
     /// As [`Self::plan`].
     pub fn plan_with(&self, change: impl FnOnce(&mut Value)) -> Result<Vec<Intent>, EditError> {
         let schema = self.schema()?;
-        let current = self.read(|document| document.check_major().map(|()| document.value()))??;
+        let current = self.read(|document| document.check_editable().map(|()| document.value()))??;
         let mut wanted = schema.plain(&current);
         change(&mut wanted);
         schema.plan(&current, &wanted).map_err(EditError::Violations)

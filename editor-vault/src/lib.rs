@@ -74,7 +74,8 @@ pub use crate::document::{
 };
 pub use crate::error::{ConnectError, EditError, OpenError, ReadError, StorageError, SyncError};
 pub use crate::explain::{
-    BatchTotals, ChangeTotals, ConflictTotals, ExplainedBatch, ExplainedRepair, ExplainedSnapshot, Explanation, Lane, RelayView,
+    BatchTotals, ChangeTotals, ConflictTotals, ExplainedBatch, ExplainedRepair, ExplainedSnapshot, Explanation, Lane,
+    RelayView,
 };
 pub use crate::list::{DocumentInfo, ListFilter};
 pub use crate::login::Login;

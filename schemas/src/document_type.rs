@@ -29,6 +29,8 @@ pub struct DocumentType {
     pub major: u32,
     /// Whether there is one document of it in each space, with a derived id.
     pub well_known: bool,
+    /// Whether the relay alone writes its documents, at the word of commands.
+    pub authority: bool,
     title: Option<String>,
     public_when: Option<String>,
     indexes: Vec<IndexedField>,
@@ -62,6 +64,7 @@ impl DocumentType {
             version: schema.get("x-version").and_then(Value::as_u64).and_then(|v| v.try_into().ok()).unwrap_or(0),
             major: schema.get("x-major").and_then(Value::as_u64).and_then(|v| v.try_into().ok()).unwrap_or(1),
             well_known: schema.get("x-well-known").and_then(Value::as_bool).unwrap_or(false),
+            authority: schema.get("x-authority").is_some(),
             indexes: index::of(&shape, title.as_deref()),
             title,
             public_when: text("x-public-when"),

@@ -44,7 +44,8 @@ impl DocumentType {
         } else {
             ManualFields::none_of(&self.name)
         };
-        fields.up_to_major(self.major)
+        let fields = fields.up_to_major(self.major);
+        if self.authority { fields.written_by_relay() } else { fields }
     }
 
     /// Where the stored leaf at `stored_path` is in the plain form of the document `stored`: fields under their present

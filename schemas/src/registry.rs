@@ -10,12 +10,14 @@ use crate::lint::{self, Finding};
 const FINDINGS_SHOWN: usize = 8;
 
 /// The built-in schemas, by the names of their files.
-pub(crate) const BUILTIN: [(&str, &str); 10] = [
+pub(crate) const BUILTIN: [(&str, &str); 12] = [
     ("settings/1.json", include_str!("../types/settings/1.json")),
     ("keymap/1.json", include_str!("../types/keymap/1.json")),
     ("snippets/1.json", include_str!("../types/snippets/1.json")),
     ("profile/1.json", include_str!("../types/profile/1.json")),
     ("profile/2.json", include_str!("../types/profile/2.json")),
+    ("profile/3.json", include_str!("../types/profile/3.json")),
+    ("identity/1.json", include_str!("../types/identity/1.json")),
     ("extensions/1.json", include_str!("../types/extensions/1.json")),
     ("note/1.json", include_str!("../types/note/1.json")),
     ("trust/1.json", include_str!("../types/trust/1.json")),

@@ -122,7 +122,7 @@ pub struct Profile {
     /// The name that others see.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The short name in addresses; a person decides between two.
+    /// A short name that the person would like; the one that others see is in [`Identity`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub handle: Option<String>,
     /// A few sentences.
@@ -142,6 +142,15 @@ pub struct Profile {
     pub email: Option<String>,
     /// Pages of the person, in order.
     pub links: Vec<Link>,
+}
+
+/// What the relay vouches for of a space; read only.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Identity {
+    /// The short name in addresses, which no other space has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub handle: Option<String>,
 }
 
 /// A page of a person.

@@ -225,6 +225,17 @@ pub async fn writable(app: &App, caller: &Caller, space: SpaceId) -> Result<Writ
     Ok(Writable { space, account: caller.account, grant: read, salt: grant.salt })
 }
 
+/// As [`writable`], for what the relay finishes of an account that asks for nothing at the moment.
+///
+/// # Errors
+/// [`ReadableError`]
+pub async fn writable_for(app: &App, account: AccountId, space: SpaceId) -> Result<Writable, ReadableError> {
+    let grants = app.storage.grants_of(account).await?;
+    let grant = grants.into_iter().find(|grant| grant.space == space).ok_or(ReadableError::NoSuchSpace(space))?;
+    let read = RoleRead { role: grant.role, access_version: grant.access_version, kind: grant.kind };
+    Ok(Writable { space, account, grant: read, salt: grant.salt })
+}
+
 /// Asks for a space to decide in. Storage is asked, not memory: it is rare, and must not come after a revocation.
 ///
 /// # Errors

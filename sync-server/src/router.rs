@@ -173,6 +173,7 @@ pub const ROUTES: &[Route] = &[
             answer: Answer::Edited,
             problems: write_problems![
                 DocumentNotFound,
+                AuthorityDocument,
                 DocumentDeleted,
                 DocumentHeld,
                 PatchNotApplicable,
@@ -219,6 +220,7 @@ pub const ROUTES: &[Route] = &[
             query: &[],
             answer: Answer::Created,
             problems: write_problems![
+                AuthorityDocument,
                 DocumentDeleted,
                 DocumentHeld,
                 ConflictOpen,
@@ -286,6 +288,7 @@ pub const ROUTES: &[Route] = &[
             query: &[],
             answer: Answer::Edited,
             problems: write_problems![
+                AuthorityDocument,
                 DocumentNotFound,
                 DocumentDeleted,
                 DocumentHeld,
@@ -342,6 +345,39 @@ pub const ROUTES: &[Route] = &[
             query: &[],
             answer: Answer::Tagged("PublicDocument"),
             problems: &[Code::ParameterInvalid, Code::DocumentNotFound],
+        },
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/public/handles/{handle}",
+        access: Access::Anybody,
+        handler: |guard| guard.get(publication::handle),
+        operation: &Operation {
+            id: "getHandle",
+            summary: "The space that has a handle, and where what it may show is to be found.",
+            query: &[],
+            answer: Answer::Tagged("Handle"),
+            problems: &[Code::ParameterInvalid, Code::HandleNotFound],
+        },
+    },
+    Route {
+        method: Method::PUT,
+        path: "/api/v1/spaces/{space}/handle",
+        access: Access::Bearer,
+        handler: |guard| guard.put(writes::name),
+        operation: &Operation {
+            id: "putHandle",
+            summary: "Gives the space a short name that no other space has, or takes its own away.",
+            query: &[],
+            answer: Answer::Created,
+            problems: write_problems![
+                OwnerRequired,
+                HandleTaken,
+                HandlesKept,
+                DocumentHeld,
+                MediaTypeUnsupported,
+                DocumentInvalid,
+            ],
         },
     },
     Route {

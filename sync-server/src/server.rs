@@ -11,6 +11,8 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use relay_storage::{
     OpenError, ReceiptKeys, ReceiptKeysError, Storage, StorageOptions, StorageUrl, StorageUrlError, system_random,
 };
+use schemas::{DocumentType, Registry};
+use sync_wire::DocumentId;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +23,7 @@ use crate::app::App;
 use crate::config::Config;
 use crate::data_directory::{self, DirectoryError};
 use crate::projection::reached;
+use crate::relay::author::handle;
 use crate::relay::runtime::{Priority, in_background};
 use crate::relay::{care, check, presence as presences, purge};
 use crate::{accept, access, api, metrics, router};
@@ -105,8 +108,16 @@ pub async fn open_storage(directory: &Path, config: &Config) -> Result<Storage, 
         other => other,
     };
     let keys = ReceiptKeys::load_or_create(&directory.join(RECEIPT_KEYS_NAME), &system_random())?;
-    let options = StorageOptions { limits: config.storage_limits(), ..StorageOptions::new(keys) };
+    let (limits, reserved) = (config.storage_limits(), reserved());
+    let options = StorageOptions { limits, reserved, ..StorageOptions::new(keys) };
     Ok(Storage::open(&url, options).await?)
+}
+
+/// The documents that the relay alone writes, in every space.
+fn reserved() -> Arc<[DocumentId]> {
+    let known = Registry::builtin();
+    let reserved = known.names().filter_map(|name| known.get(name)).filter(|known| known.authority);
+    reserved.filter_map(DocumentType::id).collect()
 }
 
 async fn measure(listen: &str) -> std::io::Result<Measured> {
@@ -171,6 +182,7 @@ impl Server {
         background.spawn(purge::run(app.clone()));
         background.spawn(care::watch_room(app.clone()));
         background.spawn(presences::run(app.clone()));
+        background.spawn(say_handles(app.clone()));
         let presence = Arc::new(presence);
         let cared = look_after(&app, &presence);
         background.spawn(reached::announce(app.clone()));
@@ -197,6 +209,10 @@ impl Server {
         }
         info!("Stopped");
     }
+}
+
+async fn say_handles(app: App) {
+    app.stop.clone().run_until_cancelled(handle::catch_up(&app)).await;
 }
 
 fn look_after(app: &App, presence: &Arc<Option<Presence>>) -> Option<oneshot::Receiver<()>> {

@@ -7,7 +7,7 @@
 mod concurrent;
 mod earlier;
 mod history;
-mod major;
+mod editable;
 mod manual;
 mod moves;
 mod preparation;
@@ -37,8 +37,8 @@ use crate::seed::Seed;
 use crate::working::Working;
 use crate::{Change, flat, pointer, validate};
 pub use concurrent::{Alternative, Concurrent};
+pub use editable::MAJOR_PATH;
 pub use history::{Blame, Difference, PastChange};
-pub use major::MAJOR_PATH;
 pub use preparation::{Adopted, Preparation, Spare};
 use reopened::Reopened;
 pub use seal::Sealed;
@@ -251,7 +251,7 @@ impl Document {
     #[must_use]
     pub fn value(&self) -> Value {
         let all = if self.flat { self.view.value(&self.working.auto) } else { flat::value(&self.working.auto) };
-        major::without(all)
+        editable::without(all)
     }
 
     /// The value at `path`, a JSON Pointer; the empty pointer is the whole document.
@@ -293,7 +293,7 @@ impl Document {
     /// If `f` returns an error or panics, nothing of what it did remains; earlier unsealed edits do.
     ///
     /// # Errors
-    /// That of `f`; `newer_major` ([`Document::check_major`]) without running it. A [`Violation`] that `f` ignored does
+    /// That of `f`; `authority` and `newer_major` ([`Document::check_editable`]) without running it. A [`Violation`] that `f` ignored does
     /// not fail the edit, unless the document was damaged by it.
     ///
     /// # Panics
@@ -305,7 +305,7 @@ impl Document {
         f: impl FnOnce(&mut Draft<'_>) -> Result<R, E>,
     ) -> Result<R, E> {
         self.begin(actor)?;
-        self.check_major()?;
+        self.check_editable()?;
         let (kept, kept_bytes) = (self.pending.len(), self.pending_bytes);
         let mut draft = Draft::new(self);
         let result = catch_unwind(AssertUnwindSafe(|| {

@@ -22,7 +22,7 @@ impl Violation {
     }
 
     /// A stable word for the rule: `bad_path`, `bad_value`, `too_large`, `out_of_range`, `wrong_kind`, `not_flat`,
-    /// `newer_major`, `conflict_open`, `conflict_moved`, `no_conflict` or `broken`; schemas add their own.
+    /// `authority`, `newer_major`, `conflict_open`, `conflict_moved`, `no_conflict` or `broken`; schemas add their own.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         self.code

@@ -1,5 +1,5 @@
 //! What a document's editor knows of its type: which fields a person decides about when they were written concurrently
-//! (PROTOCOL §7), and up to which major version it may write.
+//! (PROTOCOL §7), whether it may write at all, and up to which major version.
 //!
 //! This crate knows no schema: whoever holds a document says it, once ([`crate::Document::set_manual`]); every draft of
 //! it keeps the rules from then on (`working/manual.rs`).
@@ -15,6 +15,7 @@ pub struct ManualFields {
     type_name: Option<Arc<str>>,
     include: Option<Include>,
     major: u32,
+    reserved: bool,
 }
 
 type Include = Arc<dyn Fn(&str) -> bool + Send + Sync>;
@@ -35,13 +36,31 @@ impl ManualFields {
     /// For a type that has none.
     #[must_use]
     pub fn none_of(type_name: &str) -> Self {
-        Self { type_name: Some(type_name.into()), include: None, major: 1 }
+        Self { type_name: Some(type_name.into()), include: None, major: 1, reserved: false }
     }
 
     /// The same, for an editor that knows the type up to this major version, from 1.
     #[must_use]
     pub fn up_to_major(self, major: u32) -> Self {
         Self { major, ..self }
+    }
+
+    /// The same, of a type whose documents the relay alone writes: editors only read them.
+    #[must_use]
+    pub fn written_by_relay(self) -> Self {
+        Self { reserved: true, ..self }
+    }
+
+    /// The same, for the relay.
+    #[must_use]
+    pub fn for_relay(self) -> Self {
+        Self { reserved: false, ..self }
+    }
+
+    /// Whether the editor only reads documents of the type, because the relay alone writes them.
+    #[must_use]
+    pub fn is_reserved(&self) -> bool {
+        self.reserved
     }
 
     /// Up to which major version the editor knows the type; 0 if nothing was said.

@@ -58,10 +58,21 @@ pub struct AppendRequest {
     pub device: DeviceId,
     /// What was read of the account's grant; read again in the transaction if the space's grants changed since.
     pub grant: RoleRead,
+    /// Who made them: of some documents the relay alone is taken ([`crate::StorageOptions::reserved`]).
+    pub made_by: MadeBy,
     /// Whether the batches were checked already.
     pub check: Check,
     /// In order.
     pub batches: Vec<ParsedBatch>,
+}
+
+/// Who made a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MadeBy {
+    /// The device of record.
+    Device,
+    /// The relay, at the word of somebody who may say it.
+    Relay,
 }
 
 /// When the semantic check of appended entries happens (PROTOCOL §2).

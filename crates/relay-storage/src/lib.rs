@@ -12,6 +12,7 @@ pub mod care; // backup, doctor, verify
 pub mod change_log; // append, read, resume, bootstrap
 pub mod documents; // checks, snapshots, projections
 pub mod fates; // what was refused, and why
+pub mod handles; // short names of spaces
 pub mod keyed; // requests that must not be done twice
 mod error; // what can go wrong in the database
 mod open; // the open sequence of a connection
@@ -29,8 +30,8 @@ pub use accounts::{
 pub use care::{BackupError, Finding, Project, Rebuilt, Verified};
 pub use change_log::{
     AppendRequest, AppendVoidError, BatchContent, BatchFate, BootstrapCursor, BootstrapPage, Check, CheckVerdict,
-    CursorVerdict, HELD, INTAKE_LEASE, IntakeBatch, IntakeState, IntakeTotals, LogPage, NewVoid, Outcome, ParsedBatch,
-    Purged, ReadError, Settled, SettledBatch, Taken, TakenEpoch, VoidEntry, Voided, WaitingBatch, Within,
+    CursorVerdict, HELD, INTAKE_LEASE, IntakeBatch, IntakeState, IntakeTotals, LogPage, MadeBy, NewVoid, Outcome,
+    ParsedBatch, Purged, ReadError, Settled, SettledBatch, Taken, TakenEpoch, VoidEntry, Voided, WaitingBatch, Within,
     readable_hash,
 };
 pub use documents::{
@@ -42,6 +43,7 @@ pub use documents::{
 pub use error::StorageError;
 pub use fates::{Condemned, QuarantinePage, QuarantineQuery, RefusedChange};
 pub use file_systems::Remote;
+pub use handles::{Claim, HANDLE_KEPT, HANDLES_KEPT_MAX, UnshownHandle};
 pub use keyed::{KEY_BYTES_MAX, KEYED_KEPT, KEYED_LEASE, Keyed};
 pub use open::OpenError;
 pub use options::{Clock, IntakeLimits, Limits, OnCommit, Random, Shell, StorageOptions, system_clock, system_random};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use file_systems::Remote;
+use sync_wire::DocumentId;
 
 use crate::open::Checkpoints;
 use crate::receipts::ReceiptKeys;
@@ -32,6 +33,9 @@ pub struct StorageOptions {
     pub shell: Shell,
     /// What is too much.
     pub limits: Limits,
+    /// Documents that the relay alone writes, whatever their space: what devices push of them is refused. None by
+    /// default.
+    pub reserved: Arc<[DocumentId]>,
     /// Who hears of commits, if anybody.
     pub on_commit: Option<OnCommit>,
     /// Says what a directory is on, if a write-ahead log is not safe there. Default: asks the system.
@@ -48,6 +52,7 @@ impl StorageOptions {
             random: system_random(),
             shell: Shell::Threads { readers: 2 },
             limits: Limits::default(),
+            reserved: Arc::default(),
             on_commit: None,
             file_system: file_systems::remote,
         }

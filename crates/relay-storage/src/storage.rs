@@ -15,6 +15,7 @@ use std::thread;
 
 use file_systems::Remote;
 use rusqlite::Connection;
+use sync_wire::DocumentId;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::change_log::unsigned;
@@ -72,6 +73,8 @@ pub(crate) struct Context {
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) limits: Limits,
+    /// Documents that the relay alone writes.
+    pub(crate) reserved: Arc<[DocumentId]>,
     /// Under which name this handle has leases.
     pub(crate) holder: [u8; 16],
     pub(crate) on_commit: Option<OnCommit>,
@@ -112,12 +115,13 @@ impl Storage {
     /// [`OpenError`], naming the file, the rule and the remedy; the file is as it was.
     pub fn open_blocking(url: &StorageUrl, options: StorageOptions) -> Result<Self, OpenError> {
         let StorageUrl::Sqlite(path) = url;
-        let StorageOptions { receipt_keys, clock, random, shell, limits, on_commit, file_system } = options;
+        let StorageOptions { receipt_keys, clock, random, shell, limits, reserved, on_commit, file_system } = options;
         let checkpoints = shell.checkpoints();
         let place = Place::take(path, file_system)?;
         let journal = place.journal();
         let holder = random_bytes(&random);
-        let context = Context { receipt_keys, clock, random, limits, holder, on_commit, checkpoints, journal };
+        let context =
+            Context { receipt_keys, clock, random, limits, reserved, holder, on_commit, checkpoints, journal };
         let connection = open::open_writer(path, limits.file_bytes_max, checkpoints, journal)?;
         let writer = Writer::new(connection, path.clone(), context.clone());
         let commits = Arc::clone(&writer.commits);

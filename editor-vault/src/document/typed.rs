@@ -144,7 +144,7 @@ impl<T: Typed> TypedDocument<T> {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R, TypedError> {
-        let looked = self.document.read(|document| document.check_major().map(|()| document.value()))?;
+        let looked = self.document.read(|document| document.check_editable().map(|()| document.value()))?;
         let (stored, schema) = (looked.map_err(EditError::from)?, self.document.schema()?);
         let full = schema.plain(&stored);
         let mut value: T = read(full.clone())?;

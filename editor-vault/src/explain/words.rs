@@ -34,6 +34,9 @@ impl Words {
             FateCode::EQUIVOCATION => ("another edit was accepted under the same name and number", COPY),
             FateCode::WITH => ("it rests on an edit that was refused", COPY),
             FateCode::GONE => ("the document was purged", COPY),
+            FateCode::AUTHORITY => {
+                ("the relay alone writes this document", "ask the relay over HTTP for what is to change")
+            }
             FateCode::VOID => ("a repair of the document took it out of the log", COPY),
             FateCode::GRANT => {
                 ("the account may not write in this space", "ask an owner of the space for write access")

@@ -60,6 +60,21 @@ fn types(files: &[(&str, &str)]) -> &'static Registry {
 }
 
 #[test]
+fn what_the_relay_alone_writes_is_read_and_not_edited() -> Result<(), Box<dyn Error>> {
+    let folder = tempfile::tempdir()?;
+    let vault = VaultOptions::new(folder.path().join("vault")).open()?;
+    let identity = vault.well_known("identity")?;
+    let drafted = identity.edit(|draft| draft.put("/handle", "queen".into()));
+    let planned = identity.plan(&json!({ "handle": "queen" })).map(|_| ());
+    for refused in [drafted, planned, identity.check_editable()] {
+        let Err(EditError::Violation(violation)) = refused else { panic!("{refused:?}") };
+        assert_eq!(violation.code(), "authority");
+    }
+    assert_eq!(identity.plain()?, json!({}), "nothing of that was kept");
+    Ok(())
+}
+
+#[test]
 fn what_a_newer_major_version_has_written_is_read_and_not_edited() -> Result<(), Box<dyn Error>> {
     const OLD: &str = r#"{ "x-type": "ext.acme.plan", "x-version": 1, "type": "object",
         "properties": { "step": { "type": ["string", "integer"] } }, "additionalProperties": false }"#;

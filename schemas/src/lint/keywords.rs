@@ -8,11 +8,12 @@ use super::nearest::nearest;
 use super::{subschemas, validation};
 
 /// The keywords that are ours.
-const OURS: [&str; 13] = [
+const OURS: [&str; 14] = [
     "x-type",
     "x-version",
     "x-major",
     "x-well-known",
+    "x-authority",
     "x-title",
     "x-public-when",
     "x-merge",
@@ -24,7 +25,8 @@ const OURS: [&str; 13] = [
     "x-public",
 ];
 /// Those that stand at the top only.
-const ROOT_ONLY: [&str; 6] = ["x-type", "x-version", "x-major", "x-well-known", "x-title", "x-public-when"];
+const ROOT_ONLY: [&str; 7] =
+    ["x-type", "x-version", "x-major", "x-well-known", "x-authority", "x-title", "x-public-when"];
 /// Those of JSON Schema 2020-12, to tell a slip from a note of somebody else.
 const STANDARD: [&str; 58] = [
     "$id",

@@ -16,6 +16,7 @@ use crate::shape::Shape;
 
 pub(super) fn check(root: &Value, faults: &mut Faults) {
     let node = Node::root(root);
+    check_authority(root, faults);
     check_title(root, &node, faults);
     check_public_when(root, &node, faults);
     let mut walk = Walk { faults };
@@ -151,6 +152,22 @@ impl Walk<'_> {
                 self.faults.add(field.pointer(), "list_order", rule, "store it under another key with x-stored-as");
             }
         }
+    }
+}
+
+/// A device's change is told from the relay's by the id of its document, which therefore has to be derived; and what the
+/// relay writes, a command of the relay has to say.
+fn check_authority(root: &Value, faults: &mut Faults) {
+    if root.get("x-authority").is_none() {
+        return;
+    }
+    if root.get("x-well-known") != Some(&Value::Bool(true)) {
+        let rule = "only what has a derived id can be told from documents that devices write";
+        faults.add("/x-authority", "authority", rule, "add \"x-well-known\": true");
+    }
+    if root.get("x-type").and_then(Value::as_str).is_some_and(|name| name.starts_with("ext.")) {
+        let rule = "no command of the relay writes a type that is not built in, and nobody else may";
+        faults.add("/x-authority", "authority", rule, "remove it");
     }
 }
 

@@ -25,6 +25,10 @@ pub(super) fn check(previous: &Value, schema: &Value, faults: &mut Faults) {
         let rule = format!("x-well-known is not what it was in version {before}, and would give documents other ids");
         faults.add("/x-well-known", "well_known_changed", rule, "leave it as it was, or begin another type");
     }
+    if previous.get("x-authority") != schema.get("x-authority") {
+        let rule = format!("who writes documents of this type is not what it was in version {before}");
+        faults.add("/x-authority", "authority_changed", rule, "leave it as it was, or begin another type");
+    }
     let (was, is) = (major(previous), major(schema));
     if is < was {
         let rule =
@@ -80,9 +84,8 @@ impl Walk<'_> {
         let Some(is) = present.types() else { return };
         let converted = converted(present);
         let is_converted = |value: &Value| converted.contains(&value.to_string());
-        let are_converted = |was| previous.values_of(was).is_some_and(|values| values.iter().all(is_converted));
-        let fits =
-            |was: &str| is.contains(&was) || (was == "integer" && is.contains(&"number")) || are_converted(was);
+        let are_converted = |was: &str| previous.values_of(was).is_some_and(|values| values.iter().all(is_converted));
+        let fits = |was: &str| is.contains(&was) || (was == "integer" && is.contains(&"number")) || are_converted(was);
         if !previous.types().is_some_and(|was| was.into_iter().all(fits)) {
             let pointer = present.get("type").map_or_else(|| present.pointer().to_owned(), |(pointer, _)| pointer);
             let rule = format!("values of version {} may be of a type that is not allowed any more", self.before);

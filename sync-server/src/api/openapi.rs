@@ -242,7 +242,7 @@ fn schemas() -> Value {
     problem["properties"]["violations"] = json!({"type": "array", "items": reference("Violation")});
     let mut other = object(json!({"account": id, "device": id}));
     other["properties"]["content"] = json!({"description": "What is shown of it; left out once it is gone."});
-    json!({
+    let mut schemas = json!({
         "Id": {
             "type": "string", "pattern": "^[1-9A-HJ-NP-Za-km-z]{20,28}$", "description": "16 bytes in base58check.",
         },
@@ -378,5 +378,14 @@ fn schemas() -> Value {
             "excluded": {"type": "array", "items": reference("ExcludedChange")},
             "dependents": {"type": "array", "items": reference("DependentChange")},
         })),
-    })
+    });
+    schemas["NewHandle"] = requests::new_handle();
+    schemas["Handle"] = object(json!({
+        "handle": text, "space": id,
+        "documents": {
+            "type": "object", "additionalProperties": text,
+            "description": "By type, the addresses of what the space may show to everybody.",
+        },
+    }));
+    schemas
 }

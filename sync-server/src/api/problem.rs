@@ -88,6 +88,8 @@ codes! {
     SpaceNotFound = "space_not_found", NOT_FOUND, "No such space for this account";
     /// No such document in a readable space.
     DocumentNotFound = "document_not_found", NOT_FOUND, "No such document";
+    /// No space has the handle.
+    HandleNotFound = "handle_not_found", NOT_FOUND, "No space has this handle";
     /// The document was deleted; it can be restored for 30 days.
     DocumentDeleted = "document_deleted", GONE, "The document was deleted";
     /// A parameter that cannot be what it is.
@@ -134,6 +136,12 @@ codes! {
     DocumentHeld = "document_held", CONFLICT, "The document is read-only at the moment";
     /// A well-known document is not deleted.
     DeletionImpossible = "deletion_impossible", CONFLICT, "This document cannot be deleted";
+    /// The document is of a type that the relay alone writes.
+    AuthorityDocument = "authority_document", FORBIDDEN, "The relay alone writes this document";
+    /// Another space has the handle.
+    HandleTaken = "handle_taken", CONFLICT, "Another space has this handle";
+    /// The space has given up too many handles lately.
+    HandlesKept = "handles_kept", CONFLICT, "The space has changed its handle too often";
     /// Account or document have as much as they may.
     QuotaExceeded = "quota_exceeded", FORBIDDEN, "There is no room left for this";
     /// Devices or pages of the account speak faster than they may.

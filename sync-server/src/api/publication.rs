@@ -1,7 +1,9 @@
-//! `/api/v1/public/{space}/{document}`: what everybody may see of a document; and
+//! `/api/v1/public/{space}/{document}`: what everybody may see of a document; `/api/v1/public/handles/{handle}`: whose a
+//! short name is; and
 //! `/api/v1/spaces/{space}/documents/{document}/publication`: what that is, and what keeps the newest state from it,
 //! for those who may read the document.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
@@ -10,6 +12,7 @@ use axum::{Extension, Json};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use relay_storage::{PublicationState, Published};
+use schemas::Registry;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sync_wire::{DocumentId, SpaceId};
@@ -45,6 +48,14 @@ struct PublicDocumentJson<'a> {
     id: String,
     r#type: Option<&'a str>,
     value: &'a RawValue,
+}
+
+/// Where what a space shows is to be found, if it shows it.
+#[derive(Serialize)]
+struct HandleJson {
+    handle: String,
+    space: String,
+    documents: BTreeMap<&'static str, String>,
 }
 
 #[derive(Serialize)]
@@ -96,6 +107,32 @@ pub async fn public(
     let found = publication::shown(&app, space, document).await.map_err(|error| ApiError::unavailable(&error))?;
     let body = body_of(space, document, &found.ok_or_else(missing)?).map_err(|error| ApiError::internal(&error))?;
     Ok(answer(body, &asked))
+}
+
+/// `GET /api/v1/public/handles/{handle}`: the space that has a handle, with the addresses of what it may show.
+///
+/// # Errors
+/// [`Code::HandleNotFound`], [`Code::ParameterInvalid`]
+pub async fn handle(
+    State(app): State<App>,
+    Path(handle): Path<String>,
+    RawQuery(raw): RawQuery,
+    asked: HeaderMap,
+) -> ApiResult<Response> {
+    let NoQuery {} = parse_query(raw.as_deref())?;
+    let space = app.storage.space_of_handle(&handle).await.map_err(|error| ApiError::unavailable(&error))?;
+    let Some(space) = space else {
+        return Err(ApiError::new(Code::HandleNotFound, format!("no space has the handle {handle:.80}")));
+    };
+    let json = HandleJson { handle, space: space.to_string(), documents: addresses(space) };
+    Ok(answer(serde_json::to_vec(&json).map_err(|error| ApiError::internal(&error))?, &asked))
+}
+
+/// Of the well-known documents with something for everybody: what is at these addresses, their authors say.
+fn addresses(space: SpaceId) -> BTreeMap<&'static str, String> {
+    let known = Registry::builtin();
+    let shown = known.names().filter_map(|name| known.get(name)).filter(|known| known.has_public());
+    shown.filter_map(|known| Some((known.name.as_str(), format!("/api/v1/public/{space}/{}", known.id()?)))).collect()
 }
 
 /// `GET /api/v1/spaces/{space}/documents/{document}/publication?after=`: what is published, and what keeps the newest

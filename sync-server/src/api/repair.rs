@@ -6,10 +6,10 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use sync_wire::{ChangeHash, Epoch, LogPosition, Position};
 
-use crate::access::{self, Caller, Owned, OwnedError};
+use crate::access::Caller;
 use crate::api::caching;
 use crate::api::problem::{ApiError, ApiResult, Code};
-use crate::api::request::{Path, parse_document, parse_query};
+use crate::api::request::{Path, owned, parse_document, parse_query};
 use crate::app::App;
 use crate::relay::repair::{self, RepairFailure};
 use crate::repair::{Plan, RepairError};
@@ -80,16 +80,6 @@ fn parse_hash(text: &str) -> ApiResult<ChangeHash> {
 
 fn parse_truth(text: &str) -> ApiResult<bool> {
     text.parse().map_err(|_| ApiError::parameter("dry_run", text, "true or false"))
-}
-
-async fn owned(app: &App, caller: &Caller, space: &str) -> ApiResult<Owned> {
-    let missing = || ApiError::new(Code::SpaceNotFound, format!("no space {space:.80} for this account"));
-    let id = space.parse().map_err(|_| missing())?;
-    access::owned(app, caller, id).await.map_err(|error| match error {
-        OwnedError::NoSuchSpace(_) => missing(),
-        OwnedError::NotOwner(_) => ApiError::new(Code::OwnerRequired, error.to_string()),
-        OwnedError::Storage(error) => ApiError::unavailable(&error),
-    })
 }
 
 impl From<RepairFailure> for ApiError {

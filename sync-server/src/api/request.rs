@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sync_wire::{DocumentId, LogPosition, SpaceId};
 
-use crate::access::{self, Caller, Readable, ReadableError, Writable};
+use crate::access::{self, Caller, Owned, OwnedError, Readable, ReadableError, Writable};
 use crate::api::problem::{ApiError, ApiResult, Code};
 use crate::app::App;
 
@@ -47,6 +47,17 @@ pub(super) async fn writable(app: &App, caller: &Caller, space: &str) -> ApiResu
     access::writable(app, caller, id).await.map_err(|error| match error {
         ReadableError::NoSuchSpace(_) => missing(),
         ReadableError::Storage(error) => ApiError::unavailable(&error),
+    })
+}
+
+/// As [`readable`], for whoever decides about the space.
+pub(super) async fn owned(app: &App, caller: &Caller, space: &str) -> ApiResult<Owned> {
+    let missing = || ApiError::new(Code::SpaceNotFound, format!("no space {space:.80} for this account"));
+    let id = space.parse().map_err(|_| missing())?;
+    access::owned(app, caller, id).await.map_err(|error| match error {
+        OwnedError::NoSuchSpace(_) => missing(),
+        OwnedError::NotOwner(_) => ApiError::new(Code::OwnerRequired, error.to_string()),
+        OwnedError::Storage(error) => ApiError::unavailable(&error),
     })
 }
 

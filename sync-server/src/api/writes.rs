@@ -1,5 +1,5 @@
-//! Writing documents: `PATCH` and `DELETE` of one, `POST` of a new one, taking a deletion back, and deciding about a
-//! field that waits for a person.
+//! Writing documents: `PATCH` and `DELETE` of one, `POST` of a new one, taking a deletion back, deciding about a field
+//! that waits for a person, and commands whose outcome the relay itself writes.
 //!
 //! What is written here is merged with what others wrote since the page was read; `relay/author` says how.
 
@@ -18,7 +18,7 @@ use crate::access::{Caller, Readable};
 use crate::api::caching;
 use crate::api::problem::{ApiError, ApiResult};
 use crate::api::ready;
-use crate::api::request::{Path, parse_document, parse_query, readable, writable};
+use crate::api::request::{Path, owned, parse_document, parse_query, readable, writable};
 use crate::app::App;
 use crate::projection::{self, AfterError};
 use crate::relay::author::{self, Deed, Done, Place};
@@ -45,6 +45,15 @@ struct NewDocumentJson {
     r#type: String,
     #[serde(default)]
     value: Map<String, Value>,
+}
+
+/// How a space is to be called.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HandleJson {
+    /// Said, also if it is null: leaving it out is no way to give a name up.
+    #[serde(deserialize_with = "Option::deserialize")]
+    handle: Option<String>,
 }
 
 /// What was written, where its state cannot be shown (yet).
@@ -154,6 +163,26 @@ pub async fn resolve(
     let id = document_of(&app, &caller, &space, &document).await?;
     let resolution = asked.json::<DecisionJson>()?.resolution()?;
     write(&app, &caller, &space, Deed::Resolve { document: id, resolution }, asked).await
+}
+
+/// `PUT /api/v1/spaces/{space}/handle`: gives the space a handle that no other space has, or takes its own away (null).
+/// The identity document of the space says so, and is the answer.
+///
+/// # Errors
+/// `Code::OwnerRequired`, `Code::HandleTaken`, `Code::HandlesKept`, `Code::MediaTypeUnsupported`, `Code::BodyInvalid`,
+/// `Code::DocumentInvalid`, and those of every write
+pub async fn name(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path(space): Path<String>,
+    RawQuery(raw): RawQuery,
+    request: Request,
+) -> ApiResult<Response> {
+    let _: NoQuery = parse_query(raw.as_deref())?;
+    let asked = Asked::read(&app, &caller, request).await?;
+    owned(&app, &caller, &space).await?;
+    let HandleJson { handle } = asked.json()?;
+    write(&app, &caller, &space, Deed::Name { handle }, asked).await
 }
 
 /// A space that is not readable comes first.

@@ -4,7 +4,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use relay_storage::{AppendRequest, BatchContent, Check, Outcome as Stored, ParsedBatch, StorageError, readable_hash};
+use relay_storage::{
+    AppendRequest, BatchContent, Check, MadeBy, Outcome as Stored, ParsedBatch, StorageError, readable_hash,
+};
 use sync_core::session::{Outcome, Pushed};
 use sync_wire::limits::FRAME_BYTES_MAX;
 use sync_wire::log::{EntryKind, marker_hash};
@@ -33,6 +35,8 @@ pub struct Pushes {
     pub document: DocumentId,
     /// The device whose credentials carried them.
     pub device: DeviceId,
+    /// Who made them.
+    pub made_by: MadeBy,
     /// In order.
     pub batches: Vec<Pushed>,
     /// Where the session that pushes hears hints: not of this append, whose outcome it gets.
@@ -45,7 +49,7 @@ pub struct Pushes {
 /// # Errors
 /// Storage failed: nothing is known to have happened; the device pushes again.
 pub async fn append(app: &App, target: &Writable, pushes: Pushes) -> Result<Vec<(BatchId, Outcome)>, StorageError> {
-    let Pushes { document, device, batches, bell } = pushes;
+    let Pushes { document, device, made_by, batches, bell } = pushes;
     if let Some(closed) = app.gate.closed() {
         return Ok(first_parked(&batches, FateCode::QUOTA, closed.detail()));
     }
@@ -64,6 +68,7 @@ pub async fn append(app: &App, target: &Writable, pushes: Pushes) -> Result<Vec<
         account: target.account(),
         device,
         grant: *target.grant(),
+        made_by,
         check: if is_personal { Check::Pending } else { Check::Before },
         batches,
     };

@@ -8,6 +8,7 @@ pub mod resolution; // what a person has decided
 pub mod version; // what the writer had seen
 pub mod once; // requests that must not be done twice
 pub mod error; // why something was not written
+pub mod handle; // short names, which rows decide and a document says
 mod compose; // the changes that say it
 mod turns; // one writer of a document at a time
 
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use document::{Document, Sealed};
-use relay_storage::{BatchFate, DocumentState, Outcome as Stored, StorageError};
+use relay_storage::{BatchFate, DocumentState, MadeBy, Outcome as Stored, StorageError};
 use serde_json::Value;
 use sync_core::session::{Outcome, Pushed};
 use sync_wire::{Actor, BatchId, Content, DeviceId, DocumentId, LogPosition, Position, SpaceId, SpaceKind};
@@ -90,6 +91,11 @@ pub enum Deed {
         /// Of which document.
         document: DocumentId,
     },
+    /// The space gets a short name that no other space has, or gives up its own.
+    Name {
+        /// The name.
+        handle: Option<String>,
+    },
 }
 
 /// What was written.
@@ -144,6 +150,7 @@ impl Deed {
             | Self::Delete { document, .. }
             | Self::Resolve { document, .. }
             | Self::Restore { document } => Ok(*document),
+            Self::Name { .. } => Ok(schemas::well_known_id(handle::TYPE, handle::TYPE)),
             Self::Create { type_name, .. } => Ok(compose::type_named(Some(type_name))?.id().unwrap_or(names.document)),
         }
     }
@@ -182,13 +189,15 @@ pub async fn perform(app: &App, target: Writable, deed: Deed, key: Option<Key>) 
 async fn write(app: &App, target: &Writable, deed: Deed, names: Names) -> Result<Done, WriteError> {
     let document = deed.document(names)?;
     let device = app.storage.website_device(target.account()).await?;
-    let pen = Pen { app, target, document, device, batch: names.batch };
+    let made_by = if matches!(deed, Deed::Name { .. }) { MadeBy::Relay } else { MadeBy::Device };
+    let pen = Pen { app, target, document, device, batch: names.batch, made_by };
     match deed {
         Deed::Edit { seen, patch, .. } => pen.edit(seen, patch).await,
         Deed::Create { type_name, value } => pen.create(type_name, value).await,
         Deed::Delete { seen, .. } => pen.delete(seen).await,
         Deed::Resolve { resolution, .. } => pen.resolve(resolution).await,
         Deed::Restore { .. } => pen.restore().await,
+        Deed::Name { handle } => pen.name(handle).await,
     }
 }
 
@@ -199,6 +208,7 @@ struct Pen<'a> {
     document: DocumentId,
     device: DeviceId,
     batch: BatchId,
+    made_by: MadeBy,
 }
 
 impl Pen<'_> {
@@ -265,7 +275,7 @@ impl Pen<'_> {
     async fn author(&self) -> Result<Author, StorageError> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let time = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-        Ok(Author { actor: self.actor().await?, time })
+        Ok(Author { actor: self.actor().await?, time, made_by: self.made_by })
     }
 
     /// The name to write under: that of this process, unless what was written under it has yet to get into the log.
@@ -304,7 +314,7 @@ impl Pen<'_> {
             listener.follow(self.target.space());
         }
         let bell = Arc::clone(listener.bell());
-        let pushes = Pushes { document: self.document, device: self.device, batches, bell };
+        let pushes = Pushes { document: self.document, device: self.device, made_by: self.made_by, batches, bell };
         let outcomes = append::append(self.app, self.target, pushes).await?;
         let mut place = Place::Stored;
         for (_, outcome) in outcomes {

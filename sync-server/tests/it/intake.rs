@@ -127,7 +127,16 @@ async fn store(data: &Path, space: SpaceId, document: DocumentId, batches: &[Bat
         ParsedBatch { id: batch.id, content: BatchContent::Changes(parsed.collect()) }
     };
     let batches = batches.iter().map(parse).collect();
-    let request = AppendRequest { space, document, account, device, grant, check: Check::Before, batches };
+    let request = AppendRequest {
+        space,
+        document,
+        account,
+        device,
+        grant,
+        made_by: relay_storage::MadeBy::Device,
+        check: Check::Before,
+        batches,
+    };
     storage.append(vec![request]).await.unwrap();
     storage.close().await;
     device

@@ -23,6 +23,7 @@ mod writes; // documents changed, begun and deleted over HTTP
 mod keyed; // the same, once however often it is asked for
 mod conflicts; // what waits for a person, over HTTP
 mod ready; // from memory
+mod handles; // short names of spaces
 mod publishing; // what everybody may see
 mod history; // what was, over HTTP
 mod events; // hints over HTTP

@@ -146,18 +146,18 @@ async fn a_profile_is_shown_while_its_person_says_so() {
     desk.put("/shown", true).await;
     assert_eq!(desk.refused().await, [""; 0]);
     assert_eq!(desk.seen().await, Some(json!({ "name": "Ada" })));
-    assert_eq!(desk.told().await.json()["rules"], "2.1");
-    desk.put("/handle", "Not A Handle").await;
-    assert_eq!(desk.refused().await, ["schema.pattern /handle"]);
+    assert_eq!(desk.told().await.json()["rules"], "3.1");
+    desk.put("/picture", "no address").await;
+    assert_eq!(desk.refused().await, ["schema.pattern /picture"]);
     assert_eq!(desk.seen().await, Some(json!({ "name": "Ada" })));
     desk.put("/shown", false).await;
     assert_eq!((desk.told().await.json(), desk.seen().await), (withheld, None), "though it breaks a rule as well");
     desk.put("/shown", true).await;
-    assert_eq!(desk.refused().await, ["schema.pattern /handle"]);
+    assert_eq!(desk.refused().await, ["schema.pattern /picture"]);
     assert_eq!(desk.seen().await, None, "what was withdrawn is not shown again by itself");
-    desk.put("/handle", "ada").await;
+    desk.put("/picture", "https://example.org/ada.png").await;
     assert_eq!(desk.refused().await, [""; 0]);
-    assert_eq!(desk.seen().await, Some(json!({ "name": "Ada", "handle": "ada" })));
+    assert_eq!(desk.seen().await, Some(json!({ "name": "Ada", "picture": "https://example.org/ada.png" })));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -214,6 +214,7 @@ async fn held(data: &std::path::Path, space: SpaceId) -> (DocumentId, Change) {
         account: account.id,
         device,
         grant,
+        made_by: relay_storage::MadeBy::Device,
         check: relay_storage::Check::Pending,
         batches: batches.collect(),
     };

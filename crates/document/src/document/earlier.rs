@@ -53,7 +53,7 @@ impl Document {
         if heads == self.heads {
             return Ok(self.edit::<(), Violation>(actor, make)?);
         }
-        self.check_major()?;
+        self.check_editable()?;
         let (then, since) = self.look_back(|copy| part(copy, heads))??;
         let mut next = Self::of(then, self.type_name.clone());
         next.set_manual(self.manual().clone()); // what was open then is not written over either

@@ -6,7 +6,7 @@ use automerge::AutoCommit;
 use serde_json::Value;
 use sync_wire::{Actor, ChangeHash};
 
-use super::{Document, major};
+use super::{Document, editable};
 use crate::error::HistoryError;
 use crate::flat::{self, Leaves, stored};
 use crate::guard::guarded;
@@ -94,7 +94,7 @@ impl Document {
             let heads = known_heads(copy, heads)?;
             let all =
                 if flat { Leaves::read(copy, Some(&heads)).visible().to_value() } else { nested_at(copy, &heads)? };
-            Ok(major::without(all))
+            Ok(editable::without(all))
         })?
     }
 

@@ -21,7 +21,7 @@ use super::frontier::Frontier;
 use super::intake::{Ahead, Waits, waiting_bytes};
 use super::rules::{Fate, Room, Rules, Stop, for_now, refused};
 use super::state::{LogState, Space, store};
-use super::{AppendRequest, BatchContent, Check, HELD, Outcome, ParsedBatch};
+use super::{AppendRequest, BatchContent, Check, HELD, MadeBy, Outcome, ParsedBatch};
 use crate::error::StorageError;
 use crate::spaces::role_from_code;
 use crate::storage::{Context, Writer, commit_in_between};
@@ -132,6 +132,9 @@ impl Writer {
         if !self.may_write(request, space, account_key)? {
             return Ok((account_key, Some(no_grant(request, space))));
         }
+        if request.made_by == MadeBy::Device && self.context.reserved.contains(&request.document) {
+            return Ok((account_key, Some(of_the_relay(request))));
+        }
         let revoked = || Outcome::Parked {
             code: FateCode::DEVICE,
             judged_by: self.context.judged_by(&self.connection),
@@ -149,6 +152,12 @@ impl Writer {
         let role = statement.query_row([account_key, space.key], |row| role_from_code(row, 0)).optional()?;
         Ok(role.is_some_and(sync_wire::Role::can_write))
     }
+}
+
+/// A device cannot have a reason to write it, whatever its account may do.
+fn of_the_relay(request: &AppendRequest) -> Outcome {
+    let detail = format!("document {} is written by the relay alone; ask it over HTTP for a change", request.document);
+    Outcome::Refused { culprit: None, code: FateCode::AUTHORITY, detail }
 }
 
 /// Damage of one document must not stop the others: its batches wait on their devices.

@@ -17,7 +17,9 @@ use sync_wire::{
 use super::purge::RELAY;
 use super::read::chain_at;
 use super::state::Space;
-use super::{AppendRequest, AppendVoidError, BatchContent, Check, NewVoid, Outcome, ParsedBatch, log_end, log_key};
+use super::{
+    AppendRequest, AppendVoidError, BatchContent, Check, MadeBy, NewVoid, Outcome, ParsedBatch, log_end, log_key,
+};
 use crate::accounts::{account_key, bind_offered};
 use crate::error::{StorageError, storage_arm};
 use crate::options::random_bytes;
@@ -189,6 +191,7 @@ impl Group {
             account,
             device,
             grant,
+            made_by: MadeBy::Device,
             check: Check::Pending,
             batches: vec![batch],
         })

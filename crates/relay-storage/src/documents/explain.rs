@@ -246,8 +246,7 @@ impl Look<'_> {
         let mut statement = self
             .connection
             .prepare_cached("SELECT fields FROM open_conflicts WHERE document_key = ?1 AND position = ?2")?;
-        let mut rows =
-            statement.query_map(params![self.document_key, end.0.cast_signed()], |row| unsigned(row, 0))?;
+        let mut rows = statement.query_map(params![self.document_key, end.0.cast_signed()], |row| unsigned(row, 0))?;
         Ok(rows.next().transpose()?)
     }
 

@@ -190,6 +190,7 @@ impl Pusher {
             account: self.account.id,
             device: self.device,
             grant: self.grant,
+            made_by: relay_storage::MadeBy::Device,
             check: Check::Pending,
             batches,
         }

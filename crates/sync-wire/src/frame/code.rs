@@ -20,6 +20,8 @@ impl FateCode {
     pub const GONE: Self = Self(5);
     /// Excluded from the log by a repair; said of what was in the log already, never of a push.
     pub const VOID: Self = Self(6);
+    /// Refused: the relay alone writes this document.
+    pub const AUTHORITY: Self = Self(7);
     /// Parked: the account may not write in the space.
     pub const GRANT: Self = Self(32);
     /// Parked: the actor belongs to another device, or the device may not write.
@@ -57,6 +59,7 @@ impl FateCode {
             Self::WITH => "with",
             Self::GONE => "gone",
             Self::VOID => "void",
+            Self::AUTHORITY => "authority",
             Self::NO_SUCH_SPACE => "no_such_space",
             Self::HELD => "held",
             Self::GRANT => "grant",

@@ -104,7 +104,7 @@ impl From<EditError> for Failure {
             EditError::Violations(violations) => Self::violations("the document", violations),
             EditError::Held { .. } => Self::new(Exit::NeedsPerson, error.code(), error),
             EditError::Violation(violation)
-                if matches!(violation.code(), "conflict_open" | "conflict_moved" | "newer_major") =>
+                if matches!(violation.code(), "conflict_open" | "conflict_moved" | "newer_major" | "authority") =>
             {
                 Self::new(Exit::NeedsPerson, error.code(), error)
             }

@@ -18,7 +18,7 @@ pub(super) fn headers(operation: &str) -> Vec<Value> {
     );
     match operation {
         "patchDocument" | "deleteDocument" => vec![version, key],
-        "createDocument" | "restoreDocument" | "resolveConflict" => vec![key],
+        "createDocument" | "restoreDocument" | "resolveConflict" | "putHandle" => vec![key],
         _ => Vec::new(),
     }
 }
@@ -39,13 +39,16 @@ pub(super) fn body(operation: &str) -> Option<Value> {
         "createDocument" => json!({"application/json": reference("NewDocument")}),
         "showPresence" => json!({"application/json": reference("ShowPresence")}),
         "resolveConflict" => json!({"application/json": reference("Decision")}),
+        "putHandle" => json!({"application/json": reference("NewHandle")}),
         _ => return None,
     };
     Some(json!({"required": true, "content": content}))
 }
 
 pub(super) fn new_document() -> Value {
-    let types: Vec<&str> = schemas::Registry::builtin().names().collect();
+    let known = schemas::Registry::builtin();
+    let is_written = |name: &&str| known.get(name).is_some_and(|known| !known.authority);
+    let types: Vec<&str> = known.names().filter(is_written).collect();
     json!({
         "type": "object",
         "required": ["type"],
@@ -53,6 +56,20 @@ pub(super) fn new_document() -> Value {
         "properties": {
             "type": {"enum": types, "description": "The document type: one that the relay knows."},
             "value": {"type": "object", "description": "What it says beside the defaults of its type."},
+        },
+    })
+}
+
+pub(super) fn new_handle() -> Value {
+    json!({
+        "type": "object",
+        "required": ["handle"],
+        "additionalProperties": false,
+        "properties": {
+            "handle": {
+                "type": ["string", "null"], "pattern": "^[a-z0-9][a-z0-9-]{0,38}$",
+                "description": "The short name; null gives up the one that the space has.",
+            },
         },
     })
 }

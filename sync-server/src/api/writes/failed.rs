@@ -23,6 +23,9 @@ impl From<WriteError> for ApiError {
             WriteError::ConflictMoved(_) => Self::new(Code::ConflictMoved, detail),
             WriteError::NoConflict(_) => Self::new(Code::NoConflict, detail),
             WriteError::UnknownType(_) | WriteError::NewerMajor(_) => Self::new(Code::TypeUnknown, detail),
+            WriteError::Authority(_) => Self::new(Code::AuthorityDocument, detail),
+            WriteError::HandleTaken(_) => Self::new(Code::HandleTaken, detail),
+            WriteError::HandlesKept => Self::new(Code::HandlesKept, detail),
             WriteError::WellKnown(_) => Self::new(Code::DeletionImpossible, detail),
             WriteError::Patch(_) => Self::new(Code::PatchNotApplicable, detail),
             WriteError::Invalid(violations) => Self::new(Code::DocumentInvalid, detail).violations(violations),
@@ -45,6 +48,7 @@ fn not_taken(outcome: &Outcome, detail: String) -> ApiError {
         Outcome::Parked { code: FateCode::DELETED, .. } | Outcome::Refused { code: FateCode::GONE, .. } => {
             Code::DocumentDeleted
         }
+        Outcome::Refused { code: FateCode::AUTHORITY, .. } => Code::AuthorityDocument,
         Outcome::Parked { code: FateCode::HELD, .. } => Code::DocumentHeld,
         Outcome::Parked { code: FateCode::CONTESTED, .. } => Code::DocumentContested,
         Outcome::Parked { code: FateCode::SIZE, .. } => Code::EditTooLarge,

@@ -1,6 +1,9 @@
 //! What is to be written, as changes: from what the writer had seen and wants, by the rules of the document's type.
 
-use document::{Document, Draft, EditAtError, HistoryError, Intent, SealError, Sealed, Seed, resolution_note};
+use document::{
+    Document, Draft, EditAtError, HistoryError, Intent, ManualFields, SealError, Sealed, Seed, resolution_note,
+};
+use relay_storage::MadeBy;
 use schemas::{DocumentType, Registry};
 use serde_json::Value;
 use sync_wire::{Actor, ChangeHash};
@@ -16,6 +19,8 @@ pub(super) struct Author {
     pub(super) actor: Actor,
     /// Unix seconds.
     pub(super) time: i64,
+    /// At whose word: what is written across documents is the relay's own.
+    pub(super) made_by: MadeBy,
 }
 
 /// The changes that make of a document what a writer wants of it who had seen it at `seen`, ascending. Nothing, if it
@@ -30,9 +35,9 @@ pub(super) fn edit(
     author: Author,
 ) -> Result<Option<Sealed>, WriteError> {
     let document_type = type_named(document.type_name().as_deref())?;
-    // Authority documents, which the relay alone writes at the word of commands, will be told apart here.
-    document.set_manual(document_type.manual_fields()); // nothing is written over of which a person has yet to decide
-    document.check_major().map_err(broken_rule)?;
+    // Nothing is written over of which a person has yet to decide.
+    document.set_manual(rules(document_type, author));
+    document.check_editable().map_err(broken_rule)?;
     let base = if seen == document.heads() {
         document.value()
     } else {
@@ -55,7 +60,8 @@ pub(super) fn edit(
 pub(super) fn create(type_name: &str, value: &Value, author: Author) -> Result<Sealed, WriteError> {
     let document_type = type_named(Some(type_name))?;
     let mut document = Document::new(Some(type_name));
-    document.set_manual(document_type.manual_fields());
+    document.set_manual(rules(document_type, author));
+    document.check_editable().map_err(broken_rule)?;
     let defaults = document_type.initial(None);
     document.edit::<(), document::Violation>(author.actor, |draft| make(draft, defaults)).map_err(broken_rule)?;
     let base = document.value();
@@ -78,7 +84,8 @@ pub(super) fn create(type_name: &str, value: &Value, author: Author) -> Result<S
 /// [`WriteError`]
 pub(super) fn resolve(mut document: Document, resolution: &Resolution, author: Author) -> Result<Sealed, WriteError> {
     let document_type = type_named(document.type_name().as_deref())?;
-    document.set_manual(document_type.manual_fields());
+    document.set_manual(rules(document_type, author));
+    document.check_editable().map_err(broken_rule)?;
     let (path, closes) = (resolution.stored_path.clone(), resolution.seen.clone());
     let open = document.conflicts().map_err(|error| of_history(&error))?;
     let Some(conflict) = open.iter().find(|conflict| conflict.path == path) else {
@@ -112,6 +119,15 @@ pub(super) fn resolve(mut document: Document, resolution: &Resolution, author: A
 pub(super) fn type_named(name: Option<&str>) -> Result<&'static DocumentType, WriteError> {
     let known = name.and_then(|name| Registry::builtin().get(name));
     known.ok_or_else(|| WriteError::UnknownType(name.map(str::to_owned)))
+}
+
+/// What may not be written, and by whom.
+fn rules(document_type: &'static DocumentType, author: Author) -> ManualFields {
+    let rules = document_type.manual_fields();
+    match author.made_by {
+        MadeBy::Relay => rules.for_relay(),
+        MadeBy::Device => rules,
+    }
 }
 
 fn make(draft: &mut Draft<'_>, edits: Vec<Intent>) -> Result<(), document::Violation> {
@@ -186,6 +202,7 @@ fn broken_rule(violation: document::Violation) -> WriteError {
     match violation.code() {
         "broken" => WriteError::Stopped(violation.to_string()),
         "not_flat" => WriteError::UnknownType(None),
+        "authority" => WriteError::Authority(violation.problem),
         "newer_major" => WriteError::NewerMajor(violation.problem),
         "conflict_open" => WriteError::ConflictOpen(vec![violation.path.clone()]),
         "conflict_moved" => WriteError::ConflictMoved(violation.problem),
@@ -215,7 +232,7 @@ mod tests {
 
     use super::*;
 
-    const PAGE: Author = Author { actor: Actor([7; 16]), time: 1_700_000_000 };
+    const PAGE: Author = Author { actor: Actor([7; 16]), time: 1_700_000_000, made_by: MadeBy::Device };
     const LAPTOP: Actor = Actor([8; 16]);
 
     fn settings(fields: &Value) -> Document {

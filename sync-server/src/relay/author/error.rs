@@ -1,6 +1,6 @@
 //! Why something was not written.
 
-use relay_storage::{AccountError, ReadError, StorageError};
+use relay_storage::{AccountError, HANDLES_KEPT_MAX, ReadError, StorageError};
 use schemas::Rule;
 use sync_core::session::Outcome;
 use sync_wire::{DocumentId, SpaceId};
@@ -47,6 +47,18 @@ pub enum WriteError {
     /// Its type is not known here, so nothing can be said of what may be written.
     #[error("{}", no_type(.0.as_deref()))]
     UnknownType(Option<String>),
+    /// The relay alone writes it.
+    #[error("{0}")]
+    Authority(String),
+    /// Another space has the handle, or gave it up lately.
+    #[error("the handle {0} is taken: another space has it, or gave it up within the last 30 days; choose another one")]
+    HandleTaken(String),
+    /// The space changes its handle too often.
+    #[error(
+        "the space has given up {HANDLES_KEPT_MAX} handles within 30 days, and each is kept for it so long; take one of \
+         these back, or wait"
+    )]
+    HandlesKept,
     /// A newer program has written it, and what that may be is not known here.
     #[error("{0}")]
     NewerMajor(String),

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use relay_storage::{AccountError, DeviceBinding, ReadError, Standing, StorageError};
+use relay_storage::{AccountError, DeviceBinding, MadeBy, ReadError, Standing, StorageError};
 use sync_core::session::{Authorized, BootstrapCursor, BootstrapPage, Effect, Input, LogPage, Outcome};
 use sync_wire::log::Receipt;
 use sync_wire::{
@@ -92,7 +92,7 @@ impl Peer {
             Effect::Regrant { device } => Task::Operation(peer.regrant(device)),
             Effect::Append { space, document, device, batches } => {
                 let bell = Arc::clone(listener.bell());
-                Task::Operation(peer.append(space, Pushes { document, device, batches, bell }))
+                Task::Operation(peer.append(space, Pushes { document, device, made_by: MadeBy::Device, batches, bell }))
             }
             Effect::ReadOutcomes { space, device, batches } => {
                 Task::Operation(peer.read_outcomes(space, device, batches))

@@ -11,7 +11,7 @@ use sync_wire::{AccountId, BatchId, Blob, ChangeHash, DeviceId, DocumentId, Fate
 
 use super::super::frontier::{heads_from_bytes, kind_of, unsigned};
 use super::super::offer::UNREAD;
-use super::super::{AppendRequest, BatchContent, Check, Outcome, ParsedBatch, log_end};
+use super::super::{AppendRequest, BatchContent, Check, MadeBy, Outcome, ParsedBatch, log_end};
 use super::keep::{Scope, count, subtract};
 use super::outcomes::{self, Whose};
 use super::{Ahead, CheckVerdict, Settled, SettledBatch, WaitingBatch};
@@ -258,6 +258,7 @@ impl Writer {
             account: waiting.account,
             device: waiting.device,
             grant: UNREAD,
+            made_by: MadeBy::Relay, // whose it is was looked at when it was stored
             check,
             batches: vec![ParsedBatch { id: waiting.batch, content }],
         };

@@ -69,7 +69,10 @@ fn as_text(explanation: &Explanation) -> String {
     let closed = lane.closed_by.map_or_else(String::new, |batch| format!(" by batch {batch}"));
     line("lane", format!("{}{closed}, {} batches wait", lane.state, lane.waiting));
     if let Some(conflicts) = &explanation.conflicts {
-        line("conflicts", format!("{} wait for a person, {} were settled by rule", conflicts.open, conflicts.overruled));
+        line(
+            "conflicts",
+            format!("{} wait for a person, {} were settled by rule", conflicts.open, conflicts.overruled),
+        );
     }
     line(
         "changes",

@@ -1,5 +1,5 @@
-//! Major versions of types: a document that a program of a newer one has written can be read by older programs, and no
-//! longer edited by them.
+//! Documents that can only be read: those that the relay alone writes, and those that a program of a newer major version
+//! of their type has written.
 
 use serde_json::Value;
 
@@ -30,11 +30,20 @@ impl Document {
         major.map_or(1, |major| u32::try_from(major).unwrap_or(u32::MAX).max(1))
     }
 
-    /// Whether whoever edits it knows its major version, if it was said what that is ([`Document::set_manual`]).
+    /// Whether whoever holds it may edit it, if it was said what he knows of its type ([`Document::set_manual`]).
     ///
     /// # Errors
-    /// `newer_major`: the document can only be read.
-    pub fn check_major(&self) -> Result<(), Violation> {
+    /// `authority`: the relay alone writes documents of the type. `newer_major`: the editor does not know the major
+    /// version that it has come to.
+    pub fn check_editable(&self) -> Result<(), Violation> {
+        if self.manual().is_reserved() {
+            let kind = self.manual().type_name().unwrap_or("this type");
+            let problem = format!(
+                "documents of type {kind} are written by the relay alone, for what holds across documents: ask it over \
+                 HTTP for what is to change"
+            );
+            return Err(Violation::new("", "authority", problem));
+        }
         let known = self.manual().major();
         let found = self.major();
         if known == 0 || found <= known {
