@@ -67,11 +67,7 @@ impl Texts {
 }
 
 /// What is kept of a document of which `get` reads stored values; `title` is the stored path of what it is called.
-pub fn content_of(
-    title: Option<&str>,
-    declared: &[DeclaredIndex],
-    get: impl Fn(&str) -> Option<Value>,
-) -> Content {
+pub fn content_of(title: Option<&str>, declared: &[DeclaredIndex], get: impl Fn(&str) -> Option<Value>) -> Content {
     let (mut values, mut shown, mut texts) = (Vec::new(), Map::new(), Texts::default());
     let mut has_texts = false;
     for DeclaredIndex { row, index } in declared {

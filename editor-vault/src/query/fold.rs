@@ -86,11 +86,8 @@ impl Inner {
         unfolded: &Unfolded,
     ) -> Result<Folded, ReadError> {
         let (row, deleted) = (unfolded.row, unfolded.deleted);
-        let (at, content) = if deleted == 0 {
-            self.look_at(schema, declared, unfolded)?
-        } else {
-            (unfolded.moved, Content::default())
-        };
+        let (at, content) =
+            if deleted == 0 { self.look_at(schema, declared, unfolded)? } else { (unfolded.moved, Content::default()) };
         Ok(Folded { row, at, deleted, content })
     }
 

@@ -114,7 +114,7 @@ impl Storage {
 }
 
 impl Reader {
-    fn checked_through(&self, space: SpaceId) -> Result<Option<LogPosition>, StorageError> {
+    pub(super) fn checked_through(&self, space: SpaceId) -> Result<Option<LogPosition>, StorageError> {
         // The end first: what is appended between the statements is after it, and does not count.
         let Some(log) = log_end(&self.connection, space)? else { return Ok(None) };
         let mut statement = self.connection.prepare_cached(

@@ -128,7 +128,8 @@ impl Reader {
             now.push((space, turn(&moment, &shelf)?));
             let mut statement =
                 moment.prepare_cached("SELECT document FROM indexed WHERE shelf = ?1 AND turn > ?2 LIMIT ?3")?;
-            let rows = statement.query_map(params![shelf.row, since, max + 1], |row| row.get::<_, i64>(0))?;
+            let most = i64::try_from(max + 1).unwrap_or(i64::MAX);
+            let rows = statement.query_map(params![shelf.row, since, most], |row| row.get::<_, i64>(0))?;
             for row in rows.collect::<rusqlite::Result<Vec<_>>>()? {
                 is_many |= moved.len() == max;
                 if is_many {
@@ -235,9 +236,8 @@ fn found_document(
         "SELECT s.epoch, x.position FROM indexed x JOIN documents d ON d.document_key = x.document
          JOIN spaces s USING (space_key) WHERE x.document = ?1",
     )?;
-    let position = statement.query_row([row], |row| {
-        Ok(LogPosition { epoch: Epoch(row.get(0)?), position: Position(unsigned(row, 1)?) })
-    });
+    let position = statement
+        .query_row([row], |row| Ok(LogPosition { epoch: Epoch(row.get(0)?), position: Position(unsigned(row, 1)?) }));
     let position = position.optional()?.ok_or_else(|| damaged(found.seek.id))?;
     Ok(FoundDocument { row: row.cast_unsigned(), found, position })
 }

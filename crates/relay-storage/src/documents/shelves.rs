@@ -15,8 +15,9 @@ use rusqlite::{Connection, OptionalExtension, params};
 use schemas::StoredIndex;
 use sync_wire::SpaceId;
 
+use crate::change_log::log_end;
 use crate::error::StorageError;
-use crate::storage::{Storage, Writer};
+use crate::storage::{Reader, Storage, Writer};
 
 pub use moved::{LookFrom, MovedDocument, MovedSlice, SliceLimits};
 pub use take::TakenIn;
@@ -58,6 +59,11 @@ pub struct Shelf {
 }
 
 impl Shelf {
+    /// How many indexes that is: declarations only become more.
+    fn declared_count(&self) -> i64 {
+        count(&self.declared)
+    }
+
     /// What the words of its documents are marked with.
     pub(crate) fn mark(&self) -> Mark {
         Mark::of(self.row.cast_unsigned())
@@ -80,6 +86,34 @@ impl Storage {
     }
 }
 
+impl Storage {
+    /// Of some spaces, those in which documents of a type may have moved since they were taken in. Costs a look-up for
+    /// each, and in an answer that holds everything nothing else.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn shelves_behind(&self, spaces: Vec<SpaceId>, by: FoundBy) -> Result<Vec<SpaceId>, StorageError> {
+        self.read(move |reader| {
+            let is_behind = |space: &SpaceId| reader.is_behind(*space, &by).map(|is_so| is_so.then_some(*space));
+            spaces.iter().filter_map(|space| is_behind(space).transpose()).collect()
+        })
+        .await
+    }
+}
+
+impl Reader {
+    fn is_behind(&self, space: SpaceId, by: &FoundBy) -> Result<bool, StorageError> {
+        let Some(log) = log_end(&self.connection, space)? else { return Ok(false) };
+        if let Some(shelf) = shelf(&self.connection, space, &by.type_name)? {
+            return Ok(!shelf.is_as(by) || shelf.through != log.end.position.0.cast_signed());
+        }
+        // Where there are no documents of the type, nobody need remember that there are none.
+        let mut statement =
+            self.connection.prepare_cached("SELECT 1 FROM documents WHERE space_key = ?1 AND type = ?2 LIMIT 1")?;
+        Ok(statement.exists(params![log.space_key, by.type_name])?)
+    }
+}
+
 impl Shelf {
     /// Whether it has every index that is asked for. It may have more, of another release of the relay.
     fn is_as(&self, by: &FoundBy) -> bool {
@@ -93,7 +127,7 @@ impl Writer {
         let connection = &self.connection;
         let index = index(connection);
         let added = index.declare(&by.type_name, &by.indexes)?;
-        let declared = index.declared(&by.type_name)?.len();
+        let declared = count(&index.declared(&by.type_name)?);
         if added > 0 {
             // Those of other spaces too: an answer must not miss a document for want of a value.
             connection
@@ -114,15 +148,15 @@ impl Writer {
     }
 }
 
+fn count(declared: &[DeclaredIndex]) -> i64 {
+    i64::try_from(declared.len()).unwrap_or(i64::MAX)
+}
+
 pub(crate) fn index(connection: &Connection) -> Index<'_> {
     Index::new(connection, &HOST)
 }
 
-pub(super) fn shelf(
-    connection: &Connection,
-    space: SpaceId,
-    type_name: &str,
-) -> Result<Option<Shelf>, StorageError> {
+pub(super) fn shelf(connection: &Connection, space: SpaceId, type_name: &str) -> Result<Option<Shelf>, StorageError> {
     let mut statement = connection.prepare_cached(
         "SELECT h.shelf, h.space_key, h.type, h.title, h.through, h.version
          FROM shelves h JOIN spaces s USING (space_key) WHERE s.id = ?1 AND h.type = ?2",

@@ -123,7 +123,7 @@ fn since(connection: &Connection, shelf: Shelf, end: u64, limits: SliceLimits) -
          ORDER BY m.first",
     )?;
     let (low, high) = (log_key(space_key, after), log_key(space_key, upto));
-    let declared = slice.shelf.declared.len();
+    let declared = slice.shelf.declared_count();
     let mut rows = statement.query(params![low, high, slice.shelf.type_name, shelf_row, declared])?;
     let (mut bytes, mut through) = (0, upto.cast_signed());
     while let Some(row) = rows.next()? {
@@ -152,12 +152,7 @@ fn since(connection: &Connection, shelf: Shelf, end: u64, limits: SliceLimits) -
 }
 
 /// Of every document of the shelf's type, in the order of their ids.
-fn all(
-    connection: &Connection,
-    shelf: Shelf,
-    from: LookFrom,
-    limits: SliceLimits,
-) -> Result<MovedSlice, StorageError> {
+fn all(connection: &Connection, shelf: Shelf, from: LookFrom, limits: SliceLimits) -> Result<MovedSlice, StorageError> {
     let mut statement = connection.prepare_cached(
         "SELECT d.document_key, CASE WHEN d.deleted THEN NULL ELSE p.position END, d.id
          FROM documents d LEFT JOIN projections p USING (document_key)
@@ -169,7 +164,7 @@ fn all(
     )?;
     // The empty blob sorts before every id.
     let after: &[u8] = from.after.as_ref().map_or(&[], |id| &id.0[..]);
-    let declared = shelf.declared.len();
+    let declared = shelf.declared_count();
     let mut rows = statement.query(params![shelf.space_key, shelf.type_name, after, shelf.row, declared])?;
     let (mut documents, mut bytes, mut next, mut last) = (Vec::new(), 0, None, from.after);
     while let Some(row) = rows.next()? {

@@ -3,8 +3,8 @@
 use document_index::Content;
 use rusqlite::{OptionalExtension, params};
 
-use super::{Shelf, index};
 use super::moved::{MovedDocument, MovedSlice};
+use super::{Shelf, index};
 use crate::error::StorageError;
 use crate::storage::{Load, Storage, Writer};
 
@@ -53,7 +53,7 @@ impl Writer {
             index(&self.connection).keep(document.row, turn + 1, content, &mark)?;
             self.connection
                 .prepare_cached("UPDATE indexed SET shelf = ?2, declared = ?3, position = ?4 WHERE document = ?1")?
-                .execute(params![document.row, shelf.row, shelf.declared.len(), document.position])?;
+                .execute(params![document.row, shelf.row, shelf.declared_count(), document.position])?;
             taken.documents += 1;
         }
         if let Some(through) = through {
