@@ -26,8 +26,8 @@ pub use history::{HistoryEntry, HistoryPage};
 pub use projections::{Deleted, ListProjections, NewProjection, Projection, ProjectionList, ProjectionSummary};
 pub use publications::{Judgement, PublicationState, Published};
 pub(crate) use remake::Remade;
-pub(crate) use shelves::forget;
 pub use shelves::{FoundBy, LookFrom, MovedDocument, MovedSlice, Shelf, SliceLimits, TakenIn};
+pub(crate) use shelves::{fault as index_fault, forget, is_kept as is_indexed};
 pub use snapshots::{NewSnapshot, SnapshotInfo, StoredSnapshot};
 
 /// Where a document stands.

@@ -23,8 +23,10 @@ use crate::access::Readable;
 use crate::app::App;
 use crate::metrics;
 
-/// What is taken in at once: so much holds the writer up for some milliseconds.
-const SLICE: SliceLimits = SliceLimits { documents: 64, bytes: 256 << 10 };
+/// Documents that are taken in at once: so many hold the writer up for some milliseconds.
+const SLICE_DOCUMENTS_MAX: usize = 64;
+/// Bytes of their merged states, after which a slice ends.
+const SLICE_BYTES_MAX: usize = 256 << 10;
 /// Bytes of what is shown of documents, after which a page ends.
 const PAGE_BYTES_MAX: usize = 1 << 20;
 /// Documents of a live query that are looked at one by one; where more moved, the query is asked again.
@@ -177,7 +179,8 @@ async fn take_slice(
     asked: &Asked,
     from: Option<LookFrom>,
 ) -> Result<Option<LookFrom>, FindError> {
-    let Some(mut slice) = app.storage.moved_documents(space, &asked.by, from, SLICE).await? else { return Ok(None) };
+    let limits = SliceLimits { documents: SLICE_DOCUMENTS_MAX, bytes: SLICE_BYTES_MAX };
+    let Some(mut slice) = app.storage.moved_documents(space, &asked.by, from, limits).await? else { return Ok(None) };
     let next = slice.next;
     let (shelf, documents) = (slice.shelf.clone(), std::mem::take(&mut slice.documents));
     let made = app.runtime.blocking(move || {

@@ -59,7 +59,7 @@ impl Index<'_> {
         }
         if let Some((Texts { title, body }, _)) = texts {
             let values = params![row, mark.put(title), mark.put(body)];
-            self.execute("INSERT INTO words (rowid, title, body) VALUES (?1, ?2, ?3)", values)?;
+            self.execute("INSERT OR REPLACE INTO words (rowid, title, body) VALUES (?1, ?2, ?3)", values)?;
         }
         Ok(())
     }

@@ -111,8 +111,8 @@ mod tests {
         }
         let mut found = vec![0; 0x11_0000];
         let mut select = memory.prepare("SELECT doc FROM v").unwrap();
-        for row in select.query_map([], |row| row.get::<_, usize>(0)).unwrap() {
-            found[row.unwrap()] += 1;
+        for row in select.query_map([], |row| row.get::<_, u32>(0)).unwrap() {
+            found[row.unwrap() as usize] += 1;
         }
         found
     }

@@ -9,6 +9,7 @@
 
 mod moved; // what is to be taken in
 mod take; // and its taking
+mod fault; // what was taken, compared
 
 use document_index::{DeclaredIndex, Host, Index, Mark};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -19,6 +20,7 @@ use crate::change_log::log_end;
 use crate::error::StorageError;
 use crate::storage::{Reader, Storage, Writer};
 
+pub(crate) use fault::{fault, is_kept};
 pub use moved::{LookFrom, MovedDocument, MovedSlice, SliceLimits};
 pub use take::TakenIn;
 
@@ -186,6 +188,9 @@ pub(crate) fn doubt_shelves(connection: &Connection, space_key: i64) -> Result<(
 /// Nothing of a document is found any more.
 pub(crate) fn forget(connection: &Connection, document_key: i64) -> Result<(), StorageError> {
     index(connection).forget(document_key)?;
-    connection.prepare_cached("DELETE FROM indexed WHERE document = ?1")?.execute([document_key])?;
+    // Whatever the one says of the other: the file may be damaged.
+    for kept in ["DELETE FROM words WHERE rowid = ?1", "DELETE FROM indexed WHERE document = ?1"] {
+        connection.prepare_cached(kept)?.execute([document_key])?;
+    }
     Ok(())
 }

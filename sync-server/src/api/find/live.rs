@@ -20,7 +20,7 @@ use tracing::{debug, warn};
 use super::{FindQuery, FoundJson, spaces_of};
 use crate::access::{self, Caller, Readable};
 use crate::api::openapi::{Answer, Operation};
-use crate::api::problem::{ApiError, ApiResult, Code};
+use crate::api::problem::{ApiError, ApiResult};
 use crate::api::{caching, events};
 use crate::app::App;
 use crate::metrics::{self, Counted};
@@ -74,7 +74,7 @@ struct PlacedJson {
 /// page, then events `difference`. Whoever connects again begins with the page again.
 ///
 /// # Errors
-/// As [`super::get`], and [`Code::Overloaded`].
+/// As [`super::get`], and [`crate::api::problem::Code::Overloaded`].
 pub async fn stream(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,
@@ -190,7 +190,8 @@ impl Live {
                 // It goes on where this ended; nothing is told before it is current.
                 Err(FindError::Behind { .. }) => {
                     debug!("A live query takes in what moved");
-                    if self.listener.bell().take().access_changed && !self.still_may().await? {
+                    let heard = self.listener.bell().take();
+                    if !self.on_heard(Some(heard)).await? {
                         return Ok(None);
                     }
                 }

@@ -13,6 +13,9 @@ const ENTRIES_AT_ONCE: u64 = 4096;
 /// More than these are not looked at: then every document of the shelf is.
 const ENTRIES_MAX: u64 = 65_536;
 
+/// So few entries that are of nothing on the shelf are looked at again rather than noted: a commit takes longer.
+const ENTRIES_AGAIN_MAX: i64 = 256;
+
 /// How much a slice is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SliceLimits {
@@ -147,7 +150,9 @@ fn since(connection: &Connection, shelf: Shelf, end: u64, limits: SliceLimits) -
     if through == upto.cast_signed() && upto < end {
         slice.next = Some(LookFrom::default());
     }
-    slice.through = Some(through).filter(|through| *through > slice.shelf.through);
+    let looked_at = through - slice.shelf.through;
+    let is_worth_it = !slice.documents.is_empty() || looked_at > ENTRIES_AGAIN_MAX;
+    slice.through = Some(through).filter(|_| looked_at > 0 && is_worth_it);
     Ok(slice)
 }
 
