@@ -1,50 +1,18 @@
 //! Documents found by what is in them: in the order of a field, by filters, by words.
 //!
-//! What documents are found by is derived from them and kept in the file (`storage/fields.rs`). Nobody keeps it current
+//! What documents are found by is derived from them and kept in the file (`storage/fields.rs`, `document_index`). Nobody keeps it current
 //! on the way of an edit: whoever queries takes in first what moved since.
 
 mod fold; // start here: what moved, taken in
-mod text; // texts as they are indexed and shown
-
-mod difference; // from one answer to the next
 mod live; // an answer that is kept current
 
-use schemas::{Checked, Cursor, DocumentType, IndexKind, Query};
-use serde_json::{Map, Value};
-use sync_wire::{DocumentId, SpaceId};
+use document_index::Among;
+pub use document_index::{Difference, Found, Page, Snippet};
+use schemas::{Checked, DocumentType, Query};
 
-pub use self::difference::Difference;
-pub(crate) use self::fold::content_of;
 pub use self::live::LiveQuery;
-pub use self::text::Snippet;
-pub(crate) use self::text::spaced;
 use crate::error::{ReadError, StorageError};
-use crate::storage::{Among, FoundRow};
 use crate::vault::{Inner, Vault};
-
-/// A part of an answer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Page {
-    /// In the order that was asked for.
-    pub found: Vec<Found>,
-    /// Where the next page begins; nothing if this is the last. Hand it to [`Query::after`].
-    pub next: Option<Cursor>,
-}
-
-/// A document of an answer, with what a list shows of it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Found {
-    /// The space.
-    pub space: SpaceId,
-    /// Its id.
-    pub id: DocumentId,
-    /// What people call it.
-    pub title: Option<String>,
-    /// Its values that are indexed, by their paths in the plain form; strings are cut after 1 KiB.
-    pub fields: Map<String, Value>,
-    /// For a query for words: where they are.
-    pub snippet: Option<Snippet>,
-}
 
 /// Why a query was not answered.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -129,26 +97,5 @@ impl Inner {
             return Err(QueryError::NoFullText);
         }
         Ok((schema, checked))
-    }
-}
-
-impl Page {
-    fn of(schema: &DocumentType, query: &Checked, mut rows: Vec<FoundRow>) -> Self {
-        let has_more = rows.len() > query.limit;
-        rows.truncate(query.limit);
-        let next = rows.last().filter(|_| has_more).map(|last| query.cursor(last.seek.clone()));
-        Self { found: rows.into_iter().map(|row| Found::of(schema, &row)).collect(), next }
-    }
-}
-
-impl Found {
-    fn of(schema: &DocumentType, row: &FoundRow) -> Self {
-        let shown = row.shown.as_deref().and_then(|shown| serde_json::from_str::<Map<String, Value>>(shown).ok());
-        let mut shown = shown.unwrap_or_default();
-        let valued = schema.indexes().iter().filter(|field| field.index.kind != IndexKind::Text);
-        let fields: Map<String, Value> =
-            valued.filter_map(|field| Some((field.path.clone(), shown.remove(&field.index.path)?))).collect();
-        let title = schema.title_path().and_then(|path| fields.get(path)?.as_str()).map(str::to_owned);
-        Self { space: row.space, id: row.seek.id, title, fields, snippet: row.snippet.as_deref().map(Snippet::parse) }
     }
 }

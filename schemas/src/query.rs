@@ -5,6 +5,7 @@
 //! index, so that no query reads every document.
 
 mod check; // start here: a query held against a type
+mod condition; // filters as people type them
 mod cursor;
 mod error;
 mod key; // the total order of values

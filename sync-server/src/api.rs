@@ -5,6 +5,7 @@ pub mod front; // what every request passes
 pub mod guard; // what a request to one route passes
 pub mod documents; // the merged state
 pub mod writes; // documents changed, begun, deleted
+pub mod find; // by what is in them
 pub mod conflicts; // what waits for a person
 pub mod history; // who changed what when
 pub mod publication; // what everybody may see

@@ -69,6 +69,8 @@ pub struct Parts {
     pub event_streams: Sessions,
     /// Versions of documents that may be rebuilt at once.
     pub rebuilds: Arc<Semaphore>,
+    /// Requests that may take documents in at once, so that they are found.
+    pub indexing: Arc<Semaphore>,
     /// Bytes of pushed batches that may be judged at once.
     pub pushed_bytes: Arc<Semaphore>,
     /// Requests that may be answered at once.
@@ -112,6 +114,7 @@ impl App {
             paths: Paths::default(),
             event_streams: Sessions::new(config.api.event_streams_per_account_max, 0),
             rebuilds: Arc::new(Semaphore::new(config.api.rebuilds_max.clamp(1, Semaphore::MAX_PERMITS))),
+            indexing: Arc::new(Semaphore::new(config.api.indexing_max.clamp(1, Semaphore::MAX_PERMITS))),
             pushed_bytes: Arc::new(Semaphore::new(config.relay.pushed_bytes_max.min(Semaphore::MAX_PERMITS))),
             requests: Arc::new(Semaphore::new(config.api.requests_max)),
             readiness: Readiness::default(),

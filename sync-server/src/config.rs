@@ -184,6 +184,11 @@ sections! {
             version_bytes_max: u64 = 33_554_432,
             /// Versions that are rebuilt at once; others wait. Each may take a core for seconds.
             rebuilds_max: usize = 2,
+            /// How long one request takes documents in that moved since somebody asked for their type, in seconds; then
+            /// it is refused with 503 and `Retry-After`, and the next one goes on.
+            find_seconds: u64 = 4,
+            /// Requests that take documents in at once; others wait. Each has a core, and the writer now and then.
+            indexing_max: usize = 2,
             /// Writes that are worked out at once; others wait. Each has a copy of its document in memory for as long.
             writes_max: usize = 4,
             /// Bytes of ready answers of documents kept in memory, by an estimate from above that leaves room for their

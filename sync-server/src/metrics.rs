@@ -70,6 +70,7 @@ metrics! {
     CHECK_DOCUMENTS = Gauge "sync_server_check_documents" [] "Documents that wait for their check or are being checked";
     REPAIRS = Counter "sync_server_repairs_total" [] "Repairs of held documents that owners made over the API; what an operator's command does is in no process that is measured";
     REPAIRED_CHANGES = Counter "sync_server_repaired_changes_total" ["became"] "Changes that those took out of documents: `excluded` as the cause, `rewritten` because they rested on one, or `lost` with it";
+    INDEXED = Counter "sync_server_indexed_documents_total" [] "Documents taken in by queries, because they moved since their type was asked for";
     WRITES = Counter "sync_server_writes_total" ["outcome"] "Documents written over HTTP: `appended`, `stored`, `unchanged` or `refused`";
     RATE_PAUSES = Counter "sync_server_rate_pauses_total" [] "Times that a session read no further because its account had spent its burst";
     HTTP_REQUESTS = Counter "sync_server_http_requests_total" ["method", "route", "status"] "Answered requests; `route` is the pattern, or `none`";
@@ -202,6 +203,11 @@ pub fn repaired(excluded: usize, rewritten: usize, lost: usize) {
     for (became, changes) in [("excluded", excluded), ("rewritten", rewritten), ("lost", lost)] {
         counter!(REPAIRED_CHANGES, "became" => became).increment(changes as u64);
     }
+}
+
+/// So many documents were taken in, to be found.
+pub fn taken_in(documents: u64) {
+    counter!(INDEXED).increment(documents);
 }
 
 /// Somebody wrote over HTTP, or was refused.

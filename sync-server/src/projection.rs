@@ -4,6 +4,7 @@
 
 pub mod reached; // who wants to hear that it advanced
 pub mod version; // as it was at an earlier position
+pub mod find; // by what is in them
 pub mod conflicts; // what waits for a person
 
 use std::time::Duration;

@@ -7,12 +7,13 @@ use axum::extract::{MatchedPath, Request};
 use axum::routing::MethodRouter;
 use http::Method;
 
+use crate::api::find::live;
 use crate::api::front::Front;
 use crate::api::guard::Guard;
 use crate::api::openapi::{Answer, Operation};
 use crate::api::problem::{ApiError, Code};
 use crate::api::{
-    conflicts, documents, events, health, history, openapi, presence, publication, quarantine, repair, writes,
+    conflicts, documents, events, find, health, history, openapi, presence, publication, quarantine, repair, writes,
 };
 use crate::app::App;
 use crate::metrics;
@@ -243,6 +244,20 @@ pub const ROUTES: &[Route] = &[
             answer: Answer::Edited,
             problems: write_problems![DocumentNotFound, DocumentDeleted],
         },
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/find",
+        access: Access::Bearer,
+        handler: |guard| guard.get(find::get),
+        operation: &find::OPERATION,
+    },
+    Route {
+        method: Method::GET,
+        path: "/api/v1/find/live",
+        access: Access::Bearer,
+        handler: |guard| guard.get(live::stream),
+        operation: &live::OPERATION,
     },
     Route {
         method: Method::GET,

@@ -2,6 +2,8 @@
 
 #[path = "fixtures/parts.rs"]
 mod fixtures;
+#[path = "fixtures/finding.rs"]
+mod finding;
 
 use divan::{Bencher, black_box};
 use document::{Change, Header};
@@ -102,6 +104,58 @@ fn vault_get_warm(bencher: Bencher<'_, '_>) {
     let settings = vault.well_known("settings").unwrap();
     settings.edit(|draft| draft.put("/base/editor.tabSize", 4.into())).unwrap();
     bencher.bench_local(|| settings.get(black_box("/base/editor.tabSize")).unwrap());
+}
+
+/// Fifty of 10,000 notes by their names; the goal is 2 ms.
+#[divan::bench]
+fn relay_find_by_name_of_10_000(bencher: Bencher<'_, '_>) {
+    let (relay, query) = (finding::relay(), finding::by_name());
+    bencher.bench_local(|| relay.find(&query));
+}
+
+/// Fifty of a hundred that have two words, of 10,000, with a piece of text each; the goal is 10 ms.
+#[divan::bench]
+fn relay_find_by_words_of_10_000(bencher: Bencher<'_, '_>) {
+    let (relay, query) = (finding::relay(), finding::by_words());
+    bencher.bench_local(|| relay.find(&query));
+}
+
+/// One of 10,000 notes is taken in and found again, the flush of the disk included; the goal without it is 1 ms.
+#[divan::bench(sample_count = 100, sample_size = 1)]
+fn relay_live_query_after_an_edit_of_10_000(bencher: Bencher<'_, '_>) {
+    let relay = std::cell::RefCell::new(finding::relay());
+    let edited = || {
+        let turn = relay.borrow().turn();
+        relay.borrow_mut().edit();
+        turn
+    };
+    bencher.with_inputs(edited).bench_local_values(|turn| relay.borrow().follow(turn));
+}
+
+#[divan::bench]
+fn vault_find_by_name_of_10_000(bencher: Bencher<'_, '_>) {
+    let (vault, query) = (finding::vault(), finding::by_name());
+    bencher.bench_local(|| vault.query(&query).unwrap().found.len());
+}
+
+#[divan::bench]
+fn vault_find_by_words_of_10_000(bencher: Bencher<'_, '_>) {
+    let (vault, query) = (finding::vault(), finding::by_words());
+    bencher.bench_local(|| vault.query(&query).unwrap().found.len());
+}
+
+/// Waits for the disk.
+#[divan::bench(sample_count = 100, sample_size = 1)]
+fn vault_live_query_after_an_edit_of_10_000(bencher: Bencher<'_, '_>) {
+    let vault = finding::vault();
+    let live = std::cell::RefCell::new(vault.watch_query(&finding::by_name()).unwrap());
+    let note = vault.find("2026-05000").unwrap();
+    let mut number = 0;
+    let edited = || {
+        number += 1;
+        note.edit(|draft| draft.put("/name", format!("2026-05000 {number}").into())).unwrap();
+    };
+    bencher.with_inputs(edited).bench_local_values(|()| live.borrow_mut().refresh().unwrap());
 }
 
 /// Waits for the disk.

@@ -3,10 +3,12 @@
 mod checks; // what was checked, up to where, with what result
 mod conflicts; // which documents have fields that wait for a person
 mod explain; // why a document is in the state it is in
+mod find; // which documents a query means
 mod history; // who changed what when
 mod projections; // the merged JSON that the website reads
 mod publications; // what everybody may see
 mod remake; // what is derived from a log, made again
+mod shelves; // what documents are found by, taken in when somebody asks
 mod snapshots; // one chunk instead of many entries
 
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -19,10 +21,13 @@ use crate::storage::{Reader, Storage};
 pub use checks::{StoreChecked, Stored};
 pub use conflicts::{ConflictKey, CountedConflicts, ListConflicts, MayConflict, WrittenBy};
 pub use explain::{Contributor, Deletion, DocumentTips, EntryPlace, Explanation, ProjectionInfo};
+pub use find::{FindDocuments, FoundDocument, FoundPage, FoundSince};
 pub use history::{HistoryEntry, HistoryPage};
 pub use projections::{Deleted, ListProjections, NewProjection, Projection, ProjectionList, ProjectionSummary};
 pub use publications::{Judgement, PublicationState, Published};
 pub(crate) use remake::Remade;
+pub use shelves::{FoundBy, LookFrom, MovedDocument, MovedSlice, Shelf, SliceLimits, TakenIn};
+pub(crate) use shelves::{fault as index_fault, forget, is_kept as is_indexed};
 pub use snapshots::{NewSnapshot, SnapshotInfo, StoredSnapshot};
 
 /// Where a document stands.

@@ -36,9 +36,10 @@ pub use change_log::{
 };
 pub use documents::{
     ConflictKey, Contributor, CountedConflicts, Deleted, Deletion, DocumentPage, DocumentState, DocumentTips,
-    EntryPlace, Explanation, HistoryEntry, HistoryPage, Judgement, ListConflicts, ListProjections, MayConflict,
-    NewProjection, NewSnapshot, Projection, ProjectionInfo, ProjectionList, ProjectionSummary, PublicationState,
-    Published, SnapshotInfo, StoreChecked, Stored, StoredSnapshot, WrittenBy,
+    EntryPlace, Explanation, FindDocuments, FoundBy, FoundDocument, FoundPage, FoundSince, HistoryEntry, HistoryPage,
+    Judgement, ListConflicts, ListProjections, LookFrom, MayConflict, MovedDocument, MovedSlice, NewProjection,
+    NewSnapshot, Projection, ProjectionInfo, ProjectionList, ProjectionSummary, PublicationState, Published, Shelf,
+    SliceLimits, SnapshotInfo, StoreChecked, Stored, StoredSnapshot, TakenIn, WrittenBy,
 };
 pub use error::StorageError;
 pub use fates::{Condemned, QuarantinePage, QuarantineQuery, RefusedChange};

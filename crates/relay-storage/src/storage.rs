@@ -262,6 +262,19 @@ impl Storage {
         self.queue(Isolation::Savepoint, Load::ONE, body).await
     }
 
+    /// As [`Storage::write`], of so much work.
+    pub(crate) async fn write_loaded<T, E>(
+        &self,
+        load: Load,
+        body: impl FnOnce(&mut Writer) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: Failure + Send + 'static,
+    {
+        self.queue(Isolation::Savepoint, load, body).await
+    }
+
     /// As [`Storage::write`] for a body that never fails after its first statement unless the database does.
     pub(crate) async fn write_validated<T>(
         &self,

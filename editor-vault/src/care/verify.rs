@@ -2,13 +2,13 @@
 //! compared with that.
 
 use document::{Change, Document};
+use document_index::{Mark, content_of};
 use schemas::DocumentType;
 use sync_wire::Chain;
 
 use super::replay::{Replayed, replay};
 use super::{Caretaker, Finding, INDEX_WRONG, LIST, REBUILD, Severity, unless_unreadable};
 use crate::error::StorageError;
-use crate::query::content_of;
 use crate::storage::{DocumentRow, ListRow, Origin, SnapshotRow, StoredChange, Tx};
 use crate::vault::{Inner, Vault};
 
@@ -129,9 +129,8 @@ impl Inner {
     ) -> Result<bool, StorageError> {
         let (declared, kept) = self.storage.read_at_once(|tx| Ok((tx.declared(&schema.name)?, tx.kept(row.row)?)))?;
         let Some(kept) = kept else { return Ok(true) }; // it is taken in when somebody asks
-        let mut content = content_of(schema, &declared, |path| document.get(path));
-        content.values.sort();
-        content.values.dedup();
+        let title = schema.title_index().map(|index| index.path.as_str());
+        let mut content = content_of(title, &declared, |path| document.get(path)).as_kept(&Mark::NONE);
         if !self.storage.read(|tx| tx.can_find_words())? {
             content.texts = None;
         }

@@ -5,23 +5,18 @@
 
 use std::sync::Arc;
 
-use schemas::{DocumentType, IndexKind, Key, StoredIndex};
-use serde_json::{Map, Value};
+use document_index::{Content, DeclaredIndex, content_of};
+use schemas::{DocumentType, StoredIndex};
 
-use super::spaced;
 use crate::error::{ReadError, StorageError};
 use crate::loaded::Look;
-use crate::storage::{DeclaredIndex, Folded, FoldedContent, Moved, Texts, Unfolded};
+use crate::storage::{Folded, Moved, Unfolded};
 use crate::vault::Inner;
 
 /// Documents that are kept in one transaction.
 const DOCUMENTS_AT_ONCE: usize = 128;
 /// Bytes of texts in one transaction, after which the next begins.
 const TEXT_BYTES_AT_ONCE: usize = 4 << 20;
-/// Bytes of a document's texts in which words are looked for.
-const TEXT_BYTES_MAX: usize = 1 << 20;
-/// Bytes of a string that a list shows.
-const SHOWN_BYTES_MAX: usize = 1024;
 /// How often it is begun anew because another program declared an index meanwhile.
 const ATTEMPTS: usize = 4;
 
@@ -66,7 +61,7 @@ impl Inner {
         let (mut folded, mut bytes) = (Vec::new(), 0);
         for one in unfolded {
             let one = self.fold_one(schema, declared, one)?;
-            bytes += one.content.texts.as_ref().map_or(0, |texts| texts.title.len() + texts.body.len());
+            bytes += one.content.text_bytes();
             folded.push(one);
             if folded.len() >= DOCUMENTS_AT_ONCE || bytes >= TEXT_BYTES_AT_ONCE {
                 self.keep(schema, declared, std::mem::take(&mut folded))?;
@@ -91,11 +86,8 @@ impl Inner {
         unfolded: &Unfolded,
     ) -> Result<Folded, ReadError> {
         let (row, deleted) = (unfolded.row, unfolded.deleted);
-        let (at, content) = if deleted == 0 {
-            self.look_at(schema, declared, unfolded)?
-        } else {
-            (unfolded.moved, FoldedContent::default())
-        };
+        let (at, content) =
+            if deleted == 0 { self.look_at(schema, declared, unfolded)? } else { (unfolded.moved, Content::default()) };
         Ok(Folded { row, at, deleted, content })
     }
 
@@ -105,7 +97,8 @@ impl Inner {
         schema: &DocumentType,
         declared: &[DeclaredIndex],
         unfolded: &Unfolded,
-    ) -> Result<(Moved, FoldedContent), ReadError> {
+    ) -> Result<(Moved, Content), ReadError> {
+        let title = schema.title_index().map(|index| index.path.as_str());
         let space = self.resolve(unfolded.space);
         // What is in memory is quicker, unless it has more than the file, or less.
         if let Some(loaded) = self.shelf.get(space, unfolded.id) {
@@ -113,7 +106,7 @@ impl Inner {
             if !loaded.has_unsaved()
                 && let Ok(document) = loaded.current(self, &mut state, Look::File)
             {
-                let content = content_of(schema, declared, |path| document.get(path));
+                let content = content_of(title, declared, |path| document.get(path));
                 let moved = state.stored.as_ref().map(|stored| stored.moved);
                 if let Some(moved) = moved.filter(|moved| *moved == unfolded.moved || moved.is_after(unfolded.moved)) {
                     return Ok((moved, content));
@@ -124,72 +117,15 @@ impl Inner {
         let mut state = apart.lock();
         match apart.current(self, &mut state, Look::File) {
             Ok(document) => {
-                let content = content_of(schema, declared, |path| document.get(path));
+                let content = content_of(title, declared, |path| document.get(path));
                 let moved = state.stored.as_ref().map_or(unfolded.moved, |stored| stored.moved);
                 Ok((moved, content))
             }
             Err(error @ ReadError::Storage(_)) => Err(error),
             Err(error) => {
                 tracing::debug!(document.id = %unfolded.id, "A document is found by nothing: {error}");
-                Ok((unfolded.moved, FoldedContent::default()))
+                Ok((unfolded.moved, Content::default()))
             }
         }
     }
-}
-
-/// What is kept of a document of which `get` reads stored values.
-pub(crate) fn content_of(
-    schema: &DocumentType,
-    declared: &[DeclaredIndex],
-    get: impl Fn(&str) -> Option<Value>,
-) -> FoldedContent {
-    let title = schema.title_index().map(|index| index.path.as_str());
-    let (mut values, mut shown) = (Vec::new(), Map::new());
-    let (mut texts, mut has_texts) = (Texts { title: String::new(), body: String::new() }, false);
-    for DeclaredIndex { row, index } in declared {
-        if index.kind == IndexKind::Text {
-            let text = index.text(&get).unwrap_or_default();
-            let into = if Some(index.path.as_str()) == title { &mut texts.title } else { &mut texts.body };
-            add_text(into, &text);
-            has_texts |= !text.is_empty();
-            continue;
-        }
-        let found = index.values(&get);
-        values.extend(found.iter().filter_map(Key::of).map(|key| (*row, key)));
-        if found.is_empty() {
-            values.push((*row, Key::absent()));
-        }
-        show(&mut shown, index, found);
-    }
-    let shown = Some(Value::Object(shown).to_string());
-    FoldedContent { values, shown, texts: has_texts.then_some(texts) }
-}
-
-fn add_text(texts: &mut String, text: &str) {
-    let room = TEXT_BYTES_MAX.saturating_sub(texts.len());
-    if room == 0 || text.is_empty() {
-        return;
-    }
-    if !texts.is_empty() {
-        texts.push('\n');
-    }
-    texts.push_str(&spaced(cut(text, room)));
-}
-
-fn show(shown: &mut Map<String, Value>, index: &StoredIndex, found: Vec<Value>) {
-    let short = |value: Value| match value {
-        Value::String(text) => Value::from(cut(&text, SHOWN_BYTES_MAX)),
-        other => other,
-    };
-    if found.is_empty() {
-        return;
-    }
-    let mut found = found.into_iter().map(short);
-    let value = if index.kind == IndexKind::Members { found.collect() } else { found.next().unwrap_or_default() };
-    shown.insert(index.path.clone(), value);
-}
-
-/// At most so many bytes of a text, whole characters.
-fn cut(text: &str, bytes_max: usize) -> &str {
-    &text[..text.floor_char_boundary(bytes_max)]
 }

@@ -4,16 +4,16 @@
 //! process, and holds just these against its filters and its page. Only where one leaves a page that others wait to get
 //! into, or words are looked for, is the query asked again.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use schemas::{Checked, Direction, DocumentType, Order, Query, Seek};
+use document_index::{Among, Difference, Entry, Found, Kept, LivePage};
+use schemas::{Checked, DocumentType, Query};
 use sync_wire::SpaceId;
 
-use super::{Difference, Found, QueryError};
+use super::QueryError;
 use crate::error::StorageError;
-use crate::storage::{Among, FoundRow, Tx};
+use crate::storage::Tx;
 use crate::vault::Vault;
 use crate::watch::Stirred;
 
@@ -26,35 +26,12 @@ pub struct LiveQuery {
     vault: Vault,
     schema: &'static DocumentType,
     query: Checked,
-    page: PageNow,
+    page: LivePage,
     /// The last fold that the page knows of.
     turn: i64,
     /// What the home space was called then.
     home: SpaceId,
     stirred: Arc<Stirred>,
-}
-
-/// A page as it is now.
-#[derive(Debug, Clone, Default)]
-struct PageNow {
-    entries: Vec<Entry>,
-    /// Whether others wait to get in.
-    has_more: bool,
-}
-
-/// A document of the page, at its place.
-#[derive(Debug, Clone)]
-pub(super) struct Entry {
-    pub(super) seek: Seek,
-    pub(super) found: Found,
-}
-
-/// Whether a page could be kept current by looking at single documents.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kept {
-    Yes,
-    /// Somebody from beyond the page may have come into it.
-    Unknown,
 }
 
 impl Vault {
@@ -84,7 +61,7 @@ impl Vault {
         inner.fold(schema)?;
         let home = inner.home();
         let (turn, rows) = inner.storage.read_at_once(|tx| Ok((tx.turn()?, tx.found(&checked, Among::All)?)))?;
-        let page = PageNow::of(schema, &checked, rows);
+        let page = LivePage::of(schema, &checked, rows);
         Ok(LiveQuery { vault: self.clone(), schema, query: checked, page, turn, home, stirred })
     }
 }
@@ -148,7 +125,7 @@ impl LiveQuery {
     }
 
     /// The page after these documents moved.
-    fn follow(&self, tx: &Tx<'_>, moved: &[i64]) -> Result<PageNow, StorageError> {
+    fn follow(&self, tx: &Tx<'_>, moved: &[i64]) -> Result<LivePage, StorageError> {
         if moved.is_empty() {
             return Ok(self.page.clone());
         }
@@ -166,48 +143,7 @@ impl LiveQuery {
         Ok(page)
     }
 
-    fn again(&self, tx: &Tx<'_>) -> Result<PageNow, StorageError> {
-        Ok(PageNow::of(self.schema, &self.query, tx.found(&self.query, Among::All)?))
-    }
-}
-
-impl PageNow {
-    fn of(schema: &DocumentType, query: &Checked, mut rows: Vec<FoundRow>) -> Self {
-        let has_more = rows.len() > query.limit;
-        rows.truncate(query.limit);
-        Self { entries: rows.into_iter().map(|row| Entry::of(schema, row)).collect(), has_more }
-    }
-
-    /// Puts a document in its place, or takes it out.
-    fn put(&mut self, query: &Checked, document: u64, now: Option<Entry>) -> Kept {
-        let before = self.entries.len();
-        self.entries.retain(|entry| entry.seek.tie != document);
-        let was_in = self.entries.len() < before;
-        let Some(now) = now else {
-            return if was_in && self.has_more { Kept::Unknown } else { Kept::Yes };
-        };
-        let place = self.entries.partition_point(|entry| query_order(query, &entry.seek, &now.seek).is_lt());
-        if place == self.entries.len() && self.has_more {
-            return if was_in { Kept::Unknown } else { Kept::Yes };
-        }
-        self.entries.insert(place, now);
-        if self.entries.len() > query.limit {
-            self.entries.truncate(query.limit);
-            self.has_more = true;
-        }
-        Kept::Yes
-    }
-}
-
-fn query_order(query: &Checked, a: &Seek, b: &Seek) -> Ordering {
-    match query.order {
-        Order::Field { direction: Direction::Descending, .. } => b.cmp(a),
-        _ => a.cmp(b),
-    }
-}
-
-impl Entry {
-    fn of(schema: &DocumentType, row: FoundRow) -> Self {
-        Self { found: Found::of(schema, &row), seek: row.seek }
+    fn again(&self, tx: &Tx<'_>) -> Result<LivePage, StorageError> {
+        Ok(LivePage::of(self.schema, &self.query, tx.found(&self.query, Among::All)?))
     }
 }

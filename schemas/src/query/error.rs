@@ -63,6 +63,14 @@ pub enum QueryError {
         /// As asked for.
         words: String,
     },
+    /// A filter without an operator.
+    #[error("{condition:?} compares nothing: write PATH=VALUE, or one of {operators}")]
+    Condition {
+        /// As asked for.
+        condition: String,
+        /// Those that there are.
+        operators: String,
+    },
     /// Not a place that this query gave.
     #[error("the place to go on from {rule}: begin again without it")]
     Cursor {
@@ -82,6 +90,7 @@ impl QueryError {
             Self::NotComparable { .. } => "not_comparable",
             Self::TooMany { .. } | Self::NoLimit => "query_too_large",
             Self::NoWords { .. } => "no_words",
+            Self::Condition { .. } => "condition",
             Self::Cursor { .. } => "cursor",
         }
     }

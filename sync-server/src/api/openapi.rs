@@ -3,6 +3,7 @@
 //! Written by hand rather than derived: the table says what a route takes, this file says what the words mean. Tests
 //! ask every route with every parameter that is described, and hold real answers against the schemas.
 
+mod found; // what queries find
 mod requests; // what requests carry beside path and query
 
 use std::sync::OnceLock;
@@ -47,6 +48,8 @@ pub enum Answer {
     Hints,
     /// Server-sent presence.
     Presence,
+    /// A server-sent answer, and what changes in it.
+    Found,
     /// 204.
     Nothing,
     /// A WebSocket.
@@ -92,6 +95,11 @@ fn operation(route: &Route) -> Value {
     let in_path = route.path.split(['{', '}']).skip(1).step_by(2).map(|name| parameter(name, "path"));
     let mut parameters: Vec<Value> =
         in_path.chain(operation.query.iter().map(|name| parameter(name, "query"))).collect();
+    // A list may be of all types; what is found by its fields is of one.
+    if operation.query.contains(&"where") {
+        let of_type = parameters.iter_mut().filter(|parameter| parameter["name"] == "type");
+        of_type.for_each(|parameter| parameter["required"] = true.into());
+    }
     if operation.answer == Answer::Hints {
         let description = "The `id` of the last hint that was read; as `after`, and stronger.";
         let schema = json!({"$ref": "#/components/schemas/Position"});
@@ -127,6 +135,22 @@ fn parameter(name: &str, place: &str) -> Value {
             json!({"type": "integer", "minimum": 1, "maximum": Config::default().api.page_max}),
         ),
         "cursor" => ("The `next` of the page before.", json!({"type": "string"})),
+        "where" => (
+            "Filters, all of which must hold: `PATH=VALUE`, or `^=` (begins with), `>`, `>=`, `<`, `<=`. The path is a \
+             JSON Pointer or the name of a field; the value is JSON, and a string if it is none.",
+            json!({"type": "array", "maxItems": 8, "items": {"type": "string"}}),
+        ),
+        "present" => {
+            ("Fields that have a value.", json!({"type": "array", "maxItems": 8, "items": {"type": "string"}}))
+        }
+        "absent" => ("Fields that have none.", json!({"type": "array", "maxItems": 8, "items": {"type": "string"}})),
+        "sort" => {
+            ("The field that gives the order; with `-` before it, the other way round.", json!({"type": "string"}))
+        }
+        "words" => (
+            "All of them must occur: words, `\"one after the other\"`, `begin*`. The best come first.",
+            json!({"type": "string", "maxLength": schemas::WORDS_BYTES_MAX}),
+        ),
         "after" => (
             "What the reader knows of: a document is awaited until it contains it, a stream begins behind it.",
             json!({"$ref": "#/components/schemas/Position"}),
@@ -189,6 +213,14 @@ fn responses(route: &Route) -> Value {
             let content = json!({"text/event-stream": {"schema": {"oneOf": [of("Present"), of("Other")]}}});
             let description = "First an event `present` with Present as its data, which is everybody; then events \
                                `shown` and `gone`, each with an Other.";
+            insert("200", json!({"description": description, "content": content}));
+        }
+        Answer::Found => {
+            let of = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
+            let content = json!({"text/event-stream": {"schema": {"oneOf": [of("LivePage"), of("Difference")]}}});
+            let description = "First an event `page` with a LivePage as its data; then events `difference`, each with \
+                               a Difference: take out what was removed or moved, put in what was added or moved, the \
+                               first place first, replace what changed.";
             insert("200", json!({"description": description, "content": content}));
         }
         Answer::Nothing => drop(insert("204", json!({"description": "It is done."}))),
@@ -379,6 +411,7 @@ fn schemas() -> Value {
             "dependents": {"type": "array", "items": reference("DependentChange")},
         })),
     });
+    schemas.as_object_mut().into_iter().for_each(|schemas| schemas.extend(found::schemas()));
     schemas["NewHandle"] = requests::new_handle();
     schemas["Handle"] = object(json!({
         "handle": text, "space": id,

@@ -84,6 +84,11 @@ pub(super) fn parse_query<T: for<'q> Deserialize<'q>>(raw: Option<&str>) -> ApiR
     }
 }
 
+/// Reads a query string of which names may be repeated, in its order.
+pub(super) fn parse_pairs(raw: Option<&str>) -> ApiResult<Vec<(String, String)>> {
+    parse_query(raw)
+}
+
 /// How many items to return.
 pub(super) fn parse_limit(app: &App, limit: Option<&str>) -> ApiResult<usize> {
     let Some(text) = limit else { return Ok(app.config.api.page_default) };

@@ -21,6 +21,7 @@ mod fates; // what was refused, and is refused again
 mod documents; // the merged state over HTTP
 mod writes; // documents changed, begun and deleted over HTTP
 mod keyed; // the same, once however often it is asked for
+mod finding; // documents by what is in them, over HTTP
 mod conflicts; // what waits for a person, over HTTP
 mod ready; // from memory
 mod handles; // short names of spaces

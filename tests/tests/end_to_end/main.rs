@@ -17,6 +17,7 @@ mod deleting; // deletions between devices
 mod demo; // the story that newcomers see
 mod differential; // saved documents, read by Automerge for JavaScript
 mod faults; // a relay that dies, a network that loses
+mod finding; // documents by what is in them, in a vault and over HTTP
 mod hostile; // garbage at the relay's door
 mod injected; // system calls that fail
 mod kill; // kill -9 at any instant, again and again

@@ -1,5 +1,5 @@
-//! What is derived from a document's log, compared with what the log gives: its snapshot and its projection. And what
-//! was published of it, compared with what the log was there.
+//! What is derived from a document's log, compared with what the log gives: its snapshot and its projection; what it is
+//! found by, with its projection. And what was published of it, compared with what the log was there.
 
 use document::{Document, Snapshot};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -8,7 +8,7 @@ use sync_wire::{Blob, ChangeHash, DocumentId, SpaceId};
 use super::entries::{Entries, HeadsAt};
 use super::finding::Findings;
 use crate::change_log::{heads_from_bytes, unsigned};
-use crate::documents::Judgement;
+use crate::documents::{Judgement, index_fault};
 use crate::error::StorageError;
 
 /// What a document's rows say of it.
@@ -73,6 +73,9 @@ impl Marks {
             && let Some(fault) = self.publication_fault(connection, document_key, published, entries)?
         {
             findings.document("publication_wrong", at, &format!("what is published of it, from {published}: {fault}"));
+        }
+        if let Some(fault) = index_fault(connection, document_key)? {
+            findings.document("index_wrong", at, fault);
         }
         Ok(())
     }

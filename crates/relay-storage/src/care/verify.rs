@@ -13,6 +13,7 @@ use super::logs::SpaceRow;
 use super::{Project, Verified, voids};
 use crate::accounts::miscounted;
 use crate::change_log::{each_damaged_in_intake, stored_tips};
+use crate::documents::is_indexed;
 use crate::error::StorageError;
 
 pub(super) fn verify(
@@ -87,11 +88,11 @@ fn verify_document(
         findings.document("deletion_wrong", at, "whether it is deleted is not what its entries say");
     }
     if entries.is_purged {
-        if !marks.positions().is_empty() {
+        if !marks.positions().is_empty() || is_indexed(&moment, document_key)? {
             findings.document(
                 "purge_incomplete",
                 at,
-                "it is purged, and a snapshot or projection of it is still there",
+                "it is purged, and a snapshot or projection of it is still there, or it can be found",
             );
         }
         return Ok(entries.count);

@@ -14,6 +14,7 @@ use super::frontier::{Frontier, unsigned};
 use super::log_key;
 use super::state::Space;
 use crate::accounts::move_limits;
+use crate::documents::forget;
 use crate::error::StorageError;
 use crate::options::random_bytes;
 use crate::storage::{Reader, Storage, Writer};
@@ -170,6 +171,7 @@ impl Writer {
         ] {
             self.connection.prepare_cached(derived)?.execute([document_key])?;
         }
+        forget(&self.connection, document_key)?;
         let mut statement = self.connection.prepare_cached(
             "DELETE FROM refused
              WHERE fate_key IN (SELECT fate_key FROM fates WHERE space_key = ?1 AND document = ?2)",

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension, params};
 use sync_wire::{DocumentId, LogPosition, Position, SpaceId};
 
 use super::projections::store_projection;
+use super::shelves::doubt_shelves;
 use super::snapshots::store_snapshot;
 use super::{DocumentState, NewProjection, NewSnapshot};
 use crate::accounts::move_limits;
@@ -113,7 +114,7 @@ impl Storage {
 }
 
 impl Reader {
-    fn checked_through(&self, space: SpaceId) -> Result<Option<LogPosition>, StorageError> {
+    pub(super) fn checked_through(&self, space: SpaceId) -> Result<Option<LogPosition>, StorageError> {
         // The end first: what is appended between the statements is after it, and does not count.
         let Some(log) = log_end(&self.connection, space)? else { return Ok(None) };
         let mut statement = self.connection.prepare_cached(
@@ -164,6 +165,7 @@ impl Writer {
         statement.execute(params![row.document_key, reason])?;
         drop(statement);
         if reason.is_none() {
+            doubt_shelves(&self.connection, row.space_key)?; // what was held is nowhere else in the log
             move_limits(&self.connection, &self.context.random)?; // what was parked as held may go on
         }
         self.note_held(row.space_key, document, reason);

@@ -7,6 +7,7 @@ use sync_wire::{DocumentId, Position, SpaceId};
 use super::checks::Stored;
 use super::projections::store_projection;
 use super::publications::restore_published;
+use super::shelves::{doubt_shelves, forget};
 use super::snapshots::store_snapshot;
 use super::{NewProjection, NewSnapshot};
 use crate::change_log::{ReadError, log_key, restore_frontier};
@@ -48,6 +49,8 @@ impl Writer {
         ] {
             self.connection.prepare_cached(derived)?.execute([row.document_key])?;
         }
+        forget(&self.connection, row.document_key)?; // and taken in again
+        doubt_shelves(&self.connection, row.space_key)?;
         let mut positions = self.connection.prepare_cached(
             "UPDATE documents SET first_position = first_position - ?2, last_position = last_position - ?2
              WHERE document_key = ?1",

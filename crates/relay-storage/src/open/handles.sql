@@ -1,4 +1,4 @@
--- Version 1.7: short names of spaces.
+-- Version 1.9: short names of spaces.
 
 -- A handle is of one space in the whole relay, and a space has one at most. These rows decide; what the identity
 -- document of the space says follows them.

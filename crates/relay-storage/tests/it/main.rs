@@ -9,6 +9,7 @@ mod checking; // checked positions, snapshots, projections
 mod deletion; // tombstones and restores
 mod publishing; // what everybody may see
 mod purge; // what is left of a document some time after
+mod finding; // what documents are found by
 mod fates; // refused changes and their quarantine
 mod file; // opening, damage, versions, backup, doctor
 mod grants; // spaces, roles, and what they let one append

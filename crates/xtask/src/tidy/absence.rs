@@ -10,18 +10,30 @@ struct Rule {
     words: &'static [&'static str],
 }
 
-const PURE: [&str; 4] = ["crates/sync-wire/src/", "crates/sync-core/src/", "crates/document/src/", "schemas/src/"];
-/// The products; chores, benches and the end-to-end tests may know more.
-const PRODUCT: [&str; 7] = [
+const PURE: [&str; 5] = [
     "crates/sync-wire/src/",
     "crates/sync-core/src/",
     "crates/document/src/",
+    "crates/document-index/src/",
+    "schemas/src/",
+];
+/// The products; chores, benches and the end-to-end tests may know more.
+const PRODUCT: [&str; 8] = [
+    "crates/sync-wire/src/",
+    "crates/sync-core/src/",
+    "crates/document/src/",
+    "crates/document-index/src/",
     "crates/relay-storage/src/",
     "schemas/src/",
     "editor-vault/src/",
     "sync-server/src/",
 ];
-const SQL_HOMES: [&str; 3] = ["crates/relay-storage/src/", "editor-vault/src/storage/", "editor-vault/src/storage.rs"];
+const SQL_HOMES: [&str; 4] = [
+    "crates/document-index/src/",
+    "crates/relay-storage/src/",
+    "editor-vault/src/storage/",
+    "editor-vault/src/storage.rs",
+];
 /// The accept loop is among them for the type of the router that it serves, and nothing else.
 const AXUM_HOMES: [&str; 5] = [
     "sync-server/src/accept.rs",
@@ -65,7 +77,7 @@ const RULES: [Rule; 7] = [
         words: &["automerge::"],
     },
     Rule {
-        why: "SQL lives in the two storage homes alone",
+        why: "SQL lives in the two storages and `document-index` alone",
         applies: |path| within(path, &PRODUCT) && !within(path, &SQL_HOMES),
         words: &["rusqlite", "SELECT ", "INSERT INTO", "INSERT OR ", "DELETE FROM", "CREATE TABLE", "PRAGMA "],
     },

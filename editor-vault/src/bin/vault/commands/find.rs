@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use editor_vault::{Compare, Direction, Found, LiveQuery, Page, Query, QueryDifference, Snippet, Vault};
+use editor_vault::{Found, LiveQuery, Page, Query, QueryDifference, Snippet, Vault};
 use schemas::{IndexKind, Registry};
 use serde_json::{Value, json};
 
@@ -14,20 +14,17 @@ use crate::table::Table;
 
 /// How long one wait for a difference lasts; nothing else ends it.
 const WAIT: Duration = Duration::from_secs(3600);
-/// Operators, of which the first that occurs counts; those of two signs before those of one.
-const OPERATORS: [&str; 6] = [">=", "<=", "^=", "=", ">", "<"];
 
 pub(crate) fn find(vault: &Vault, arguments: &FindArguments, output: &mut Output) -> Result<(), Failure> {
     let mut query = Query::of(&arguments.type_name);
     for condition in &arguments.conditions {
-        let (path, compare) = parse(condition)?;
-        query = query.where_(path, compare);
+        query = query.filter(condition).map_err(unread)?;
     }
     for path in &arguments.present {
-        query = query.where_(pointer(path), Compare::Present);
+        query = query.present(path);
     }
     for path in &arguments.absent {
-        query = query.where_(pointer(path), Compare::Absent);
+        query = query.absent(path);
     }
     if let Some(words) = &arguments.matching {
         query = query.matching(words);
@@ -112,10 +109,7 @@ fn on_page(vault: &Vault, mut query: Query, page: &PageArguments) -> Result<Quer
         query = query.in_space(space::find(vault, named)?);
     }
     if let Some(sort) = &page.sort {
-        query = match sort.strip_prefix('-') {
-            Some(path) => query.sort(pointer(path), Direction::Descending),
-            None => query.sort(pointer(sort), Direction::Ascending),
-        };
+        query = query.sorted(sort);
     }
     if let Some(after) = &page.after {
         query = query.after(after.parse().map_err(editor_vault::QueryError::Query)?);
@@ -123,30 +117,9 @@ fn on_page(vault: &Vault, mut query: Query, page: &PageArguments) -> Result<Quer
     Ok(query.limit(page.limit))
 }
 
-/// `PATH=VALUE` and the like. The value is JSON, and a string if it is none.
-fn parse(condition: &str) -> Result<(String, Compare), Failure> {
-    let at = condition.find(['=', '<', '>', '^']).unwrap_or(condition.len());
-    let (path, rest) = condition.split_at(at);
-    let Some(operator) = OPERATORS.into_iter().find(|operator| rest.starts_with(operator)) else {
-        let sentence = format!("{condition:?} compares nothing: write PATH=VALUE, or one of {}", OPERATORS.join(" "));
-        return Err(Failure::new(Exit::Usage, "condition", sentence));
-    };
-    let text = &rest[operator.len()..];
-    let value = || serde_json::from_str(text).unwrap_or_else(|_| Value::from(text));
-    let compare = match operator {
-        ">=" => Compare::AtLeast(value()),
-        "<=" => Compare::AtMost(value()),
-        ">" => Compare::Above(value()),
-        "<" => Compare::Below(value()),
-        "^=" => Compare::StartsWith(text.to_owned()),
-        _ => Compare::Equal(value()),
-    };
-    Ok((pointer(path), compare))
-}
-
-/// A field by its name alone is one at the top.
-fn pointer(path: &str) -> String {
-    if path.starts_with('/') { path.to_owned() } else { schemas::join("", path) }
+/// A condition that is none is a fault of the command line, as an unknown option is.
+fn unread(error: schemas::QueryError) -> Failure {
+    Failure::new(Exit::Usage, error.code(), error.to_string())
 }
 
 fn text_of(page: &Page) -> String {

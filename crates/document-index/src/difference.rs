@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use sync_wire::{DocumentId, SpaceId};
 
-use super::Found;
-use super::live::Entry;
+use crate::answer::Found;
+use crate::live::Entry;
 
 /// What changed in the answer to a query. Places are those in the new answer, ascending.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -48,17 +48,19 @@ impl Difference {
     }
 
     /// From one answer to the next, both in the order of their places.
-    pub(super) fn between(before: &[Entry], after: &[Entry]) -> Self {
-        let was: HashMap<u64, &Entry> = before.iter().map(|entry| (entry.seek.tie, entry)).collect();
-        let is: HashMap<u64, &Entry> = after.iter().map(|entry| (entry.seek.tie, entry)).collect();
-        let stays = |entry: &&Entry| was.contains_key(&entry.seek.tie) && is.contains_key(&entry.seek.tie);
-        let is_in_order = before.iter().filter(stays).map(tie).eq(after.iter().filter(stays).map(tie));
+    #[must_use]
+    pub fn between(before: &[Entry], after: &[Entry]) -> Self {
+        let was: HashMap<u64, &Entry> = before.iter().map(|entry| (entry.row, entry)).collect();
+        let is: HashMap<u64, &Entry> = after.iter().map(|entry| (entry.row, entry)).collect();
+        let stays = |entry: &&Entry| was.contains_key(&entry.row) && is.contains_key(&entry.row);
+        let row = |entry: &Entry| entry.row;
+        let is_in_order = before.iter().filter(stays).map(row).eq(after.iter().filter(stays).map(row));
         let mut difference = Self::default();
-        for entry in before.iter().filter(|entry| !is.contains_key(&entry.seek.tie)) {
+        for entry in before.iter().filter(|entry| !is.contains_key(&entry.row)) {
             difference.removed.push((entry.found.space, entry.found.id));
         }
         for (place, entry) in after.iter().enumerate() {
-            match was.get(&entry.seek.tie) {
+            match was.get(&entry.row) {
                 None => difference.added.push((place, entry.found.clone())),
                 // Those whose key is as it was are in the same order among themselves.
                 Some(old) if !is_in_order && old.seek.key != entry.seek.key => {
@@ -70,8 +72,4 @@ impl Difference {
         }
         difference
     }
-}
-
-fn tie(entry: &Entry) -> u64 {
-    entry.seek.tie
 }
