@@ -27,13 +27,14 @@ const CHECKPOINT_PAGES: i32 = 1000;
 /// Version 1.0.
 const SCHEMA: &str = include_str!("open/schema.sql");
 /// What each later minor version adds. An older build reads and writes such a file without it.
-const STEPS: [&str; 6] = [
+const STEPS: [&str; 7] = [
     include_str!("open/fates.sql"),
     include_str!("open/usage.sql"),
     include_str!("open/intake.sql"),
     include_str!("open/authors.sql"),
     include_str!("open/publications.sql"),
     include_str!("open/conflicts.sql"),
+    include_str!("open/types.sql"),
 ];
 
 /// Why a storage cannot be opened. Its file is as it was.

@@ -4,6 +4,7 @@
 //! ask every route with every parameter that is described, and hold real answers against the schemas.
 
 mod requests; // what requests carry beside path and query
+mod types; // published document types
 
 use std::sync::OnceLock;
 
@@ -37,6 +38,8 @@ pub enum Answer {
     Json(&'static str),
     /// JSON of this schema, with an `ETag`.
     Tagged(&'static str),
+    /// JSON of this schema: it is there, and new if it was.
+    Put(&'static str),
     /// A document after a write, or where the write is.
     Edited,
     /// As `Edited`, and new if it was.
@@ -139,6 +142,11 @@ fn parameter(name: &str, place: &str) -> Value {
             "What the page calls itself, drawn at random when it is loaded: an account's pages are told apart by it.",
             json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}),
         ),
+        "name" => (
+            "The name of the type.",
+            json!({"type": "string", "pattern": "^ext\\.[a-z][a-z0-9-]{0,27}\\.[a-z][a-z0-9-]{0,30}$"}),
+        ),
+        "version" => ("The version.", json!({"type": "integer", "minimum": 1, "maximum": u32::MAX})),
         "hash" => {
             ("This change goes, whatever the check says of it.", json!({"type": "string", "pattern": "^[0-9a-f]{64}$"}))
         }
@@ -163,6 +171,12 @@ fn responses(route: &Route) -> Value {
             response["headers"] = json!({"ETag": {"schema": {"type": "string"}}});
             insert("200", response);
             insert("304", json!({"description": "`If-None-Match` has the tag."}));
+        }
+        Answer::Put(name) => {
+            let mut created = json_of(name);
+            created["headers"] = json!({"Location": {"schema": {"type": "string"}}});
+            insert("201", created);
+            insert("200", json_of(name));
         }
         Answer::Edited | Answer::Created => {
             let mut response = json_of("Document");
@@ -239,10 +253,16 @@ fn schemas() -> Value {
         "detail": text,
     }));
     problem["properties"]["request_id"] = text.clone();
+    let mut violation = object(json!({
+        "path": {"type": "string", "description": "JSON Pointer into the value, or into the file."},
+        "code": text, "message": text, "remedy": text,
+    }));
+    violation["properties"]["line"] = json!({"type": "integer", "description": "From 1; of files."});
+    violation["properties"]["column"] = violation["properties"]["line"].clone();
     problem["properties"]["violations"] = json!({"type": "array", "items": reference("Violation")});
     let mut other = object(json!({"account": id, "device": id}));
     other["properties"]["content"] = json!({"description": "What is shown of it; left out once it is gone."});
-    json!({
+    let mut schemas = json!({
         "Id": {
             "type": "string", "pattern": "^[1-9A-HJ-NP-Za-km-z]{20,28}$", "description": "16 bytes in base58check.",
         },
@@ -252,10 +272,7 @@ fn schemas() -> Value {
         },
         "Health": object(json!({"status": {"type": "string"}})),
         "Problem": problem,
-        "Violation": object(json!({
-            "path": {"type": "string", "description": "JSON Pointer into the value."},
-            "code": text, "message": text, "remedy": text,
-        })),
+        "Violation": violation,
         "NewDocument": requests::new_document(),
         "JsonPatch": requests::json_patch(),
         "Decision": requests::decision(),
@@ -378,5 +395,8 @@ fn schemas() -> Value {
             "excluded": {"type": "array", "items": reference("ExcludedChange")},
             "dependents": {"type": "array", "items": reference("DependentChange")},
         })),
-    })
+    });
+    // Apart, because the macro has a measure.
+    types::schemas().into_iter().for_each(|(name, schema)| schemas[name] = schema);
+    schemas
 }

@@ -24,6 +24,7 @@ mod keyed; // the same, once however often it is asked for
 mod conflicts; // what waits for a person, over HTTP
 mod ready; // from memory
 mod publishing; // what everybody may see
+mod types; // what documents may say
 mod history; // what was, over HTTP
 mod events; // hints over HTTP
 mod care; // the file that everything is in

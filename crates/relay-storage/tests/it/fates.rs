@@ -294,7 +294,8 @@ fn a_file_of_the_first_version_opens_and_gains_what_it_lacks() {
         let older = "DROP TABLE fates; DROP TABLE refused; DROP TABLE account_usage; DROP TABLE intake_documents;
                      DROP TABLE intake_batches; DROP TABLE intake_changes; DROP TABLE intake_totals;
                      DROP TABLE intake_outcomes; DROP TABLE website_devices; DROP TABLE keyed_requests;
-                     DROP TABLE publications; DROP TABLE open_conflicts; DELETE FROM meta WHERE name = 'limits_moved';
+                     DROP TABLE publications; DROP TABLE open_conflicts; DROP TABLE namespaces; DROP TABLE types;
+                     DROP TABLE retyping; DELETE FROM meta WHERE name IN ('limits_moved', 'types_version');
                      PRAGMA user_version = 65536;";
         file.execute_batch(older).unwrap();
         drop(file);
@@ -307,7 +308,7 @@ fn a_file_of_the_first_version_opens_and_gains_what_it_lacks() {
         assert_eq!(relay.findings(), [""; 0]);
         let version: i32 =
             Connection::open(&relay.path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-        assert_eq!(version, 65542);
+        assert_eq!(version, 65543);
     });
 }
 
