@@ -9,6 +9,8 @@ mod text; // texts as they are indexed and shown
 mod difference; // from one answer to the next
 mod live; // an answer that is kept current
 
+use std::sync::Arc;
+
 use schemas::{Checked, Cursor, DocumentType, IndexKind, Query};
 use serde_json::{Map, Value};
 use sync_wire::{DocumentId, SpaceId};
@@ -113,17 +115,17 @@ impl Vault {
     pub fn query(&self, query: &Query) -> Result<Page, QueryError> {
         let inner = self.live()?;
         let (schema, checked) = inner.check(query)?;
-        inner.fold(schema)?;
+        inner.fold(&schema)?;
         let rows = inner.storage.read_at_once(|tx| tx.found(&checked, Among::All))?;
-        Ok(Page::of(schema, &checked, rows))
+        Ok(Page::of(&schema, &checked, rows))
     }
 }
 
 impl Inner {
-    fn check(&self, query: &Query) -> Result<(&'static DocumentType, Checked), QueryError> {
-        let schema = self.schemas.get(query.type_name());
+    fn check(&self, query: &Query) -> Result<(Arc<DocumentType>, Checked), QueryError> {
+        let schema = self.schemas.shared(query.type_name());
         let schema = schema.ok_or_else(|| self.no_such_type(query.type_name(), |_| true))?;
-        let mut checked = query.check(schema)?;
+        let mut checked = query.check(&schema)?;
         checked.space = checked.space.map(|space| self.known_space(space)).transpose()?;
         if checked.words.is_some() && !self.storage.read(|tx| tx.can_find_words())? {
             return Err(QueryError::NoFullText);
