@@ -259,11 +259,11 @@ impl Document {
         Ok(result)
     }
 
-    pub(crate) fn schema(&self) -> Result<&'static schemas::DocumentType, ReadError> {
+    pub(crate) fn schema(&self) -> Result<Arc<schemas::DocumentType>, ReadError> {
         let inner = self.vault.live()?;
         let name = self.type_name()?.unwrap_or_default();
         let known = || inner.schemas.names().collect::<Vec<_>>().join(", ");
-        inner.schemas.get(&name).ok_or_else(|| ReadError::NoSuchType { name: name.clone(), known: known() })
+        inner.schemas.shared(&name).ok_or_else(|| ReadError::NoSuchType { name: name.clone(), known: known() })
     }
 }
 

@@ -39,6 +39,7 @@ mod status; // where a document's edits stand
 mod explain; // why, for people
 mod list; // what is in the vault, without loading it
 mod presence; // who is in a document at the moment
+mod type_files; // document types of third parties
 mod query; // what is found by what is in it
 mod watch; // who wants to know what changed
 mod delete; // tombstones and their taking back
@@ -87,6 +88,7 @@ pub use crate::sources::{Sources, System};
 pub use crate::squash::{SquashError, SquashedLane};
 pub use crate::status::{DocumentState, DocumentStatus};
 pub use crate::sync::Connection;
+pub use crate::type_files::{SkippedType, TypeError, TypeVersion};
 pub use crate::unsaved::Unsaved;
 pub use crate::vault::{SpaceInfo, Vault, VaultOptions};
 pub use crate::watch::{Hint, Watch};

@@ -6,6 +6,8 @@
 mod fold; // start here: what moved, taken in
 mod live; // an answer that is kept current
 
+use std::sync::Arc;
+
 use document_index::Among;
 pub use document_index::{Difference, Found, Page, Snippet};
 use schemas::{Checked, DocumentType, Query};
@@ -81,17 +83,17 @@ impl Vault {
     pub fn query(&self, query: &Query) -> Result<Page, QueryError> {
         let inner = self.live()?;
         let (schema, checked) = inner.check(query)?;
-        inner.fold(schema)?;
+        inner.fold(&schema)?;
         let rows = inner.storage.read_at_once(|tx| tx.found(&checked, Among::All))?;
-        Ok(Page::of(schema, &checked, rows))
+        Ok(Page::of(&schema, &checked, rows))
     }
 }
 
 impl Inner {
-    fn check(&self, query: &Query) -> Result<(&'static DocumentType, Checked), QueryError> {
-        let schema = self.schemas.get(query.type_name());
+    fn check(&self, query: &Query) -> Result<(Arc<DocumentType>, Checked), QueryError> {
+        let schema = self.schemas.shared(query.type_name());
         let schema = schema.ok_or_else(|| self.no_such_type(query.type_name(), |_| true))?;
-        let mut checked = query.check(schema)?;
+        let mut checked = query.check(&schema)?;
         checked.space = checked.space.map(|space| self.known_space(space)).transpose()?;
         if checked.words.is_some() && !self.storage.read(|tx| tx.can_find_words())? {
             return Err(QueryError::NoFullText);

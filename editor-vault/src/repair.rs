@@ -133,7 +133,7 @@ impl Vault {
         if let Some(hash) = named {
             path += &format!("&hash={hash}");
         }
-        let answer = connection.post(&path)?.map_err(|detail| RepairError::Offline { detail })?;
+        let answer = connection.ask("POST", &path, "")?.map_err(|detail| RepairError::Offline { detail })?;
         let text = |field: &str| answer.body[field].as_str().unwrap_or_default().to_owned();
         if answer.status != 200 {
             return Err(RepairError::Refused { code: text("code"), detail: text("detail") });

@@ -117,13 +117,19 @@ impl Connection {
         Ok(reach::Endpoint { url, token: self.token.0.clone(), tls })
     }
 
-    /// Posts to a path below the URL and waits for the answer; an error of the second kind says why there is none.
-    pub(crate) fn post(&self, path: &str) -> Result<Result<Answer, String>, ConnectError> {
+    /// Asks something of a path below the URL and waits for the answer; an error of the second kind says why there is
+    /// none. A body is JSON.
+    pub(crate) fn ask(
+        &self,
+        method: &'static str,
+        path: &str,
+        body: &str,
+    ) -> Result<Result<Answer, String>, ConnectError> {
         let endpoint = self.endpoint()?;
         let below = endpoint.url.path().trim_end_matches("/sync").to_owned();
         let runtime =
             tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ConnectError::Thread)?;
-        let answer = runtime.block_on(request::post(&endpoint, &format!("{below}{path}")));
+        let answer = runtime.block_on(request::ask(&endpoint, method, &format!("{below}{path}"), body));
         Ok(answer.map_err(|failure| failure.detail))
     }
 

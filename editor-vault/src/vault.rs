@@ -21,6 +21,7 @@ use crate::presence::Presences;
 use crate::sources::{Sources, System, random16};
 use crate::storage::{self, Shell, SpaceRow, Storage};
 use crate::sync::Sync;
+use crate::type_files::{SkippedType, TypeFiles};
 use crate::watch::{Watch, Watchers};
 
 /// Memory for documents, in bytes, unless the host says otherwise: 256 MiB.
@@ -48,7 +49,8 @@ pub(crate) struct Inner {
     pub(crate) device: RwLock<DeviceId>,
     pub(crate) storage: Storage,
     pub(crate) sources: Arc<dyn Sources>,
-    pub(crate) schemas: &'static Registry,
+    pub(crate) schemas: Registry,
+    pub(crate) skipped_types: Vec<SkippedType>,
     pub(crate) shelf: Shelf,
     pub(crate) watchers: Watchers,
     pub(crate) presence: Presences,
@@ -143,6 +145,8 @@ impl VaultOptions {
 
     /// With document types of the host's own beside the built-in ones, or those of another release. Default
     /// [`Registry::builtin`]. They stay for as long as the program runs: [`Box::leak`] one registry, not one a vault.
+    ///
+    /// Those of third parties in the directory `types` of the vault come beside them ([`Vault::schemas`]).
     #[must_use]
     pub fn schemas(mut self, schemas: &'static Registry) -> Self {
         self.schemas = schemas;
@@ -155,6 +159,7 @@ impl VaultOptions {
     /// [`OpenError`]; what was found is untouched.
     pub fn open(self) -> Result<Vault, OpenError> {
         let is_inline = self.shell.is_inline();
+        let TypeFiles { registry, skipped } = TypeFiles::read(&self.path, self.schemas);
         let storage = storage::open(&self.path, &*self.sources, self.shell)?;
         let (device, home, seen) = storage.read(|tx| Ok((tx.device()?, tx.home()?, tx.moved_after(i64::MAX)?.1)))?;
         let inner = Arc::new(Inner {
@@ -164,7 +169,8 @@ impl VaultOptions {
             device: RwLock::new(device),
             storage,
             sources: self.sources,
-            schemas: self.schemas,
+            schemas: registry,
+            skipped_types: skipped,
             shelf: Shelf::new(self.cache_bytes),
             watchers: Watchers::default(),
             presence: Presences::default(),

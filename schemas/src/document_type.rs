@@ -1,6 +1,6 @@
 //! One version of one document type: its id, what it allows, and how plain JSON becomes an edit of it.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use document::{Intent, MAJOR_PATH};
 use jsonschema::Validator;
@@ -34,7 +34,7 @@ pub struct DocumentType {
     title: Option<String>,
     public_when: Option<String>,
     indexes: Vec<IndexedField>,
-    shape: Shape,
+    shape: Arc<Shape>,
     schema: Value,
     /// Made when it is first needed: a command that reads one setting checks nothing.
     validator: OnceLock<Validator>,
@@ -68,7 +68,7 @@ impl DocumentType {
             indexes: index::of(&shape, title.as_deref()),
             title,
             public_when: text("x-public-when"),
-            shape,
+            shape: Arc::new(shape),
             schema,
             validator: OnceLock::new(),
         }
@@ -93,6 +93,11 @@ impl DocumentType {
     /// How its fields merge.
     pub(crate) fn shape(&self) -> &Shape {
         &self.shape
+    }
+
+    /// The same, for those who outlive the type.
+    pub(crate) fn shared_shape(&self) -> Arc<Shape> {
+        Arc::clone(&self.shape)
     }
 
     /// The derived id, for a well-known type.

@@ -7,6 +7,7 @@
 
 mod document_type;
 mod registry; // start here
+mod name; // whose a type is
 mod lint; // what keeps a schema from being loaded, line by line
 mod shape; // a schema, compiled to how each field merges
 
@@ -37,6 +38,7 @@ pub use document::Intent;
 pub use document_type::{DocumentType, well_known_id};
 pub use index::{INDEXES_MAX, IndexKind, IndexedField, MEMBERS_MAX, StoredIndex};
 pub use lint::{FINDINGS_MAX, Finding, lint, lint_files};
+pub use name::namespace_of;
 pub use pointer::{escape, join, unescape};
 pub use publication::Publication;
 pub use query::{

@@ -31,8 +31,10 @@ pub use faults::Finding;
 const FILE_BYTES_MAX: usize = 1 << 20;
 /// Most findings for one file.
 pub const FINDINGS_MAX: usize = 100;
-/// Largest compiled pattern, in bytes; also the memory that matching it may take beside that.
+/// Largest compiled pattern, in bytes.
 const PATTERN_BYTES_MAX: usize = 1 << 20;
+/// Memory that one thread takes at most for matching a pattern, in bytes.
+const MATCHING_BYTES_MAX: usize = 256 << 10;
 
 const META: &str = include_str!("../types/meta.json");
 
@@ -108,13 +110,31 @@ pub(crate) fn builtin() -> Vec<Value> {
     BUILTIN.into_iter().map(read).collect()
 }
 
+/// What is wrong with a sound schema beside what is there of its type: `same`, of the same version, and `before`, the
+/// version before it.
+pub(crate) fn held_against(schema: &Value, text: &str, same: Option<&Value>, before: Option<&Value>) -> Vec<Finding> {
+    let mut faults = Faults::default();
+    if same.is_some_and(|same| same != schema) {
+        versions::redefined(schema, &mut faults);
+    }
+    if let Some(before) = before {
+        versions::check(before, schema, &mut faults);
+    }
+    if faults.is_empty() { Vec::new() } else { faults.located(text) }
+}
+
 /// How the validator of every document type is built: linear-time patterns of bounded size, and nothing from elsewhere.
 pub(crate) fn validation() -> ValidationOptions<'static> {
-    let patterns = PatternOptions::regex().size_limit(PATTERN_BYTES_MAX).dfa_size_limit(PATTERN_BYTES_MAX);
+    validation_with_patterns_of(PATTERN_BYTES_MAX)
+}
+
+/// The same, with patterns that take so many bytes at most.
+fn validation_with_patterns_of(bytes_max: usize) -> ValidationOptions<'static> {
+    let patterns = PatternOptions::regex().size_limit(bytes_max).dfa_size_limit(MATCHING_BYTES_MAX);
     jsonschema::draft202012::options().with_pattern_options(patterns).offline()
 }
 
-fn examine(file: &str, text: &str) -> Result<Sound, Vec<Finding>> {
+pub(crate) fn examine(file: &str, text: &str) -> Result<Sound, Vec<Finding>> {
     if text.len() > FILE_BYTES_MAX {
         let rule = format!("the file has {} bytes, more than the {FILE_BYTES_MAX} allowed", text.len());
         return Err(vec![Finding::at_top("too_large", rule, "move examples elsewhere")]);

@@ -20,14 +20,7 @@ impl DocumentType {
     /// ```
     #[must_use]
     pub fn is_manual(&self, stored_path: &str) -> bool {
-        let mut shape = self.shape();
-        for key in keys(stored_path) {
-            match below(shape, &key) {
-                Some(inner) => shape = inner,
-                None => return false,
-            }
-        }
-        !stored_path.is_empty() && shape.merge == Merge::Manual
+        is_manual(self.shape(), stored_path)
     }
 
     /// Whether the type has such fields at all.
@@ -36,15 +29,16 @@ impl DocumentType {
         self.shape().has(Merge::Manual)
     }
 
-    /// The same, and the major version, for those who hold a document of the type.
+    /// The same, and the version and major version, for those who hold a document of the type.
     #[must_use]
-    pub fn manual_fields(&'static self) -> ManualFields {
+    pub fn manual_fields(&self) -> ManualFields {
         let fields = if self.has_manual() {
-            ManualFields::of(&self.name, |path| self.is_manual(path))
+            let shape = self.shared_shape();
+            ManualFields::of(&self.name, move |path| is_manual(&shape, path))
         } else {
             ManualFields::none_of(&self.name)
         };
-        let fields = fields.up_to_major(self.major);
+        let fields = fields.of_version(self.version).up_to_major(self.major);
         if self.authority { fields.written_by_relay() } else { fields }
     }
 
@@ -90,6 +84,17 @@ impl DocumentType {
         violations.retain(|violation| violation.path.strip_prefix(&path).is_some_and(is_inside));
         violations
     }
+}
+
+fn is_manual(root: &Shape, stored_path: &str) -> bool {
+    let mut shape = root;
+    for key in keys(stored_path) {
+        match below(shape, &key) {
+            Some(inner) => shape = inner,
+            None => return false,
+        }
+    }
+    !stored_path.is_empty() && shape.merge == Merge::Manual
 }
 
 /// Puts a value into plain JSON. Objects on the way are made; where a list has no such item nothing happens.

@@ -1,7 +1,7 @@
 //! All document types that are known: the built-in ones and those that a host hands in.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use crate::DocumentType;
 use crate::lint::{self, Finding};
@@ -43,10 +43,10 @@ fn said(findings: &[Finding]) -> String {
     sentences.join("; ")
 }
 
-/// Document types by name and version.
-#[derive(Debug)]
+/// Document types by name and version. A clone shares them.
+#[derive(Debug, Clone)]
 pub struct Registry {
-    types: BTreeMap<String, BTreeMap<u32, DocumentType>>,
+    types: BTreeMap<String, BTreeMap<u32, Arc<DocumentType>>>,
 }
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
@@ -82,25 +82,69 @@ impl Registry {
         let files: Vec<(N, T)> = files.into_iter().collect();
         let mut registry = Self { types: BTreeMap::new() };
         for schema in lint::builtin() {
-            registry.insert(DocumentType::new(schema));
+            registry.insert(Arc::new(DocumentType::new(schema)));
         }
         for ((file, _), outcome) in files.iter().zip(lint::examine_files(&files)) {
             let sound = outcome.map_err(|findings| LoadError { file: file.as_ref().to_owned(), findings })?;
-            registry.insert(DocumentType::checked(sound));
+            registry.insert(Arc::new(DocumentType::checked(sound)));
         }
         Ok(registry)
+    }
+
+    /// Adds the type in `text`, called `NAME/VERSION.json` with any path before it. It is held against what is here:
+    /// the version before it, and the same one, which may be there with the same content.
+    ///
+    /// # Errors
+    /// [`LoadError`]; the registry stays as it was.
+    ///
+    /// ```
+    /// use schemas::Registry;
+    /// let mut known = Registry::builtin().clone();
+    /// let text = r#"{ "x-type": "ext.acme.task", "x-version": 1, "type": "object" }"#;
+    /// assert_eq!(known.add("ext.acme.task/1.json", text)?.version, 1);
+    /// let other = r#"{ "x-type": "ext.acme.task", "x-version": 1, "type": "object", "title": "Task" }"#;
+    /// assert_eq!(known.add("ext.acme.task/1.json", other).unwrap_err().findings[0].code, "redefined");
+    /// # Ok::<(), schemas::LoadError>(())
+    /// ```
+    pub fn add(&mut self, file: &str, text: &str) -> Result<Arc<DocumentType>, LoadError> {
+        let failed = |findings| LoadError { file: file.to_owned(), findings };
+        let sound = lint::examine(file, text).map_err(failed)?;
+        let loaded = DocumentType::checked(sound);
+        let versions = self.types.get(&loaded.name);
+        let schema = |found: &Arc<DocumentType>| found.schema().clone();
+        let same = versions.and_then(|versions| versions.get(&loaded.version)).map(schema);
+        let before = versions.and_then(|versions| versions.range(..loaded.version).next_back());
+        let before = before.map(|(_, found)| schema(found));
+        let findings = lint::held_against(loaded.schema(), text, same.as_ref(), before.as_ref());
+        if !findings.is_empty() {
+            return Err(failed(findings));
+        }
+        let loaded = Arc::new(loaded);
+        self.insert(Arc::clone(&loaded));
+        Ok(loaded)
+    }
+
+    /// Puts in a type of another registry, whatever is here.
+    pub fn insert(&mut self, loaded: Arc<DocumentType>) {
+        self.types.entry(loaded.name.clone()).or_default().insert(loaded.version, loaded);
     }
 
     /// The newest version of a type.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&DocumentType> {
-        self.types.get(name)?.values().next_back()
+        self.types.get(name)?.values().next_back().map(Arc::as_ref)
+    }
+
+    /// The newest version of a type, for as long as anybody holds it.
+    #[must_use]
+    pub fn shared(&self, name: &str) -> Option<Arc<DocumentType>> {
+        self.types.get(name)?.values().next_back().cloned()
     }
 
     /// One version of a type.
     #[must_use]
     pub fn version(&self, name: &str, version: u32) -> Option<&DocumentType> {
-        self.types.get(name)?.get(&version)
+        self.types.get(name)?.get(&version).map(Arc::as_ref)
     }
 
     /// The names of all types, ascending.
@@ -110,10 +154,6 @@ impl Registry {
 
     /// All versions of all types, ascending.
     pub fn all(&self) -> impl Iterator<Item = &DocumentType> {
-        self.types.values().flat_map(BTreeMap::values)
-    }
-
-    fn insert(&mut self, loaded: DocumentType) {
-        self.types.entry(loaded.name.clone()).or_default().insert(loaded.version, loaded);
+        self.types.values().flat_map(BTreeMap::values).map(Arc::as_ref)
     }
 }

@@ -9,6 +9,7 @@ pub mod find; // by what is in them
 pub mod conflicts; // what waits for a person
 pub mod history; // who changed what when
 pub mod publication; // what everybody may see
+pub mod types; // document types of third parties
 pub mod quarantine; // what was refused
 pub mod repair; // held documents go on, when their owner says so
 pub mod events; // hints that the merged state advanced

@@ -25,6 +25,7 @@ use crate::relay::rates::Rates;
 use crate::relay::read::Tails;
 use crate::relay::runtime::Runtime;
 use crate::relay::sessions::Sessions;
+use crate::types::Types;
 
 /// A handle on the running relay; cheap to clone.
 #[derive(Debug, Clone)]
@@ -39,6 +40,8 @@ pub struct Parts {
     pub directory: PathBuf,
     /// What the relay keeps. Only `access`, `relay` and `projection` may ask it for documents.
     pub storage: Storage,
+    /// Which document types are known.
+    pub types: Types,
     /// Who wants to hear of which space.
     pub hub: Arc<Hub>,
     /// Who is in which document.
@@ -100,6 +103,7 @@ impl App {
     pub fn on(runtime: Runtime, config: Config, directory: PathBuf, storage: Storage, stop: CancellationToken) -> Self {
         Self(Arc::new(Parts {
             runtime,
+            types: Types::default(),
             hub: Arc::default(),
             presence: Arc::default(),
             tails: Tails::new(config.relay.tail_bytes_max, config.relay.tails_bytes_max),

@@ -7,6 +7,8 @@ mod account; // people
 mod token; // their credentials
 mod device; // installations
 mod space; // spaces and grants
+mod namespace; // who publishes document types
+mod types; // and which
 mod backup; // a copy, while it runs
 mod doctor; // what is wrong, if anything, at a quick look
 mod verify; // and at a thorough one
@@ -60,6 +62,12 @@ enum Command {
     /// Spaces and who may do what in them
     #[command(subcommand)]
     Space(space::Command),
+    /// Namespaces: who may publish document types
+    #[command(subcommand)]
+    Namespace(namespace::Command),
+    /// Document types of third parties
+    #[command(subcommand)]
+    Type(types::Command),
     /// Devices: installations that have connected
     #[command(subcommand)]
     Device(device::Command),
@@ -113,6 +121,7 @@ coded!(
     relay_storage::StorageError,
     relay_storage::AccountError,
     relay_storage::SpaceError,
+    relay_storage::NamespaceError,
     relay_storage::BackupError,
 );
 
@@ -139,6 +148,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Account(command) => administer(&place, Missing::Make, |admin| account::run(admin, command)),
         Command::Token(command) => administer(&place, Missing::Refuse, |admin| token::run(admin, command)),
         Command::Space(command) => administer(&place, Missing::Refuse, |admin| space::run(admin, command)),
+        Command::Namespace(command) => administer(&place, Missing::Refuse, |admin| namespace::run(admin, command)),
+        Command::Type(command) => administer(&place, Missing::Refuse, |admin| types::run(admin, command)),
         Command::Device(command) => administer(&place, Missing::Refuse, |admin| device::run(admin, command)),
         Command::Backup(args) => administer(&place, Missing::Refuse, |admin| backup::run(admin, args)),
         Command::Doctor => administer(&place, Missing::Refuse, doctor::run),
@@ -186,6 +197,7 @@ enum Missing {
 /// What administrative commands work with. They open the storage beside a running relay, which notices.
 struct Admin {
     directory: PathBuf,
+    config: Config,
     storage: Storage,
 }
 
@@ -212,7 +224,7 @@ where
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let storage = server::open_storage(&directory, &config).await?;
-        let outcome = work(Admin { directory, storage: storage.clone() }).await;
+        let outcome = work(Admin { directory, config, storage: storage.clone() }).await;
         storage.close().await;
         outcome
     })

@@ -197,6 +197,22 @@ sections! {
             /// Free bytes on the data directory's file system below which `/readyz` says no.
             free_bytes_min: u64 = 67_108_864,
         }
+        /// Document types that third parties publish (`docs/schemas.md`). What was published stays for good, so these
+        /// bound what a namespace may ever add.
+        types: Types {
+            /// Types of one namespace.
+            namespace_types_max: u64 = 32,
+            /// Versions of one type.
+            type_versions_max: u64 = 100,
+            /// Bytes of all versions of all types of one namespace.
+            namespace_bytes_max: u64 = 4_194_304,
+            /// Bytes of one file.
+            file_bytes_max: usize = 131_072,
+            /// Types of all namespaces. The newest version of each is in memory, with its compiled patterns: seldom
+            /// more than 100 KiB, about 6 MiB for one that was made to be large, and up to 16 MiB more for each thread
+            /// that matches such patterns.
+            published_max: u64 = 256,
+        }
         /// Care of the disk, and of what is kept on it.
         care: Care {
             /// Bytes that have to be free on the disk of the data directory for edits to be taken, as a share of the

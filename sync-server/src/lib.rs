@@ -7,6 +7,7 @@ pub mod server; // start here: a relay from opening to stopping
 pub mod router; // every route, as data
 pub mod access; // who may do what
 pub mod relay; // what happens behind /sync
+pub mod types; // what documents may say
 pub mod projection; // the merged state
 pub mod publication; // what everybody may see
 pub mod repair; // what a held document has to do without

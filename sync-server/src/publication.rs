@@ -3,7 +3,7 @@
 
 use document::{Document, HistoryError};
 use relay_storage::{Judgement, Projection, PublicationState, Published, StorageError};
-use schemas::{DocumentType, Publication, Registry, Violation};
+use schemas::{DocumentType, Publication, Violation};
 use serde_json::{Value, json};
 use sync_wire::{DocumentId, SpaceId};
 use tracing::warn;
@@ -17,14 +17,14 @@ const VIOLATIONS_BYTES_MAX: usize = 16 << 10;
 const UNJUDGED: &str = "the relay has not judged it yet, and does so when it checks the next edit of it";
 
 /// Tells a document which of its fields wait for a person, so that it need not be copied to be judged.
-pub(crate) fn prepare(document: &mut Document, known: &'static DocumentType) {
+pub(crate) fn prepare(document: &mut Document, known: &DocumentType) {
     if known.has_public() && !is_told(document, known) {
         document.set_manual(known.manual_fields());
     }
 }
 
 /// Judges a checked state: `stored` is its value, `known` its type if this relay knows it.
-pub(crate) fn judge(document: &Document, known: Option<&'static DocumentType>, stored: &Value) -> Judgement {
+pub(crate) fn judge(document: &Document, known: Option<&DocumentType>, stored: &Value) -> Judgement {
     let Some(known) = known else { return Judgement::Unknown };
     if !known.has_public() {
         return Judgement::Private;
@@ -45,7 +45,7 @@ pub(crate) fn judge(document: &Document, known: Option<&'static DocumentType>, s
 }
 
 /// Where values that were written concurrently wait for a person, by stored path.
-fn open_conflicts(document: &Document, known: &'static DocumentType) -> Result<Vec<String>, HistoryError> {
+fn open_conflicts(document: &Document, known: &DocumentType) -> Result<Vec<String>, HistoryError> {
     let conflicts = if !known.has_manual() {
         Vec::new()
     } else if is_told(document, known) {
@@ -59,7 +59,8 @@ fn open_conflicts(document: &Document, known: &'static DocumentType) -> Result<V
 }
 
 fn is_told(document: &Document, known: &DocumentType) -> bool {
-    document.manual().type_name() == Some(known.name.as_str())
+    let told = document.manual();
+    told.type_name() == Some(known.name.as_str()) && told.version() == known.version
 }
 
 /// `{"violations": […], "omitted": N}`, of bounded size.
@@ -132,15 +133,18 @@ pub async fn of(app: &App, source: &Readable, document: DocumentId) -> Result<To
         Some(state) if state.deleted => Ok(Told::Deleted),
         Some(_) => match app.storage.publication(source.space(), document).await? {
             Some(judged) => Ok(Told::Judged(judged)),
-            None => Ok(Told::Unpublished(why(app.storage.projection(source.space(), document).await?.as_ref()))),
+            None => {
+                let projection = app.storage.projection(source.space(), document).await?;
+                Ok(Told::Unpublished(why(app, projection.as_ref())))
+            }
         },
     }
 }
 
 /// Of what is not published nothing is kept, so the checked state is asked again.
-fn why(projection: Option<&Projection>) -> Unpublished {
+fn why(app: &App, projection: Option<&Projection>) -> Unpublished {
     let by_its_type = |projection: &Projection| {
-        let known = projection.type_name.as_deref().and_then(|name| Registry::builtin().get(name));
+        let known = app.types.get(projection.type_name.as_deref());
         let Some(known) = known.filter(|known| known.has_public()) else { return Publication::Private };
         // What storage has of a projection is JSON; a damaged one is for `verify` to find.
         known.publication(&serde_json::from_str(&projection.json).unwrap_or_default(), [])
@@ -154,6 +158,8 @@ fn why(projection: Option<&Projection>) -> Unpublished {
 
 #[cfg(test)]
 mod tests {
+    use schemas::Registry;
+
     use super::*;
 
     fn faults(count: usize, key: &str) -> Vec<Violation> {

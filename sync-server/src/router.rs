@@ -1,5 +1,7 @@
 //! Every route there is, as data: the router is built from this table, and the tests walk it.
 
+mod types; // the rows of document types
+
 use std::time::Duration;
 
 use axum::Router;
@@ -362,6 +364,10 @@ pub const ROUTES: &[Route] = &[
             problems: &[Code::ParameterInvalid, Code::DocumentNotFound],
         },
     },
+    types::LIST,
+    types::VERSIONS,
+    types::GET,
+    types::PUBLISH,
     Route {
         method: Method::GET,
         path: "/api/v1/public/handles/{handle}",

@@ -26,6 +26,7 @@ use crate::projection::reached;
 use crate::relay::author::handle;
 use crate::relay::runtime::{Priority, in_background};
 use crate::relay::{care, check, presence as presences, purge};
+use crate::types::{self, retyping};
 use crate::{accept, access, api, metrics, router};
 
 /// The keys with which the relay vouches for its logs; beside the database, never in it.
@@ -150,6 +151,9 @@ impl Server {
         if let Err(error) = app.storage.judge_parked_anew().await {
             tracing::error!(error.code = error.code(), "What is parked waits for its next reason: {error}");
         }
+        if let Err(error) = types::reload(&app).await {
+            tracing::error!(error.code = error.code(), "Published document types are taken in later: {error}");
+        }
         check::recover(&app).await;
         Ok(Self { app, listener, address, measured, presence, _lock: lock })
     }
@@ -178,6 +182,7 @@ impl Server {
         info!(listen = %address, data = %app.directory.display(), "Serving {} on {address}", app.directory.display());
         let background = TaskTracker::new();
         background.spawn(access::watch(app.clone()));
+        background.spawn(types::watch(app.clone()));
         background.spawn(check::run(app.clone()));
         background.spawn(purge::run(app.clone()));
         background.spawn(care::watch_room(app.clone()));
@@ -185,6 +190,10 @@ impl Server {
         background.spawn(say_handles(app.clone()));
         let presence = Arc::new(presence);
         let cared = look_after(&app, &presence);
+        let retyped = app.clone();
+        if let Err(error) = in_background("types", Priority::GivesWay, move || retyping::run(retyped)) {
+            warn!("Documents that are there do not follow new versions of their types: {error}");
+        }
         background.spawn(reached::announce(app.clone()));
         let grace = Duration::from_secs(app.config.server.shutdown_seconds);
         let limits = app.config.connections.clone();

@@ -14,6 +14,7 @@ use crate::limits::MESSAGE_BYTES_MAX;
 pub struct ManualFields {
     type_name: Option<Arc<str>>,
     include: Option<Include>,
+    version: u32,
     major: u32,
     reserved: bool,
 }
@@ -36,7 +37,19 @@ impl ManualFields {
     /// For a type that has none.
     #[must_use]
     pub fn none_of(type_name: &str) -> Self {
-        Self { type_name: Some(type_name.into()), include: None, major: 1, reserved: false }
+        Self { type_name: Some(type_name.into()), include: None, version: 1, major: 1, reserved: false }
+    }
+
+    /// The same, as this version of the type has them, from 1.
+    #[must_use]
+    pub fn of_version(self, version: u32) -> Self {
+        Self { version, ..self }
+    }
+
+    /// Which version of the type has them; 0 if nothing was said.
+    #[must_use]
+    pub const fn version(&self) -> u32 {
+        self.version
     }
 
     /// The same, for an editor that knows the type up to this major version, from 1.

@@ -18,6 +18,7 @@ mod error; // what can go wrong in the database
 mod open; // the open sequence of a connection
 mod place; // the file system that the file is on
 mod options; // what a shell hands in: clock, randomness, limits
+pub mod types; // document types of third parties
 mod receipts; // the keys that vouch for a place in a log
 pub mod spaces; // spaces and grants
 mod storage; // the handle, its threads and the group commit
@@ -51,4 +52,8 @@ pub use options::{Clock, IntakeLimits, Limits, OnCommit, Random, Shell, StorageO
 pub use receipts::{ReceiptKeys, ReceiptKeysError};
 pub use spaces::{RoleRead, SpaceError, SpaceGrant, SpaceInfo};
 pub use storage::Storage;
+pub use types::{
+    NamespaceError, NamespaceGrant, NewType, PublishError, PublishedType, Publisher, RetypePage, RetypePlace, Sharing,
+    TypeInfo, TypeQuota, namespace_of,
+};
 pub use url::{StorageUrl, StorageUrlError};

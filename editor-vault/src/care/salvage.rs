@@ -11,6 +11,7 @@ use crate::error::{OpenError, StorageError};
 use crate::sources::{Sources, System};
 pub use crate::storage::Salvaged;
 use crate::storage::{self, Shell, Wreck};
+use crate::type_files::{self, TypeFiles};
 use crate::vault::Vault;
 
 /// The copies that are read; removed at the end.
@@ -80,7 +81,7 @@ impl SalvageError {
 
 impl Vault {
     /// Makes a vault in the directory `into` out of what is sound in the damaged one in `from`: every change that can
-    /// be read and has its hash, and what belongs to it. Resume points stay behind, so that the relay sends everything
+    /// be read and has its hash, and what belongs to it; and its files of document types. Resume points stay behind, so that the relay sends everything
     /// again and gets what it lacks. Credentials stay behind as well: log in again.
     ///
     /// # Errors
@@ -100,7 +101,7 @@ impl Vault {
         let lost = |error: StorageError| SalvageError::Lost { path: from.to_owned(), detail: error.to_string() };
         let wreck = Wreck::open(&copies.directory.join("vault.sqlite")).map_err(lost)?;
         let sources = System::default();
-        let salvaged = fill(into, wreck, sources);
+        let salvaged = fill(from, into, wreck, sources);
         if salvaged.is_err() {
             for name in ["vault.sqlite", "vault.sqlite-wal", "vault.sqlite-shm"] {
                 // An empty vault in the place of a saved one would mislead.
@@ -111,10 +112,12 @@ impl Vault {
     }
 }
 
-fn fill(into: &Path, wreck: Wreck, sources: System) -> Result<Salvaged, SalvageError> {
+fn fill(from: &Path, into: &Path, wreck: Wreck, sources: System) -> Result<Salvaged, SalvageError> {
     let storage = storage::open(into, &sources, Shell::Threads)?;
-    let salvaged = storage.write(move |tx| tx.salvage(wreck, Registry::builtin(), &sources as &dyn Sources))?;
+    let TypeFiles { registry, .. } = TypeFiles::read(from, Registry::builtin());
+    let salvaged = storage.write(move |tx| tx.salvage(wreck, &registry, &sources as &dyn Sources))?;
     storage.close();
+    type_files::copy(from, into);
     Ok(salvaged)
 }
 

@@ -126,7 +126,7 @@ impl Document {
         }
         let revisions: HashMap<_, _> = self.history()?.into_iter().map(|revision| (revision.hash, revision)).collect();
         let (type_name, schema, stored) = (self.type_name()?, self.schema().ok(), self.value()?);
-        let title = schema.and_then(|schema| schema.title(&stored));
+        let title = schema.as_ref().and_then(|schema| schema.title(&stored));
         let described = found.into_iter().map(|Concurrent { path: stored_path, values }| {
             let known = |one: ::document::Alternative| {
                 Some(ConflictValue { value: one.value, revision: revisions.get(&one.hash)?.clone() })
@@ -136,7 +136,10 @@ impl Document {
                 document: self.id,
                 type_name: type_name.clone(),
                 title: title.clone(),
-                path: schema.map_or_else(|| stored_path.clone(), |schema| schema.plain_path(&stored, &stored_path)),
+                path: match &schema {
+                    Some(schema) => schema.plain_path(&stored, &stored_path),
+                    None => stored_path.clone(),
+                },
                 values: values.into_iter().filter_map(known).collect(),
                 stored_path,
             }

@@ -24,7 +24,7 @@ const ONE_BY_ONE: usize = 16;
 #[derive(Debug)]
 pub struct LiveQuery {
     vault: Vault,
-    schema: &'static DocumentType,
+    schema: Arc<DocumentType>,
     query: Checked,
     page: LivePage,
     /// The last fold that the page knows of.
@@ -58,10 +58,10 @@ impl Vault {
         let inner = self.live()?;
         let (schema, checked) = inner.check(query)?;
         let stirred = inner.watchers.stirred(); // before the first look, so that nothing falls in between
-        inner.fold(schema)?;
+        inner.fold(&schema)?;
         let home = inner.home();
         let (turn, rows) = inner.storage.read_at_once(|tx| Ok((tx.turn()?, tx.found(&checked, Among::All)?)))?;
-        let page = LivePage::of(schema, &checked, rows);
+        let page = LivePage::of(&schema, &checked, rows);
         Ok(LiveQuery { vault: self.clone(), schema, query: checked, page, turn, home, stirred })
     }
 }
@@ -108,7 +108,7 @@ impl LiveQuery {
 
     fn look(&mut self) -> Result<Difference, QueryError> {
         let inner = self.vault.live()?;
-        inner.fold(self.schema)?;
+        inner.fold(&self.schema)?;
         let home = inner.home();
         let is_renamed = home != self.home;
         if is_renamed {
@@ -135,7 +135,7 @@ impl LiveQuery {
         let mut page = self.page.clone();
         for document in moved {
             let now = tx.found(&self.query, Among::One(*document))?.pop();
-            let now = now.map(|row| Entry::of(self.schema, row));
+            let now = now.map(|row| Entry::of(&self.schema, row));
             if page.put(&self.query, u64::try_from(*document).unwrap_or(0), now) == Kept::Unknown {
                 return self.again(tx);
             }
@@ -144,6 +144,6 @@ impl LiveQuery {
     }
 
     fn again(&self, tx: &Tx<'_>) -> Result<LivePage, StorageError> {
-        Ok(LivePage::of(self.schema, &self.query, tx.found(&self.query, Among::All)?))
+        Ok(LivePage::of(&self.schema, &self.query, tx.found(&self.query, Among::All)?))
     }
 }

@@ -24,18 +24,20 @@ pub(crate) struct Answer {
     pub(crate) body: serde_json::Value,
 }
 
-/// Posts to a path of the relay, without a body.
-pub(super) async fn post(endpoint: &Endpoint, path: &str) -> Result<Answer, Failure> {
+/// Asks something of a path of the relay, with a body of JSON or none.
+pub(super) async fn ask(endpoint: &Endpoint, method: &'static str, path: &str, body: &str) -> Result<Answer, Failure> {
     let late = |_| Failure::unreached(format!("the relay did not answer within {ANSWER_TIMEOUT:?}"));
-    timeout(ANSWER_TIMEOUT, exchange(endpoint, path)).await.map_err(late)?
+    timeout(ANSWER_TIMEOUT, exchange(endpoint, method, path, body)).await.map_err(late)?
 }
 
-async fn exchange(endpoint: &Endpoint, path: &str) -> Result<Answer, Failure> {
+async fn exchange(endpoint: &Endpoint, method: &str, path: &str, body: &str) -> Result<Answer, Failure> {
     let host = endpoint.url.host_str().unwrap_or_default();
+    let kind = if body.is_empty() { "" } else { "content-type: application/json\r\n" };
     let head = format!(
-        "POST {path} HTTP/1.0\r\nhost: {host}\r\nauthorization: Bearer {}\r\naccept: application/json\r\n\
-         content-length: 0\r\n\r\n",
-        endpoint.token
+        "{method} {path} HTTP/1.0\r\nhost: {host}\r\nauthorization: Bearer {}\r\naccept: application/json\r\n\
+         {kind}content-length: {}\r\n\r\n{body}",
+        endpoint.token,
+        body.len()
     );
     let broken = |error: std::io::Error| Failure::unreached(format!("the connection broke: {error}"));
     let mut bytes = Vec::new();

@@ -19,4 +19,5 @@ mod repair;
 mod run;
 mod schema;
 mod settings;
+mod types;
 mod usage;

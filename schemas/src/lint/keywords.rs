@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::faults::Faults;
 use super::nearest::nearest;
-use super::{subschemas, validation};
+use super::{PATTERN_BYTES_MAX, subschemas, validation_with_patterns_of};
 
 /// The keywords that are ours.
 const OURS: [&str; 14] = [
@@ -88,14 +88,18 @@ const STANDARD: [&str; 58] = [
     "contentSchema",
     "definitions",
 ];
-/// Most patterns of one schema: each may take a megabyte when compiled.
+/// Most patterns of one schema.
 const PATTERNS_MAX: usize = 64;
+/// Most bytes of all compiled patterns of one schema: a relay holds those of many types.
+const PATTERNS_BYTES_MAX: usize = 4 << 20;
+/// Smaller ones are counted as if they had so many bytes.
+const PATTERN_BYTES_MIN: usize = 16 << 10;
 const DIALECTS: [&str; 2] =
     ["https://json-schema.org/draft/2020-12/schema", "https://symphony-editor.dev/schemas/meta.json"];
 
 pub(super) fn check(schema: &Value, faults: &mut Faults) {
     let version = schema.get("x-version").and_then(Value::as_u64);
-    let mut walk = Walk { path: String::new(), version, patterns: 0, faults };
+    let mut walk = Walk { path: String::new(), version, patterns: 0, patterns_bytes: 0, faults };
     walk.schema(schema, Position::Root);
 }
 
@@ -126,6 +130,7 @@ struct Walk<'f> {
     path: String,
     version: Option<u64>,
     patterns: usize,
+    patterns_bytes: usize,
     faults: &'f mut Faults,
 }
 
@@ -228,9 +233,36 @@ impl Walk<'_> {
             let rule = format!("a type has at most {PATTERNS_MAX} patterns");
             return self.fault("patterns", rule, "use enum, or leave it to the editor");
         }
-        if let Err(error) = validation().build(&json!({ "pattern": pattern })) {
-            let rule = format!("the pattern is none that runs in linear time and 1 MiB: {error}");
-            self.fault("pattern", rule, "leave out look-around and back references, and bound repetitions");
+        match compiled_bytes(pattern) {
+            Err(error) => {
+                let rule = format!("the pattern is none that runs in linear time and 1 MiB: {error}");
+                self.fault("pattern", rule, "leave out look-around and back references, and bound repetitions");
+            }
+            Ok(bytes) => {
+                self.patterns_bytes += bytes;
+                if self.patterns_bytes > PATTERNS_BYTES_MAX {
+                    let rule =
+                        format!("with this one the patterns of the type take more than {PATTERNS_BYTES_MAX} bytes");
+                    self.fault(
+                        "patterns",
+                        rule,
+                        "shorten repetitions of \\w and the like, or use maxLength beside them",
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// How large a pattern is when it is compiled, in bytes, rounded up to a power of two.
+fn compiled_bytes(pattern: &str) -> Result<usize, String> {
+    let schema = json!({ "pattern": pattern });
+    let mut bytes = PATTERN_BYTES_MIN;
+    loop {
+        match validation_with_patterns_of(bytes).build(&schema) {
+            Ok(_) => return Ok(bytes),
+            Err(error) if bytes >= PATTERN_BYTES_MAX => return Err(error.to_string()),
+            Err(_) => bytes *= 2,
         }
     }
 }

@@ -72,6 +72,29 @@ fn patterns_are_bounded_in_size_and_number() {
     };
     check(&many(65), "patterns");
     assert_eq!(lint("task/2.json", &schema(&many(64))), []);
+    let large = |count: usize| {
+        let patterns: Vec<String> =
+            (0..count).map(|n| format!(r#""f{n}": {{ "pattern": "^\\w{{100}}a{n}$" }}"#)).collect();
+        format!(r#""properties": {{ {} }}"#, patterns.join(","))
+    };
+    check(&large(60), "patterns");
+    assert_eq!(lint("task/2.json", &schema(&large(4))), []);
+}
+
+#[test]
+fn a_pattern_that_outgrows_its_memory_still_matches() {
+    // Whoever remembers every state of this needs 2^17 of them.
+    let text = schema(r#""properties": { "a": { "pattern": "(a|b)*a(a|b){16}$" } }"#);
+    let registry = Registry::with_files([("task/2.json", &text)]).expect("the pattern runs in linear time");
+    let task = registry.get("task").expect("it was loaded");
+    let mut random = Random(7);
+    let letters: String = (0..100_000).map(|_| if random.below(2) == 0 { 'a' } else { 'b' }).collect();
+    let began = Instant::now();
+    for (end, is_sound) in [("abbbbbbbbbbbbbbbb", true), ("bbbbbbbbbbbbbbbbb", false)] {
+        let found = task.check(&json!({ "a": format!("{letters}{end}") }));
+        assert_eq!(found.is_empty(), is_sound, "{end}: {found:.300?}");
+    }
+    assert!(began.elapsed() < PATIENCE, "{:?}", began.elapsed());
 }
 
 #[test]

@@ -17,6 +17,37 @@ fn refused(file: &str, text: &str) -> String {
 }
 
 #[test]
+fn whose_a_type_is_follows_the_rule_for_names() {
+    let longest = format!("ext.{}.{}", "n".repeat(28), "t".repeat(31));
+    let names = ["ext.acme.task", "ext.a-1.b-2", longest.as_str(), "ext.acme.1st", "ext.-.a", "ext.acmé.task", "note"];
+    for name in names {
+        let text = format!(r#"{{ "x-type": "{name}", "x-version": 1, "type": "object" }}"#);
+        let is_type = load(&format!("{name}/1.json"), &text).is_ok();
+        assert_eq!(schemas::namespace_of(name).is_some(), is_type && name != "note", "{name}");
+    }
+    assert_eq!(schemas::namespace_of(&format!("{longest}t")), None);
+    assert_eq!(schemas::namespace_of(&format!("ext.{}.t", "n".repeat(29))), None);
+}
+
+#[test]
+fn a_type_that_is_added_is_held_against_the_one_before_it() {
+    let of = |version: u32, field: &str| {
+        let fields = format!(r#""properties": {{ "{field}": {{}} }}"#);
+        format!(r#"{{ "x-type": "ext.acme.task", "x-version": {version}, "type": "object", {fields} }}"#)
+    };
+    let mut known = Registry::builtin().clone();
+    known.add("ext.acme.task/1.json", &of(1, "a")).expect("it is sound");
+    known.add("ext.acme.task/1.json", &of(1, "a")).expect("the same again is no other");
+    let refused = known.add("ext.acme.task/2.json", &of(2, "b")).expect_err("a field is gone");
+    let codes: Vec<&str> = refused.findings.iter().map(|finding| finding.code).collect();
+    assert_eq!(codes, ["field_removed", "since_missing"]);
+    assert_eq!(known.get("ext.acme.task").map(|found| found.version), Some(1), "and nothing of it is there");
+    let second = known.add("ext.acme.task/2.json", &of(2, "a")).expect("it is sound");
+    assert_eq!(known.shared("ext.acme.task").map(|found| found.version), Some(second.version));
+    assert_eq!(Registry::builtin().get("ext.acme.task").map(|found| found.version), None, "a clone is its own");
+}
+
+#[test]
 fn the_built_in_types_are_there() {
     let names: Vec<&str> = Registry::builtin().names().collect();
     let expected = ["extensions", "keymap", "note", "profile", "publisher", "review", "settings", "snippets", "trust"];

@@ -150,7 +150,7 @@ async fn find(app: &App, source: &Readable, id: DocumentId, query: &DocumentQuer
         (None, Some(at)) => {
             let at = parse_position("at", at)?;
             let found = version::at(app, source, id, at, patience).await.map_err(no_version)?;
-            found.map(|found| render_version(&found)).transpose()
+            found.map(|found| render_version(app, &found)).transpose()
         }
         (Some(after), Some(_)) => {
             Err(ApiError::parameter("after", after, "no `after` beside `at`, which waits for its position itself"))
@@ -158,11 +158,11 @@ async fn find(app: &App, source: &Readable, id: DocumentId, query: &DocumentQuer
     }
 }
 
-fn render_version(found: &Projection) -> ApiResult<Arc<Rendered>> {
+fn render_version(app: &App, found: &Projection) -> ApiResult<Arc<Rendered>> {
     if found.deleted {
         return Err(ready::deleted(found.document));
     }
-    Rendered::of(found).map(Arc::new).map_err(|error| ApiError::internal(&error))
+    Rendered::of(&app.types.current(), found).map(Arc::new).map_err(|error| ApiError::internal(&error))
 }
 
 fn no_version(error: VersionError) -> ApiError {

@@ -180,7 +180,7 @@ fn page_json(asked: &Asked, page: FoundPage) -> FoundPageJson {
     let last = documents.last().filter(|_| has_more);
     let next = last.map(|last| asked.query.cursor(last.found.seek.clone()).to_string());
     let found = documents.into_iter().map(|FoundDocument { found, position, .. }| {
-        let json = FoundJson::from(Found::of(asked.known, found));
+        let json = FoundJson::from(Found::of(&asked.known, found));
         FoundJson { position: Some(position.to_string()), ..json }
     });
     FoundPageJson { found: found.collect(), next }

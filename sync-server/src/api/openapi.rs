@@ -5,6 +5,7 @@
 
 mod found; // what queries find
 mod requests; // what requests carry beside path and query
+mod types; // published document types
 
 use std::sync::OnceLock;
 
@@ -38,6 +39,8 @@ pub enum Answer {
     Json(&'static str),
     /// JSON of this schema, with an `ETag`.
     Tagged(&'static str),
+    /// JSON of this schema: it is there, and new if it was.
+    Put(&'static str),
     /// A document after a write, or where the write is.
     Edited,
     /// As `Edited`, and new if it was.
@@ -163,6 +166,11 @@ fn parameter(name: &str, place: &str) -> Value {
             "What the page calls itself, drawn at random when it is loaded: an account's pages are told apart by it.",
             json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}),
         ),
+        "name" => (
+            "The name of the type.",
+            json!({"type": "string", "pattern": "^ext\\.[a-z][a-z0-9-]{0,27}\\.[a-z][a-z0-9-]{0,30}$"}),
+        ),
+        "version" => ("The version.", json!({"type": "integer", "minimum": 1, "maximum": u32::MAX})),
         "hash" => {
             ("This change goes, whatever the check says of it.", json!({"type": "string", "pattern": "^[0-9a-f]{64}$"}))
         }
@@ -187,6 +195,12 @@ fn responses(route: &Route) -> Value {
             response["headers"] = json!({"ETag": {"schema": {"type": "string"}}});
             insert("200", response);
             insert("304", json!({"description": "`If-None-Match` has the tag."}));
+        }
+        Answer::Put(name) => {
+            let mut created = json_of(name);
+            created["headers"] = json!({"Location": {"schema": {"type": "string"}}});
+            insert("201", created);
+            insert("200", json_of(name));
         }
         Answer::Edited | Answer::Created => {
             let mut response = json_of("Document");
@@ -271,6 +285,12 @@ fn schemas() -> Value {
         "detail": text,
     }));
     problem["properties"]["request_id"] = text.clone();
+    let mut violation = object(json!({
+        "path": {"type": "string", "description": "JSON Pointer into the value, or into the file."},
+        "code": text, "message": text, "remedy": text,
+    }));
+    violation["properties"]["line"] = json!({"type": "integer", "description": "From 1; of files."});
+    violation["properties"]["column"] = violation["properties"]["line"].clone();
     problem["properties"]["violations"] = json!({"type": "array", "items": reference("Violation")});
     let mut other = object(json!({"account": id, "device": id}));
     other["properties"]["content"] = json!({"description": "What is shown of it; left out once it is gone."});
@@ -284,10 +304,7 @@ fn schemas() -> Value {
         },
         "Health": object(json!({"status": {"type": "string"}})),
         "Problem": problem,
-        "Violation": object(json!({
-            "path": {"type": "string", "description": "JSON Pointer into the value."},
-            "code": text, "message": text, "remedy": text,
-        })),
+        "Violation": violation,
         "NewDocument": requests::new_document(),
         "JsonPatch": requests::json_patch(),
         "Decision": requests::decision(),
@@ -411,7 +428,7 @@ fn schemas() -> Value {
             "dependents": {"type": "array", "items": reference("DependentChange")},
         })),
     });
-    schemas.as_object_mut().into_iter().for_each(|schemas| schemas.extend(found::schemas()));
+    // Apart, because the macro has a measure.
     schemas["NewHandle"] = requests::new_handle();
     schemas["Handle"] = object(json!({
         "handle": text, "space": id,
@@ -420,5 +437,6 @@ fn schemas() -> Value {
             "description": "By type, the addresses of what the space may show to everybody.",
         },
     }));
+    found::schemas().into_iter().chain(types::schemas()).for_each(|(name, schema)| schemas[name] = schema);
     schemas
 }

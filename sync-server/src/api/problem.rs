@@ -148,6 +148,16 @@ codes! {
     DocumentInvalid = "document_invalid", UNPROCESSABLE_ENTITY, "The document would break rules of its type";
     /// No rules are known for documents of this type.
     TypeUnknown = "type_unknown", UNPROCESSABLE_ENTITY, "The type of the document is not known here";
+    /// No version of that number was published of a type of that name.
+    TypeNotFound = "type_not_found", NOT_FOUND, "No such published document type";
+    /// The account was not given the namespace.
+    NamespaceRequired = "namespace_required", FORBIDDEN, "The account may not publish types of this name";
+    /// The file is no document type, or breaks what the version before it said; `violations` has all findings.
+    TypeInvalid = "type_invalid", UNPROCESSABLE_ENTITY, "The file is not acceptable as a document type";
+    /// The version is published, and never changes.
+    TypeVersionTaken = "type_version_taken", CONFLICT, "This version is published with other bytes";
+    /// A version that is not the next one.
+    TypeVersionOrder = "type_version_order", CONFLICT, "Versions are published one after the other";
     /// More than one change.
     EditTooLarge = "edit_too_large", PAYLOAD_TOO_LARGE, "The edit is larger than one change";
     /// The document is read-only until somebody repairs it.
@@ -206,6 +216,10 @@ struct ViolationJson<'a> {
     code: &'a str,
     message: &'a str,
     remedy: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
 }
 
 const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
@@ -291,8 +305,9 @@ impl From<AfterError> for ApiError {
 
 impl<'a> From<&'a Violation> for ViolationJson<'a> {
     fn from(violation: &'a Violation) -> Self {
-        let Violation { path, code, message, remedy } = violation;
-        Self { path, code, message, remedy }
+        let Violation { path, code, message, remedy, place } = violation;
+        let (line, column) = place.unzip();
+        Self { path, code, message, remedy, line, column }
     }
 }
 

@@ -133,7 +133,7 @@ async fn read(app: &App, source: &Readable, document: DocumentId) -> ApiResult<O
         app.ready.answers.remove(&key);
         return if is_deleted { Err(deleted(document)) } else { Ok(None) };
     };
-    let rendered = Rendered::of(&found).map_err(|error| ApiError::internal(&error))?;
+    let rendered = Rendered::of(&app.types.current(), &found).map_err(|error| ApiError::internal(&error))?;
     Ok(Some(app.ready.keep(key, rendered, verified)))
 }
 

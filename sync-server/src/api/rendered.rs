@@ -51,8 +51,8 @@ struct DocumentJson<'a> {
 impl Rendered {
     /// # Errors
     /// The stored JSON is none.
-    pub(super) fn of(found: &Projection) -> Result<Self, serde_json::Error> {
-        let value = shown(found.type_name.as_deref(), &found.json)?;
+    pub(super) fn of(types: &Registry, found: &Projection) -> Result<Self, serde_json::Error> {
+        let value = shown(types, found.type_name.as_deref(), &found.json)?;
         let body = serde_json::to_vec(&DocumentJson {
             space: found.space.to_string(),
             id: found.document.to_string(),
@@ -135,8 +135,8 @@ impl Rendered {
 }
 
 /// The value as people and programs write it, without what is for nobody here.
-fn shown<'j>(type_name: Option<&str>, json: &'j str) -> Result<Cow<'j, str>, serde_json::Error> {
-    let known = type_name.and_then(|name| Registry::builtin().get(name));
+fn shown<'j>(types: &Registry, type_name: Option<&str>, json: &'j str) -> Result<Cow<'j, str>, serde_json::Error> {
+    let known = type_name.and_then(|name| types.get(name));
     match known.filter(|known| !known.is_stored_plain()) {
         Some(known) => {
             let mut plain = known.plain(&serde_json::from_str(json)?);
@@ -182,22 +182,25 @@ mod tests {
     #[test]
     fn the_layout_of_settings_and_keymaps_is_left_out_and_of_nothing_else() {
         let json = r#"{"base":{"a\"b":1.50},"layout":{"base":{"members":{}}}}"#;
-        assert_eq!(shown(Some("settings"), json).unwrap(), r#"{"base":{"a\"b":1.50}}"#);
-        assert_eq!(shown(Some("keymap"), json).unwrap(), r#"{"base":{"a\"b":1.5}}"#);
-        assert_eq!(shown(Some("note"), json).unwrap(), json);
-        assert_eq!(shown(None, json).unwrap(), json);
-        assert_eq!(shown(Some("settings"), "null").unwrap(), "null");
+        assert_eq!(shown(Registry::builtin(), Some("settings"), json).unwrap(), r#"{"base":{"a\"b":1.50}}"#);
+        assert_eq!(shown(Registry::builtin(), Some("keymap"), json).unwrap(), r#"{"base":{"a\"b":1.5}}"#);
+        assert_eq!(shown(Registry::builtin(), Some("note"), json).unwrap(), json);
+        assert_eq!(shown(Registry::builtin(), None, json).unwrap(), json);
+        assert_eq!(shown(Registry::builtin(), Some("settings"), "null").unwrap(), "null");
     }
 
     #[test]
     fn a_list_is_shown_in_its_order_as_it_is_written() {
         let json = r#"{"bindings":{"x":{"order":"b","key":"2"},"y":{"order":"a","key":"1"}},"layout":{"file":{}}}"#;
-        assert_eq!(shown(Some("keymap"), json).unwrap(), r#"{"bindings":[{"key":"1"},{"key":"2"}]}"#);
+        assert_eq!(
+            shown(Registry::builtin(), Some("keymap"), json).unwrap(),
+            r#"{"bindings":[{"key":"1"},{"key":"2"}]}"#
+        );
     }
 
     #[test]
     fn whatever_shows_in_the_answer_shows_in_its_tag() {
-        let tag = |projection: Projection| Rendered::of(&projection).unwrap().etag;
+        let tag = |projection: Projection| Rendered::of(Registry::builtin(), &projection).unwrap().etag;
         let plain = projection(Some("note"), "{}");
         let held = Projection { held: Some("broken".into()), ..plain.clone() };
         let titled = Projection { title: Some("a title".into()), ..plain.clone() };
@@ -211,7 +214,7 @@ mod tests {
     #[tokio::test]
     async fn a_compressed_form_is_made_once_and_counted() {
         let long = format!("{{\"name\":\"{}\"}}", "again and ".repeat(500));
-        let rendered = Rendered::of(&projection(Some("note"), &long)).unwrap();
+        let rendered = Rendered::of(Registry::builtin(), &projection(Some("note"), &long)).unwrap();
         let mut asked = HeaderMap::new();
         asked.insert(ACCEPT_ENCODING, HeaderValue::from_static("br"));
         assert!(rendered.answer_at_once(&asked).is_none(), "somebody has to compress it first");

@@ -5,11 +5,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use relay_storage::{Finding, Project, Verified};
+use schemas::Registry;
 use sync_wire::SpaceId;
 
 use super::{Admin, CommandError, Outcome, say, space};
 use crate::data_directory;
-use crate::relay::check;
+use crate::relay::runtime::Runtime;
+use crate::types;
 
 /// Arguments of `verify`.
 #[derive(Debug, clap::Args)]
@@ -27,7 +29,8 @@ pub(super) async fn run(admin: Admin, args: Args) -> Outcome {
         Some(space) => Some(space::find(&admin, space).await?.id),
         None => None,
     };
-    let project: Project = Arc::new(check::project);
+    let known = types::read(&admin.storage, Runtime::Tokio, Registry::builtin()).await?;
+    let project = types::projecting(Arc::new(known));
     if args.rebuild {
         rebuild(&admin, only, &project).await?;
     }

@@ -105,7 +105,7 @@ pub enum ConflictsError {
 struct Found {
     state: DocumentState,
     document: Document,
-    document_type: Option<&'static DocumentType>,
+    document_type: Option<Arc<DocumentType>>,
     conflicts: Vec<Concurrent>,
 }
 
@@ -149,7 +149,7 @@ pub async fn inbox(
     limit: usize,
 ) -> Result<Inbox, StorageError> {
     let spaces = sources.iter().map(Readable::space).collect();
-    let types = deciding_types().map(|known| (known.name.clone(), known.version)).collect();
+    let types = deciding_types(&app.types.current());
     let listed = app.storage.list_conflicts(ListConflicts { spaces, types, after, limit }).await?;
     let is_full = listed.len() == limit;
     let (mut inbox, mut last) = (Inbox::default(), None);
@@ -173,10 +173,10 @@ pub async fn inbox(
     Ok(Inbox { next: last.filter(|_| is_full), ..inbox })
 }
 
-/// The types with fields about which a person decides.
-fn deciding_types() -> impl Iterator<Item = &'static DocumentType> {
-    let known = Registry::builtin();
-    known.names().filter_map(|name| known.get(name)).filter(|known| known.has_manual())
+/// The types with fields about which a person decides, each with its newest version.
+fn deciding_types(known: &Registry) -> Vec<(String, u32)> {
+    let newest = known.names().filter_map(|name| known.get(name)).filter(|known| known.has_manual());
+    newest.map(|known| (known.name.clone(), known.version)).collect()
 }
 
 /// How many fields of a document wait, counted and kept. None of one that cannot be looked at: that must not hide what
@@ -217,18 +217,18 @@ async fn look(app: &App, space: SpaceId, document: DocumentId) -> Result<Option<
         Err(CheckError::Log(error)) => return Err(ConflictsError::Held(error.to_string())),
         Err(error) => return Err(error.into()),
     };
+    let types = app.types.current();
     let found = blocking(app, move || {
-        let found = found_in(copy, state);
+        let found = found_in(&types, copy, state);
         drop(permit);
         found
     });
     Ok(Some(found.await??))
 }
 
-fn found_in(mut document: Document, state: DocumentState) -> Result<Found, HistoryError> {
-    let type_name = document.type_name();
-    let document_type = type_name.as_deref().and_then(|name| Registry::builtin().get(name));
-    if let Some(known) = document_type {
+fn found_in(types: &Registry, mut document: Document, state: DocumentState) -> Result<Found, HistoryError> {
+    let document_type = document.type_name().and_then(|name| types.shared(&name));
+    if let Some(known) = &document_type {
         document.set_manual(known.manual_fields());
     }
     let conflicts = document.conflicts()?;
@@ -252,7 +252,8 @@ fn described(found: Found) -> Result<(Open, Vec<Named>), HistoryError> {
             Some(Value { is, device_time: change.time, by: None })
         });
         let values = values.collect();
-        let path = document_type.map_or_else(|| stored_path.clone(), |known| known.plain_path(&stored, &stored_path));
+        let path =
+            document_type.as_ref().map_or_else(|| stored_path.clone(), |known| known.plain_path(&stored, &stored_path));
         Conflict { path, stored_path, values }
     });
     let conflicts = described.collect();

@@ -11,7 +11,7 @@ use document_index::{Content, content_of};
 use relay_storage::{
     FindDocuments, FoundBy, FoundPage, FoundSince, LookFrom, MovedDocument, Shelf, SliceLimits, StorageError,
 };
-use schemas::{Checked, DocumentType, Query, QueryError, Registry};
+use schemas::{Checked, DocumentType, Query, QueryError};
 use serde_json::Value;
 use sync_wire::{LogPosition, SpaceId};
 use tokio::time::Instant;
@@ -64,15 +64,10 @@ pub enum FindError {
 #[derive(Debug, Clone)]
 pub struct Asked {
     /// The type of the documents.
-    pub known: &'static DocumentType,
+    pub known: Arc<DocumentType>,
     /// The query.
     pub query: Checked,
     by: FoundBy,
-}
-
-/// The type of documents of that name. The only place in which a query meets the types that are known.
-fn known_type(_app: &App, name: &str) -> Option<&'static DocumentType> {
-    Registry::builtin().get(name)
 }
 
 /// Holds a query against the type that it names.
@@ -81,14 +76,15 @@ fn known_type(_app: &App, name: &str) -> Option<&'static DocumentType> {
 /// [`FindError::TypeUnknown`], [`FindError::Query`]
 pub fn check(app: &App, query: &Query) -> Result<Asked, FindError> {
     let name = query.type_name();
-    let known = known_type(app, name);
+    let known = app.types.get(Some(name));
     let known = known.ok_or_else(|| FindError::TypeUnknown { name: name.chars().take(80).collect() })?;
     let by = FoundBy {
         type_name: known.name.clone(),
         indexes: known.indexes().iter().map(|field| field.index.clone()).collect(),
         title: known.title_index().map(|index| index.path.clone()),
     };
-    Ok(Asked { known, query: query.check(known)?, by })
+    let query = query.check(&known)?;
+    Ok(Asked { known, query, by })
 }
 
 /// The documents that a query means in these spaces, as they were checked last.

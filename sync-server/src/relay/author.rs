@@ -17,6 +17,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use document::{Document, Sealed};
 use relay_storage::{BatchFate, DocumentState, MadeBy, Outcome as Stored, StorageError};
+use schemas::Registry;
 use serde_json::Value;
 use sync_core::session::{Outcome, Pushed};
 use sync_wire::{Actor, BatchId, Content, DeviceId, DocumentId, LogPosition, Position, SpaceId, SpaceKind};
@@ -144,14 +145,16 @@ fn named(mut actor: [u8; Actor::LEN]) -> Actor {
 }
 
 impl Deed {
-    fn document(&self, names: Names) -> Result<DocumentId, WriteError> {
+    fn document(&self, types: &Registry, names: Names) -> Result<DocumentId, WriteError> {
         match self {
             Self::Edit { document, .. }
             | Self::Delete { document, .. }
             | Self::Resolve { document, .. }
             | Self::Restore { document } => Ok(*document),
             Self::Name { .. } => Ok(schemas::well_known_id(handle::TYPE, handle::TYPE)),
-            Self::Create { type_name, .. } => Ok(compose::type_named(Some(type_name))?.id().unwrap_or(names.document)),
+            Self::Create { type_name, .. } => {
+                Ok(compose::type_named(types, Some(type_name))?.id().unwrap_or(names.document))
+            }
         }
     }
 
@@ -170,7 +173,8 @@ pub async fn perform(app: &App, target: Writable, deed: Deed, key: Option<Key>) 
         return Err(WriteError::NotEditor(target.space()));
     }
     let names = key.as_ref().map_or_else(Names::drawn, |key| Names::derived(target.account(), key));
-    let turn = app.authors.line.turn((target.space(), deed.document(names)?)).await;
+    let document = deed.document(&app.types.current(), names)?;
+    let turn = app.authors.line.turn((target.space(), document)).await;
     let app = app.clone();
     let work = tokio::spawn(async move {
         let done = match &key {
@@ -187,10 +191,11 @@ pub async fn perform(app: &App, target: Writable, deed: Deed, key: Option<Key>) 
 
 /// Writes. Who calls this has the turn of the document.
 async fn write(app: &App, target: &Writable, deed: Deed, names: Names) -> Result<Done, WriteError> {
-    let document = deed.document(names)?;
+    let types = app.types.current();
+    let document = deed.document(&types, names)?;
     let device = app.storage.website_device(target.account()).await?;
     let made_by = if matches!(deed, Deed::Name { .. }) { MadeBy::Relay } else { MadeBy::Device };
-    let pen = Pen { app, target, document, device, batch: names.batch, made_by };
+    let pen = Pen { app, target, types, document, device, batch: names.batch, made_by };
     match deed {
         Deed::Edit { seen, patch, .. } => pen.edit(seen, patch).await,
         Deed::Create { type_name, value } => pen.create(type_name, value).await,
@@ -205,6 +210,8 @@ async fn write(app: &App, target: &Writable, deed: Deed, names: Names) -> Result
 struct Pen<'a> {
     app: &'a App,
     target: &'a Writable,
+    /// The rules by which it is written.
+    types: Arc<Registry>,
     document: DocumentId,
     device: DeviceId,
     batch: BatchId,
@@ -216,7 +223,8 @@ impl Pen<'_> {
         let (document, state) = self.read().await?;
         let seen = version::heads(self.app, &document, &state, seen).await?;
         let author = self.author().await?;
-        let sealed = self.work(move || compose::edit(document, &seen, &patch, author)).await??;
+        let types = Arc::clone(&self.types);
+        let sealed = self.work(move || compose::edit(&types, document, &seen, &patch, author)).await??;
         match sealed {
             Some(sealed) => self.push(contents(sealed), state.end.position).await,
             None => Ok(self.done(Place::Unchanged(state.end))),
@@ -228,7 +236,8 @@ impl Pen<'_> {
             Some(_) => self.edit(Seen::Current, Patch::Merge(value)).await,
             None => {
                 let author = self.author().await?;
-                let sealed = self.work(move || compose::create(&type_name, &value, author)).await??;
+                let types = Arc::clone(&self.types);
+                let sealed = self.work(move || compose::create(&types, &type_name, &value, author)).await??;
                 let done = self.push(contents(sealed), Position::START).await?;
                 Ok(Done { is_new: true, ..done })
             }
@@ -238,13 +247,14 @@ impl Pen<'_> {
     async fn resolve(&self, resolution: Resolution) -> Result<Done, WriteError> {
         let (document, state) = self.read().await?;
         let author = self.author().await?;
-        let sealed = self.work(move || compose::resolve(document, &resolution, author)).await??;
+        let types = Arc::clone(&self.types);
+        let sealed = self.work(move || compose::resolve(&types, document, &resolution, author)).await??;
         self.push(contents(sealed), state.end.position).await
     }
 
     async fn delete(&self, seen: Seen) -> Result<Done, WriteError> {
         let (document, state) = self.read().await?;
-        let known = compose::type_named(document.type_name().as_deref()).ok();
+        let known = compose::type_named(&self.types, document.type_name().as_deref()).ok();
         if let Some(well_known) = known.filter(|known| known.id() == Some(self.document)) {
             return Err(WriteError::WellKnown(well_known.name.clone()));
         }

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use file_systems::{Access, Presence, Previous, Room};
-use relay_storage::Project;
 use tracing::{error, info, warn};
 
 use crate::app::App;
 use crate::config::Care;
 use crate::metrics;
-use crate::relay::check;
+use crate::types;
 
 /// How often the disk is looked at. What can be written in between is little beside the reserve.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -97,7 +96,7 @@ async fn look_after_cut(app: &App, presence: &Presence) {
 
 /// Reads and checks everything that is kept.
 pub async fn scrub(app: &App) {
-    let project: Project = Arc::new(check::project);
+    let project = types::projecting(app.types.current());
     let verified = tokio::select! {
         () = app.stop.cancelled() => return,
         verified = app.storage.verify(None, &project) => verified,

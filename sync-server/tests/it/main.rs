@@ -26,6 +26,7 @@ mod conflicts; // what waits for a person, over HTTP
 mod ready; // from memory
 mod handles; // short names of spaces
 mod publishing; // what everybody may see
+mod types; // what documents may say
 mod history; // what was, over HTTP
 mod events; // hints over HTTP
 mod care; // the file that everything is in

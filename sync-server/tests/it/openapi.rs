@@ -137,7 +137,8 @@ async fn every_described_parameter_is_taken_and_no_other() {
     let alice = relay.account("alice").await;
     let filled = |path: &str| {
         let space = alice.personal.to_string();
-        path.replace("{space}", &space).replace("{document}", &sync_wire::DocumentId([1; 16]).to_string())
+        let path = path.replace("{space}", &space).replace("{document}", &sync_wire::DocumentId([1; 16]).to_string());
+        path.replace("{name}", "ext.acme.task").replace("{version}", "1")
     };
     for route in ROUTES.iter().filter(|route| route.path.starts_with("/api/v1/") && !route.path.ends_with(".json")) {
         // What is no position, number or id is refused by the parameter itself, not as unknown.

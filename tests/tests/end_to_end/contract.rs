@@ -33,6 +33,12 @@ fn every_answer_is_one_that_the_description_allows() -> Result<()> {
         notes = world.listed("note", names.len(), &ada.token)?;
         Ok(names.iter().all(|name| notes.iter().any(|note| note["title"] == *name)))
     })?;
+    world.relay.admin(&["namespace", "grant", "acme", "ada"])?;
+    let types = world.path().join("ext.acme.task");
+    std::fs::create_dir(&types)?;
+    let task = r#"{ "x-type": "ext.acme.task", "x-version": 1, "type": "object" }"#;
+    std::fs::write(types.join("1.json"), task)?;
+    world.relay.admin(&["type", "add", &types.join("1.json").display().to_string()])?;
     let described = world.relay.get("/api/v1/openapi.json", &ada.token)?.body;
     let folder = tempfile::tempdir()?;
     let (description, config) = (folder.path().join("openapi.json"), folder.path().join("schemathesis.toml"));
@@ -66,7 +72,7 @@ fn configuration(described: &Value, notes: &[Value]) -> Result<String> {
          positive_data_acceptance.expected-statuses = [\"2xx\", 404, 409, 410, 412, 415, 422]\n\
          negative_data_rejection.expected-statuses = [400, 401, 404, 405, 409, 410, 412, 415, 422, 428]\n\
          missing_required_header.expected-statuses = [400, 401, 428]\n\
-         [parameters]\nspace = \"{space}\"\ndocument = \"{}\"\n\
+         [parameters]\nspace = \"{space}\"\ndocument = \"{}\"\nname = \"ext.acme.task\"\nversion = 1\n\
          [[operations]]\ninclude-operation-id = \"patchDocument\"\nparameters = {{ document = \"{}\" }}\n\
          [[operations]]\ninclude-operation-id = [\"deleteDocument\", \"restoreDocument\"]\n\
          parameters = {{ document = \"{}\" }}\n",

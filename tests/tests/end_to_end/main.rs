@@ -37,4 +37,5 @@ mod real_traces; // two people who typed at the same time
 mod scarce; // disks that fill, and get room again
 mod soak; // a relay for a long time
 mod teams; // edits that others get only after their check
+mod types; // document types of third parties
 mod versions; // newer programs, wires and files

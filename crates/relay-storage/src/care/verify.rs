@@ -15,6 +15,7 @@ use crate::accounts::miscounted;
 use crate::change_log::{each_damaged_in_intake, stored_tips};
 use crate::documents::is_indexed;
 use crate::error::StorageError;
+use crate::types::each_damaged;
 
 pub(super) fn verify(
     connection: &Connection,
@@ -29,6 +30,8 @@ pub(super) fn verify(
         intake(connection, &mut findings)?;
         let looked = each_damaged_in_intake(connection, |detail| findings.push("intake_damaged", detail));
         findings.unless_unreadable("what waits for its check", looked)?;
+        let looked = each_damaged(connection, |detail| findings.push("type_damaged", detail));
+        findings.unless_unreadable("published document types", looked)?;
     }
     let mut verified = Verified::default();
     for space in spaces(connection, only, &mut findings)? {

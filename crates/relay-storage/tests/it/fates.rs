@@ -296,7 +296,8 @@ fn a_file_of_the_first_version_opens_and_gains_what_it_lacks() {
                      DROP TABLE intake_outcomes; DROP TABLE website_devices; DROP TABLE keyed_requests;
                      DROP TABLE publications; DROP TABLE open_conflicts; DROP TABLE indexes;
                      DROP TABLE shelves; DROP TABLE indexed; DROP TABLE fields; DROP TABLE words;
-                     DROP TABLE handles; DELETE FROM meta WHERE name = 'limits_moved';
+                     DROP TABLE namespaces; DROP TABLE types; DROP TABLE retyping; DROP TABLE handles;
+                     DELETE FROM meta WHERE name IN ('limits_moved', 'types_version');
                      PRAGMA user_version = 65536;";
         file.execute_batch(older).unwrap();
         drop(file);

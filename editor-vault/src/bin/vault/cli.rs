@@ -73,6 +73,10 @@ const SCHEMA_HELP: &str = "\
 A document type says in NAME/VERSION.json what its fields are and how they merge. Each version is also
 compared with the one before it, among the files or built in. Ends with 1 if there is anything to mend.";
 
+const TYPE_HELP: &str = "\
+They are files NAME/VERSION.json in the directory types of the vault, called ext.PUBLISHER.NAME. What cannot be
+used is left out, and each command says so. What is published stays for good: a version is never changed.";
+
 const QUARANTINE_HELP: &str = "\
 An edit that the relay refuses for good leaves its document and comes here. Edits that
 rest on it are made anew without it, and come here only if that cannot be done. Nothing
@@ -241,6 +245,12 @@ pub(crate) enum Command {
     Schema {
         #[command(subcommand)]
         command: SchemaCommand,
+    },
+    /// Have document types of third parties, and publish your own.
+    #[command(after_help = TYPE_HELP)]
+    Type {
+        #[command(subcommand)]
+        command: TypeCommand,
     },
     /// Print completions for a shell.
     Completions {

@@ -22,6 +22,7 @@ pub(crate) mod schema;
 pub(crate) mod settings; // get, set, unset
 pub(crate) mod status; // status, spaces
 pub(crate) mod sync;
+pub(crate) mod types; // document types of third parties
 
 mod editor; // the user's text editor
 mod space; // which space is meant

@@ -17,7 +17,7 @@ use clap::Parser;
 use crate::cli::{Cli, Command};
 use crate::commands::{
     brake, bridge, care, completions, conflicts, contested, document, explain, export, find, history, import, login,
-    patch, presence, publication, quarantine, repair, schema, settings, status, sync,
+    patch, presence, publication, quarantine, repair, schema, settings, status, sync, types as type_files,
 };
 use crate::failure::Failure;
 use crate::output::Output;
@@ -85,6 +85,7 @@ fn in_vault(command: &Command, vault: &editor_vault::Vault, output: &mut Output)
         Command::Doctor => care::doctor(vault, output),
         Command::Verify(arguments) => care::verify(vault, arguments, output),
         Command::Explain { name } => explain::run(vault, name, output),
+        Command::Type { command } => type_files::run(vault, command, output),
         Command::Init | Command::Salvage { .. } | Command::Completions { .. } | Command::Schema { .. } => {
             unreachable!("dispatched before a vault is opened")
         }

@@ -6,6 +6,7 @@ use editor_vault::{Vault, VaultOptions};
 
 use crate::cli::Cli;
 use crate::failure::{Exit, Failure};
+use crate::output::Output;
 use crate::types;
 
 /// The file that makes a directory a vault.
@@ -37,7 +38,11 @@ pub(crate) fn open(cli: &Cli) -> Result<Vault, Failure> {
     if let Some(types) = &cli.types {
         options = options.schemas(types::load(types)?);
     }
-    Ok(options.open()?)
+    let vault = options.open()?;
+    for skipped in vault.skipped_types() {
+        Output::warn(format_args!("{} is left out: {}", skipped.file.display(), skipped.reason));
+    }
+    Ok(vault)
 }
 
 fn platform_directory() -> Result<PathBuf, Failure> {

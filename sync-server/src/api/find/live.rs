@@ -311,7 +311,7 @@ fn page(asked: &Asked, page: FoundPage) -> (LivePage, BTreeMap<SpaceId, i64>) {
 
 fn entry(asked: &Asked, document: FoundDocument) -> Entry {
     let FoundDocument { row, found, .. } = document;
-    Entry { row, seek: found.seek.clone(), found: Found::of(asked.known, found) }
+    Entry { row, seek: found.seek.clone(), found: Found::of(&asked.known, found) }
 }
 
 fn event(kind: &str, data: &impl Serialize) -> Event {

@@ -40,6 +40,7 @@ pub(super) fn body(operation: &str) -> Option<Value> {
         "showPresence" => json!({"application/json": reference("ShowPresence")}),
         "resolveConflict" => json!({"application/json": reference("Decision")}),
         "putHandle" => json!({"application/json": reference("NewHandle")}),
+        "publishType" => json!({"application/json": reference("DocumentType")}),
         _ => return None,
     };
     Some(json!({"required": true, "content": content}))
@@ -54,7 +55,10 @@ pub(super) fn new_document() -> Value {
         "required": ["type"],
         "additionalProperties": false,
         "properties": {
-            "type": {"enum": types, "description": "The document type: one that the relay knows."},
+            "type": {
+                "description": "The document type: one that the relay knows.",
+                "anyOf": [{"enum": types}, {"type": "string", "description": "One that was published: `listTypes`."}],
+            },
             "value": {"type": "object", "description": "What it says beside the defaults of its type."},
         },
     })

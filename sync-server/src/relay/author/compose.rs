@@ -1,5 +1,7 @@
 //! What is to be written, as changes: from what the writer had seen and wants, by the rules of the document's type.
 
+use std::sync::Arc;
+
 use document::{
     Document, Draft, EditAtError, HistoryError, Intent, ManualFields, SealError, Sealed, Seed, resolution_note,
 };
@@ -29,26 +31,27 @@ pub(super) struct Author {
 /// # Errors
 /// [`WriteError`]
 pub(super) fn edit(
+    types: &Registry,
     mut document: Document,
     seen: &[ChangeHash],
     patch: &Patch,
     author: Author,
 ) -> Result<Option<Sealed>, WriteError> {
-    let document_type = type_named(document.type_name().as_deref())?;
+    let document_type = type_named(types, document.type_name().as_deref())?;
     // Nothing is written over of which a person has yet to decide.
-    document.set_manual(rules(document_type, author));
+    document.set_manual(rules(&document_type, author));
     document.check_editable().map_err(broken_rule)?;
     let base = if seen == document.heads() {
         document.value()
     } else {
         document.value_at(seen).map_err(|error| of_history(&error))?
     };
-    let wanted = wanted(document_type, &base, patch)?;
+    let wanted = wanted(&document_type, &base, patch)?;
     let edits = document_type.plan(&base, &wanted).map_err(invalid)?;
     if edits.is_empty() {
         return Ok(None);
     }
-    settle_manual_fields(document_type, &document, seen, &edits)?;
+    settle_manual_fields(&document_type, &document, seen, &edits)?;
     document.edit_at(author.actor, seen, edits).map_err(of_edit)?;
     seal(&mut document, author)
 }
@@ -57,15 +60,15 @@ pub(super) fn edit(
 ///
 /// # Errors
 /// [`WriteError`]
-pub(super) fn create(type_name: &str, value: &Value, author: Author) -> Result<Sealed, WriteError> {
-    let document_type = type_named(Some(type_name))?;
+pub(super) fn create(types: &Registry, type_name: &str, value: &Value, author: Author) -> Result<Sealed, WriteError> {
+    let document_type = type_named(types, Some(type_name))?;
     let mut document = Document::new(Some(type_name));
-    document.set_manual(rules(document_type, author));
+    document.set_manual(rules(&document_type, author));
     document.check_editable().map_err(broken_rule)?;
     let defaults = document_type.initial(None);
     document.edit::<(), document::Violation>(author.actor, |draft| make(draft, defaults)).map_err(broken_rule)?;
     let base = document.value();
-    let wanted = wanted(document_type, &base, &Patch::Merge(value.clone()))?;
+    let wanted = wanted(&document_type, &base, &Patch::Merge(value.clone()))?;
     let violations = document_type.check(&wanted);
     if !violations.is_empty() {
         return Err(invalid(violations));
@@ -82,9 +85,14 @@ pub(super) fn create(type_name: &str, value: &Value, author: Author) -> Result<S
 ///
 /// # Errors
 /// [`WriteError`]
-pub(super) fn resolve(mut document: Document, resolution: &Resolution, author: Author) -> Result<Sealed, WriteError> {
-    let document_type = type_named(document.type_name().as_deref())?;
-    document.set_manual(rules(document_type, author));
+pub(super) fn resolve(
+    types: &Registry,
+    mut document: Document,
+    resolution: &Resolution,
+    author: Author,
+) -> Result<Sealed, WriteError> {
+    let document_type = type_named(types, document.type_name().as_deref())?;
+    document.set_manual(rules(&document_type, author));
     document.check_editable().map_err(broken_rule)?;
     let (path, closes) = (resolution.stored_path.clone(), resolution.seen.clone());
     let open = document.conflicts().map_err(|error| of_history(&error))?;
@@ -112,17 +120,17 @@ pub(super) fn resolve(mut document: Document, resolution: &Resolution, author: A
     one_change(document.seal_with_note(author.time, &note))?.ok_or(WriteError::NoConflict(path))
 }
 
-/// A type by its name.
+/// A type by its name, among those that this relay knows.
 ///
 /// # Errors
 /// [`WriteError::UnknownType`]
-pub(super) fn type_named(name: Option<&str>) -> Result<&'static DocumentType, WriteError> {
-    let known = name.and_then(|name| Registry::builtin().get(name));
+pub(super) fn type_named(types: &Registry, name: Option<&str>) -> Result<Arc<DocumentType>, WriteError> {
+    let known = name.and_then(|name| types.shared(name));
     known.ok_or_else(|| WriteError::UnknownType(name.map(str::to_owned)))
 }
 
 /// What may not be written, and by whom.
-fn rules(document_type: &'static DocumentType, author: Author) -> ManualFields {
+fn rules(document_type: &DocumentType, author: Author) -> ManualFields {
     let rules = document_type.manual_fields();
     match author.made_by {
         MadeBy::Relay => rules.for_relay(),
@@ -147,6 +155,7 @@ fn wanted(document_type: &DocumentType, base: &Value, patch: &Patch) -> Result<V
             code: "hidden".to_owned(),
             message: format!("{field} is no part of what is read and written here"),
             remedy: "leave it out".to_owned(),
+            place: None,
         }]));
     }
     if let (Some(fields), Some(hidden)) = (plain.as_object_mut(), hidden) {
@@ -248,7 +257,7 @@ mod tests {
         let document = settings(&json!({"tabSize": 4}));
         let heads = document.heads();
         let same = Patch::Merge(json!({"base": {"tabSize": 4}}));
-        assert!(matches!(edit(document, &heads, &same, PAGE), Ok(None)));
+        assert!(matches!(edit(Registry::builtin(), document, &heads, &same, PAGE), Ok(None)));
     }
 
     #[test]
@@ -257,21 +266,21 @@ mod tests {
         let heads = document.heads();
         let large = "x".repeat(250_000);
         let patch = Patch::Merge(json!({"base": {"a": large, "b": large, "c": large}}));
-        assert!(matches!(edit(document, &heads, &patch, PAGE), Err(WriteError::TooLarge)));
+        assert!(matches!(edit(Registry::builtin(), document, &heads, &patch, PAGE), Err(WriteError::TooLarge)));
     }
 
     #[test]
     fn a_new_document_has_the_defaults_of_its_type_and_what_was_given() {
-        let sealed = create("note", &json!({"name": "plan"}), PAGE).unwrap();
+        let sealed = create(Registry::builtin(), "note", &json!({"name": "plan"}), PAGE).unwrap();
         let mut document = Document::new(None);
         let changes: Vec<_> = sealed.seeds.into_iter().chain(sealed.changes).map(|change| change.bytes).collect();
         document.apply(&changes).unwrap();
         assert_eq!(document.value(), json!({"name": "plan", "body": ""}));
         assert_eq!(document.type_name().as_deref(), Some("note"));
-        let empty = create("settings", &Value::Object(Map::new()), PAGE).unwrap();
+        let empty = create(Registry::builtin(), "settings", &Value::Object(Map::new()), PAGE).unwrap();
         assert_eq!((empty.seeds.len(), empty.changes.len()), (1, 0), "its type alone");
-        assert!(matches!(create("unheard-of", &json!({}), PAGE), Err(WriteError::UnknownType(_))));
-        assert!(matches!(create("note", &json!({"name": 1}), PAGE), Err(WriteError::Invalid(_))));
+        assert!(matches!(create(Registry::builtin(), "unheard-of", &json!({}), PAGE), Err(WriteError::UnknownType(_))));
+        assert!(matches!(create(Registry::builtin(), "note", &json!({"name": 1}), PAGE), Err(WriteError::Invalid(_))));
     }
 
     #[test]
@@ -310,7 +319,7 @@ mod tests {
         let changes: Vec<_> = theirs.seeds.into_iter().chain(theirs.changes).map(|change| change.bytes).collect();
         laptop.apply(&changes).unwrap();
         let heads = laptop.heads();
-        let write = |fields: Value| edit(laptop.clone(), &heads, &Patch::Merge(fields), PAGE);
+        let write = |fields: Value| edit(Registry::builtin(), laptop.clone(), &heads, &Patch::Merge(fields), PAGE);
         let Err(WriteError::ConflictOpen(fields)) = write(json!({"handle": "countess"})) else {
             panic!("two values were written over")
         };
@@ -321,7 +330,8 @@ mod tests {
         let put = |draft: &mut Draft<'_>| draft.put("/name", "Ada".into());
         laptop.edit::<(), document::Violation>(LAPTOP, put).unwrap();
         laptop.seal(2).unwrap();
-        let late = edit(laptop.clone(), &heads, &Patch::Merge(json!({"handle": "countess"})), PAGE);
+        let late =
+            edit(Registry::builtin(), laptop.clone(), &heads, &Patch::Merge(json!({"handle": "countess"})), PAGE);
         assert!(matches!(late, Err(WriteError::ConflictOpen(_))), "two values were written over");
     }
 
@@ -332,12 +342,15 @@ mod tests {
         document.edit::<(), document::Violation>(LAPTOP, put).unwrap();
         document.seal(2).unwrap();
         let heads = document.heads();
-        let Err(error) = edit(document.clone(), &heads, &Patch::Merge(json!({"base": {"a": 2}})), PAGE) else {
+        let Err(error) =
+            edit(Registry::builtin(), document.clone(), &heads, &Patch::Merge(json!({"base": {"a": 2}})), PAGE)
+        else {
             panic!("it was written")
         };
         assert!(matches!(&error, WriteError::NewerMajor(_)) && error.to_string().contains("version 2"), "{error}");
         let said = Patch::Merge(json!({"$major": 1}));
-        let Err(WriteError::Invalid(broken)) = edit(settings(&json!({"a": 1})), &[], &said, PAGE) else {
+        let Err(WriteError::Invalid(broken)) = edit(Registry::builtin(), settings(&json!({"a": 1})), &[], &said, PAGE)
+        else {
             panic!("it is no field")
         };
         assert_eq!((broken[0].path.as_str(), broken[0].code.as_str()), ("/$major", "key"));
@@ -351,11 +364,13 @@ mod tests {
         document.seal(2).unwrap();
         let heads = document.heads();
         let replace = br#"[{"op":"replace","path":"","value":{"base":{"b":2}}}]"#;
-        let sealed = edit(document.clone(), &heads, &Patch::steps(replace).unwrap(), PAGE).unwrap().unwrap();
+        let sealed = edit(Registry::builtin(), document.clone(), &heads, &Patch::steps(replace).unwrap(), PAGE)
+            .unwrap()
+            .unwrap();
         let mut after = document.clone();
         after.apply(&[sealed.changes[0].bytes.clone()]).unwrap();
         assert_eq!(after.value(), json!({"base": {"b": 2}, "layout": {"base": {"file": {"style": "tight"}}}}));
         let layout = Patch::Merge(json!({"layout": {"base": {"file": {"style": "loose"}}}}));
-        assert!(matches!(edit(document, &heads, &layout, PAGE), Err(WriteError::Invalid(_))));
+        assert!(matches!(edit(Registry::builtin(), document, &heads, &layout, PAGE), Err(WriteError::Invalid(_))));
     }
 }

@@ -108,6 +108,8 @@ pub struct Violation {
     pub message: String,
     /// What to do.
     pub remedy: String,
+    /// Line and column in a file, from 1, if it is one of a file.
+    pub place: Option<(usize, usize)>,
 }
 
 impl WriteError {
@@ -126,7 +128,7 @@ impl From<schemas::Violation> for Violation {
             Rule::File { expected } => format!("{}: a document is {expected}", violation.value),
             _ => message,
         };
-        Self { path: violation.path, code, message, remedy: violation.remedy }
+        Self { path: violation.path, code, message, remedy: violation.remedy, place: None }
     }
 }
 
@@ -138,7 +140,7 @@ impl From<document::Violation> for Violation {
             Some((message, remedy)) => (message.to_owned(), remedy.to_owned()),
             None => (violation.problem, String::new()),
         };
-        Self { path: violation.path, code, message, remedy }
+        Self { path: violation.path, code, message, remedy, place: None }
     }
 }
 
@@ -164,7 +166,9 @@ fn cut(path: &str) -> String {
 
 fn no_type(name: Option<&str>) -> String {
     match name {
-        Some(name) => format!("document type {name:.64} is not known to this relay; write such documents with a vault"),
+        Some(name) => format!(
+            "document type {name:.64} is not known to this relay; write such documents with a vault, or ask its publisher to publish it here"
+        ),
         None => "a document without a type is written by devices alone".to_owned(),
     }
 }

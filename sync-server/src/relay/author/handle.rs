@@ -22,7 +22,7 @@ impl Pen<'_> {
     /// [`catch_up`] does.
     pub(super) async fn name(&self, handle: Option<String>) -> Result<Done, WriteError> {
         let value = json!({ "handle": handle });
-        let violations = compose::type_named(Some(TYPE))?.check(&value);
+        let violations = compose::type_named(&self.types, Some(TYPE))?.check(&value);
         if !violations.is_empty() {
             return Err(WriteError::Invalid(violations.into_iter().map(Violation::from).collect()));
         }

@@ -60,7 +60,7 @@ pub(super) async fn perform(app: &App, target: &Writable, deed: Deed, key: &Key)
             None => return Err(WriteError::Stopped("the kept answer cannot be read".to_owned())),
         },
         Keyed::TakenOver => {
-            let document = deed.document(names)?;
+            let document = deed.document(&app.types.current(), names)?;
             let done = Done { document, place: Place::Stored, is_new: deed.is_creation() };
             match look(app, target, done, names).await? {
                 Some(done) => done,

@@ -5,7 +5,7 @@ use relay_storage::{
     BatchContent, Condemned, DocumentState, NewProjection, NewSnapshot, ReadError, StoreChecked, Stored,
     StoredSnapshot, WaitingBatch,
 };
-use schemas::{DocumentType, Registry};
+use schemas::Registry;
 use sync_wire::log::EntryKind;
 use sync_wire::{Blob, ChangeHash, DeviceId, DocumentId, Position, SpaceId};
 use tokio::time::Instant;
@@ -100,6 +100,20 @@ pub(super) async fn make_snapshot(app: &App, space: SpaceId, document: DocumentI
     bring_to(app, &mut checkout, &state).await?;
     let stored = store(app, &mut checkout, &state, With::Snapshot).await?;
     debug!(space.id = %space, document.id = %document, ?stored, "Made a snapshot of the quiet document {document}");
+    Ok(())
+}
+
+/// Makes anew what the rules of its type give of a checked document. One that waits for its check gets it there; one
+/// that is deleted or held, when it comes back.
+pub(crate) async fn retype(app: &App, space: SpaceId, document: DocumentId) -> Result<(), CheckError> {
+    let mut checkout = app.checker.checkout(space, document).await;
+    let Some(state) = app.storage.document(space, document).await? else { return Ok(()) };
+    if state.held.is_some() || state.deleted || !state.is_checked() {
+        return Ok(());
+    }
+    bring_to(app, &mut checkout, &state).await?;
+    store(app, &mut checkout, &state, With::Projection).await?;
+    app.reached.checked(space);
     Ok(())
 }
 
@@ -237,11 +251,13 @@ enum With {
 /// Stores checked position, projection and snapshot, in one compare-and-set.
 async fn store(app: &App, checkout: &mut Checkout, state: &DocumentState, with: With) -> Result<Stored, CheckError> {
     let Some(mut loaded) = checkout.take() else { return Ok(Stored::Moved { checked: state.checked }) };
+    // Taken while nobody else has the document: what is published after this makes it anew.
+    let types = app.types.current();
     let (loaded, projection, snapshot) = on_log(app, state, move || {
-        if let Some(known) = known_type(&loaded.document) {
-            publication::prepare(&mut loaded.document, known);
+        if let Some(known) = loaded.document.type_name().and_then(|name| types.shared(&name)) {
+            publication::prepare(&mut loaded.document, &known);
         }
-        let projection = (with != With::Snapshot).then(|| project(&loaded.document));
+        let projection = (with != With::Snapshot).then(|| project(&types, &loaded.document));
         let snapshot = (with != With::Projection).then(|| loaded.document.snapshot());
         (loaded, projection, snapshot)
     })
@@ -272,17 +288,13 @@ async fn store(app: &App, checkout: &mut Checkout, state: &DocumentState, with: 
 }
 
 /// The merged JSON of a document, with what its type says: its title, and whether it is for everybody.
-pub(crate) fn project(document: &Document) -> NewProjection {
+pub(crate) fn project(types: &Registry, document: &Document) -> NewProjection {
     let value = document.value();
-    let known = known_type(document);
+    let known = document.type_name().and_then(|name| types.get(&name));
     let title = known.and_then(|document_type| document_type.title(&value));
     let judgement = publication::judge(document, known, &value);
     let (type_name, heads) = (document.type_name(), document.heads());
     NewProjection { type_name, title, heads, json: value.to_string(), judgement }
-}
-
-fn known_type(document: &Document) -> Option<&'static DocumentType> {
-    Registry::builtin().get(document.type_name()?.as_str())
 }
 
 /// The first batch of a run that does not apply.

@@ -75,6 +75,30 @@ pub(crate) enum SchemaCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum TypeCommand {
+    /// List the types that the vault knows, each with its newest version.
+    List,
+    /// Put files into the vault, all or none.
+    Add {
+        /// The files, NAME/VERSION.json.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+    /// Get every published version of types from the relay.
+    Fetch {
+        /// The types, ext.PUBLISHER.NAME.
+        #[arg(required = true, value_name = "NAME")]
+        names: Vec<String>,
+    },
+    /// Publish files on the relay; its operator has to give you the namespace first.
+    Publish {
+        /// The files, NAME/VERSION.json; earlier versions first.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct DocumentArgument {
     /// Name or id of the document.

@@ -1,7 +1,7 @@
 //! `vault new`, `edit`, `show`, `list`, `delete`: documents.
 
 use editor_vault::{Document, DocumentInfo, ListFilter, Vault};
-use schemas::{Registry, keymap, settings};
+use schemas::{keymap, settings};
 use serde_json::{Value, json};
 
 use crate::cli::{ListArguments, NewArguments, ShowArguments};
@@ -17,7 +17,7 @@ const NOTE: &str = "note";
 
 pub(crate) fn new(vault: &Vault, arguments: &NewArguments, output: &mut Output) -> Result<(), Failure> {
     let type_name = arguments.type_name.as_str();
-    check_title(type_name, &arguments.name)?;
+    check_title(vault, type_name, &arguments.name)?;
     let space = arguments.space.as_deref().map(|name| space::find(vault, name)).transpose()?;
     let document = vault.create(type_name, Some(&arguments.name), space)?;
     let (id, space) = (document.id().to_string(), document.space().to_string());
@@ -26,8 +26,8 @@ pub(crate) fn new(vault: &Vault, arguments: &NewArguments, output: &mut Output) 
 }
 
 /// A name that its type does not allow is refused before anything is made.
-fn check_title(type_name: &str, title: &str) -> Result<(), Failure> {
-    let Some(schema) = Registry::builtin().get(type_name) else { return Ok(()) };
+fn check_title(vault: &Vault, type_name: &str, title: &str) -> Result<(), Failure> {
+    let Some(schema) = vault.schemas().get(type_name) else { return Ok(()) };
     let Some(path) = schema.title_path() else { return Ok(()) };
     let mut violations = schema.check(&json!({ path.trim_start_matches('/'): title }));
     violations.retain(|violation| violation.path == path);
@@ -110,7 +110,7 @@ pub(crate) fn show(vault: &Vault, arguments: &ShowArguments, output: &mut Output
     if let (Some(settings::TYPE | keymap::TYPE), Some(fields)) = (type_name.as_deref(), value.as_object_mut()) {
         fields.remove("layout");
     }
-    let title = type_name.as_deref().and_then(|name| Registry::builtin().get(name)?.title(&value));
+    let title = type_name.as_deref().and_then(|name| vault.schemas().get(name)?.title(&value));
     let text = match value.pointer(BODY) {
         Some(Value::String(text)) if type_name.as_deref() == Some(NOTE) => text.clone(),
         _ => format!("{value:#}"),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use editor_vault::{Found, LiveQuery, Page, Query, QueryDifference, Snippet, Vault};
-use schemas::{IndexKind, Registry};
+use schemas::IndexKind;
 use serde_json::{Value, json};
 
 use crate::cli::{FindArguments, PageArguments, SearchArguments};
@@ -39,7 +39,7 @@ pub(crate) fn find(vault: &Vault, arguments: &FindArguments, output: &mut Output
 
 pub(crate) fn search(vault: &Vault, arguments: &SearchArguments, output: &mut Output) -> Result<(), Failure> {
     let words = arguments.words.join(" ");
-    let registry = Registry::builtin();
+    let registry = vault.schemas();
     let has_texts = |name: &&str| {
         let indexes = registry.get(name).map_or(&[][..], schemas::DocumentType::indexes);
         indexes.iter().any(|field| field.index.kind == IndexKind::Text)

@@ -154,15 +154,15 @@ fn take_back(
         })?,
     };
     let target = take_back(&document)?;
-    let called = name.map_or_else(|| called(&document), |name| Ok(name.to_owned()))?;
+    let called = name.map_or_else(|| called(vault, &document), |name| Ok(name.to_owned()))?;
     let json = json!({ "id": document.id().to_string(), "change": target.to_string() });
     output.result(format_args!("{did} {} of {called}", short(target)), &json)
 }
 
 /// What people call a document that they did not name.
-fn called(document: &Document) -> Result<String, Failure> {
+fn called(vault: &Vault, document: &Document) -> Result<String, Failure> {
     let type_name = document.type_name()?.unwrap_or_default();
-    let schema = schemas::Registry::builtin().get(&type_name);
+    let schema = vault.schemas().get(&type_name);
     let title = match schema.filter(|schema| !schema.well_known) {
         Some(schema) => schema.title(&document.value()?),
         None => None,

@@ -23,24 +23,24 @@ pub(crate) fn run(vault: &Vault, command: &QuarantineCommand, output: &mut Outpu
         QuarantineCommand::Resubmit(edit) => {
             let found = vault.quarantine().find(&edit.id)?;
             vault.quarantine().resubmit(found.id)?;
-            done(output, "resubmitted", &found, &json!({ "resubmitted": true }))
+            done(vault, output, "resubmitted", &found, &json!({ "resubmitted": true }))
         }
         QuarantineCommand::Copy { edit, name } => {
             let found = vault.quarantine().find(&edit.id)?;
             let copy = vault.quarantine().copy(found.id, name.as_deref())?;
             let json = json!({ "copy": copy.id().to_string(), "space": copy.space().to_string() });
-            done(output, &format!("copied into document {}:", copy.id()), &found, &json)
+            done(vault, output, &format!("copied into document {}:", copy.id()), &found, &json)
         }
         QuarantineCommand::Export { edit, file } => {
             let found = vault.quarantine().find(&edit.id)?;
             vault.quarantine().export(found.id, file)?;
             let path = file.display().to_string();
-            done(output, &format!("wrote {path}:"), &found, &json!({ "file": path }))
+            done(vault, output, &format!("wrote {path}:"), &found, &json!({ "file": path }))
         }
         QuarantineCommand::Discard(edit) => {
             let found = vault.quarantine().find(&edit.id)?;
             vault.quarantine().discard(found.id)?;
-            done(output, "discarded", &found, &json!({ "discarded": true }))
+            done(vault, output, "discarded", &found, &json!({ "discarded": true }))
         }
     }
 }
@@ -64,12 +64,12 @@ fn list(vault: &Vault, output: &mut Output) -> Result<(), Failure> {
     let mut table = Table::new(["EDIT", "DOCUMENT", "TIME", "CODE", "REASON"]);
     for edit in found.iter().filter(|edit| edit.code != FateCode::SQUASHED) {
         let time = edit.unix_seconds.map_or_else(|| "-".to_owned(), iso);
-        table.row([short(edit), called(edit), time, edit.code.name().to_owned(), edit.detail.clone()]);
+        table.row([short(edit), called(vault, edit), time, edit.code.name().to_owned(), edit.detail.clone()]);
     }
     for (first, edits) in squashes(&found) {
         let time = first.unix_seconds.map_or_else(|| "-".to_owned(), iso);
         let reason = format!("{edits} edits were said in one go; `--json` lists each");
-        table.row([short(first), called(first), time, first.code.name().to_owned(), reason]);
+        table.row([short(first), called(vault, first), time, first.code.name().to_owned(), reason]);
     }
     output.result(table, &json)
 }
@@ -93,7 +93,7 @@ fn show(vault: &Vault, edit: &QuarantinedArgument, output: &mut Output) -> Resul
     if let Value::Object(members) = &mut json {
         members.insert("refused".into(), refused.json());
     }
-    let mut text = format!("edit {} of {}\n", found.id, called(&found));
+    let mut text = format!("edit {} of {}\n", found.id, called(vault, &found));
     let mut line = |name: &str, value: &str| {
         // Writing into a string does not fail.
         let _ = writeln!(text, "{name}: {value}");
@@ -119,12 +119,12 @@ fn show(vault: &Vault, edit: &QuarantinedArgument, output: &mut Output) -> Resul
     output.result(text, &json)
 }
 
-fn done(output: &mut Output, did: &str, edit: &Quarantined, more: &Value) -> Result<(), Failure> {
+fn done(vault: &Vault, output: &mut Output, did: &str, edit: &Quarantined, more: &Value) -> Result<(), Failure> {
     let mut json = json!({ "id": edit.id.to_string(), "document": edit.document.to_string() });
     if let (Value::Object(members), Value::Object(more)) = (&mut json, more) {
         members.extend(more.clone());
     }
-    output.result(format_args!("{did} edit {} of {}", short(edit), called(edit)), &json)
+    output.result(format_args!("{did} edit {} of {}", short(edit), called(vault, edit)), &json)
 }
 
 fn short(edit: &Quarantined) -> String {
@@ -132,8 +132,8 @@ fn short(edit: &Quarantined) -> String {
 }
 
 /// What people call its document.
-fn called(edit: &Quarantined) -> String {
-    let is_well_known = |name: &&String| schemas::Registry::builtin().get(name).is_some_and(|found| found.well_known);
+fn called(vault: &Vault, edit: &Quarantined) -> String {
+    let is_well_known = |name: &&String| vault.schemas().get(name).is_some_and(|found| found.well_known);
     let name = edit.type_name.as_ref().filter(is_well_known).or(edit.title.as_ref());
     name.cloned().unwrap_or_else(|| edit.document.to_string())
 }
