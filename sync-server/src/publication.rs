@@ -92,12 +92,12 @@ fn json_of(violation: &Violation) -> Value {
 pub async fn shown(app: &App, space: SpaceId, document: DocumentId) -> Result<Option<Published>, StorageError> {
     let state = app.storage.publication(space, document).await?;
     let published = state.filter(|state| !state.deleted).and_then(|state| state.published);
-    Ok(published.filter(|published| !is_forged(published, document)))
+    Ok(published.filter(|published| !is_forged(app, published, document)))
 }
 
 /// Anybody can begin a document of a type that the relay alone writes, under another id than the derived one.
-fn is_forged(published: &Published, document: DocumentId) -> bool {
-    let known = published.type_name.as_deref().and_then(|name| Registry::builtin().get(name));
+fn is_forged(app: &App, published: &Published, document: DocumentId) -> bool {
+    let known = app.types.get(published.type_name.as_deref());
     known.is_some_and(|known| known.authority && known.id() != Some(document))
 }
 

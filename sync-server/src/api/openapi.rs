@@ -437,6 +437,7 @@ fn schemas() -> Value {
             "description": "By type, the addresses of what the space may show to everybody.",
         },
     }));
-    found::schemas().into_iter().chain(types::schemas()).for_each(|(name, schema)| schemas[name] = schema);
+    found::schemas().into_iter().for_each(|(name, schema)| schemas[name] = schema);
+    types::schemas().into_iter().for_each(|(name, schema)| schemas[name] = schema);
     schemas
 }

@@ -55,7 +55,7 @@ struct PublicDocumentJson<'a> {
 struct HandleJson {
     handle: String,
     space: String,
-    documents: BTreeMap<&'static str, String>,
+    documents: BTreeMap<String, String>,
 }
 
 #[derive(Serialize)]
@@ -124,15 +124,14 @@ pub async fn handle(
     let Some(space) = space else {
         return Err(ApiError::new(Code::HandleNotFound, format!("no space has the handle {handle:.80}")));
     };
-    let json = HandleJson { handle, space: space.to_string(), documents: addresses(space) };
+    let json = HandleJson { handle, space: space.to_string(), documents: addresses(&app.types.current(), space) };
     Ok(answer(serde_json::to_vec(&json).map_err(|error| ApiError::internal(&error))?, &asked))
 }
 
 /// Of the well-known documents with something for everybody: what is at these addresses, their authors say.
-fn addresses(space: SpaceId) -> BTreeMap<&'static str, String> {
-    let known = Registry::builtin();
+fn addresses(known: &Registry, space: SpaceId) -> BTreeMap<String, String> {
     let shown = known.names().filter_map(|name| known.get(name)).filter(|known| known.has_public());
-    shown.filter_map(|known| Some((known.name.as_str(), format!("/api/v1/public/{space}/{}", known.id()?)))).collect()
+    shown.filter_map(|known| Some((known.name.clone(), format!("/api/v1/public/{space}/{}", known.id()?)))).collect()
 }
 
 /// `GET /api/v1/spaces/{space}/documents/{document}/publication?after=`: what is published, and what keeps the newest
