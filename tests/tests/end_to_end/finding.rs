@@ -168,12 +168,13 @@ fn a_vault_and_a_relay_find_the_same() -> Result<()> {
         }
         let at = usize::try_from(chance.below(notes.len() as u64))?;
         let name = text(&mut chance);
-        notes[at].edit(|draft| draft.put("/name", name.into()))?;
+        notes[at].edit(|draft| draft.put("/name", name.as_str().into()))?;
         vault.delete(&notes.swap_remove(0))?;
         vault.wait_until_settled(SOON)?;
         for _ in 0..12 {
             let asked = asked(&mut chance);
-            let order = if asked.is_by_rank { in_any_order } else { |found| found };
+            let order: fn(Vec<Value>) -> Vec<Value> =
+                if asked.is_by_rank { in_any_order } else { std::convert::identity };
             let (ours, mut theirs) = (order(of_vault(&vault, &asked)?), Vec::new());
             let what = format!("seed {seed}: {} finds {ours:?}", asked.url);
             let same = eventually(&what, || {

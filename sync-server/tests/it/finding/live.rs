@@ -69,7 +69,7 @@ impl Watched {
 
     /// Reads until these titles are on the page.
     async fn until_titles(&mut self, expected: &[&str]) {
-        while self.found.iter().map(|one| one["title"].as_str().unwrap()).ne(expected.iter().copied()) {
+        while self.found.iter().map(|one| one["title"].as_str().unwrap_or("-")).ne(expected.iter().copied()) {
             assert!(self.next().await, "the stream ended with {:?}, not {expected:?}", self.found);
         }
     }

@@ -100,6 +100,9 @@ impl World<'_> {
             }
             _ => {
                 let (field, value) = (*draws.of(&FIELDS), draws.value());
+                if known.values.get(field) == Some(&value) {
+                    return; // no edit
+                }
                 let batches = known.author.put(&format!("/{field}"), value.clone());
                 known.values.insert(field, value);
                 self.device.push_all(*space, known.author.id, &batches).await

@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::{Shelf, index};
 use crate::error::StorageError;
 
-/// Whether anything is kept of a document.
+/// Whether anything of the content of a document is kept.
 pub(crate) fn is_kept(connection: &Connection, document_key: i64) -> Result<bool, StorageError> {
     let mut statement = connection.prepare_cached(
-        "SELECT 1 FROM indexed WHERE document = ?1
+        "SELECT 1 FROM indexed WHERE document = ?1 AND (shown IS NOT NULL OR position IS NOT NULL)
          UNION ALL SELECT 1 FROM fields WHERE document = ?1 UNION ALL SELECT 1 FROM words WHERE rowid = ?1",
     )?;
     Ok(statement.exists([document_key])?)
@@ -20,7 +20,8 @@ pub(crate) fn is_kept(connection: &Connection, document_key: i64) -> Result<bool
 /// so is nothing wrong.
 pub(crate) fn fault(connection: &Connection, document_key: i64) -> Result<Option<&'static str>, StorageError> {
     let mut statement = connection.prepare_cached(
-        "SELECT x.shelf, h.space_key, h.type, h.title, h.space_key = d.space_key AND h.type IS d.type,
+        "SELECT x.shelf, h.space_key, h.type, h.title,
+                CASE WHEN h.shelf IS NULL THEN NULL ELSE h.space_key = d.space_key AND h.type IS d.type END,
                 x.declared IS h.declared AND x.position IS (CASE WHEN d.deleted THEN NULL ELSE p.position END),
                 CASE WHEN d.deleted THEN NULL ELSE p.json END
          FROM indexed x JOIN documents d ON d.document_key = x.document LEFT JOIN shelves h USING (shelf)
