@@ -190,10 +190,7 @@ impl Server {
         background.spawn(say_handles(app.clone()));
         let presence = Arc::new(presence);
         let cared = look_after(&app, &presence);
-        let retyped = app.clone();
-        if let Err(error) = in_background("types", Priority::GivesWay, move || retyping::run(retyped)) {
-            warn!("Documents that are there do not follow new versions of their types: {error}");
-        }
+        let retyping = retype(&app);
         background.spawn(reached::announce(app.clone()));
         let grace = Duration::from_secs(app.config.server.shutdown_seconds);
         let limits = app.config.connections.clone();
@@ -207,6 +204,9 @@ impl Server {
         accept::run(listener, router::front(&app), limits, app.stop.clone(), grace).await;
         if tokio::time::timeout(grace, background.wait()).await.is_err() {
             info!("Stopped in the middle of a check; it is done again at the next start");
+        }
+        if let Some(retyping) = retyping {
+            let _ = tokio::time::timeout(grace, retyping).await;
         }
         app.storage.close().await;
         // If somebody still looks at the storage then, this is no end in order.
@@ -222,6 +222,12 @@ impl Server {
 
 async fn say_handles(app: App) {
     app.stop.clone().run_until_cancelled(handle::catch_up(&app)).await;
+}
+
+fn retype(app: &App) -> Option<oneshot::Receiver<()>> {
+    let app = app.clone();
+    let started = in_background("types", Priority::GivesWay, move || retyping::run(app));
+    started.inspect_err(|error| warn!("Documents that are there do not follow their types: {error}")).ok()
 }
 
 fn look_after(app: &App, presence: &Arc<Option<Presence>>) -> Option<oneshot::Receiver<()>> {

@@ -81,8 +81,8 @@ impl SalvageError {
 
 impl Vault {
     /// Makes a vault in the directory `into` out of what is sound in the damaged one in `from`: every change that can
-    /// be read and has its hash, and what belongs to it; and its files of document types. Resume points stay behind, so that the relay sends everything
-    /// again and gets what it lacks. Credentials stay behind as well: log in again.
+    /// be read and has its hash, and what belongs to it; and its files of document types. Resume points stay behind,
+    /// so that the relay sends everything again and gets what it lacks. Credentials stay behind as well: log in again.
     ///
     /// # Errors
     /// [`SalvageError`]; `from` is as it was, and in `into` is no vault.

@@ -1,5 +1,7 @@
-//! How a file becomes a published type: looked over by the same rules as everywhere, held against the version before it,
-//! and written if its namespace has room. What costs time is done beside the threads that serve, one file at a time.
+//! How a file becomes a published type: looked over by the same rules as everywhere, held against the version before
+//! it, and written if its namespace has room. What costs time is done beside the threads that serve, one file at a time.
+
+use std::sync::Arc;
 
 use relay_storage::{NewType, PublishError, Publisher, Storage, StorageError, TypeInfo};
 use schemas::{LoadError, Registry};
@@ -69,7 +71,7 @@ pub async fn publish(app: &App, new: NewType) -> Result<(TypeInfo, bool), Refuse
         app.rates.of(account, now).spend(now, Spent { operations: new.text.len() as u64, ..Spent::default() });
     }
     // It is never closed. It goes with the work, which a caller that has gone away does not stop.
-    let turn = std::sync::Arc::clone(&app.types.looks).acquire_owned().await.ok();
+    let turn = Arc::clone(&app.types.looks).acquire_owned().await.ok();
     look_over(&app.storage, app.runtime, &new, turn).await?;
     let (name, version) = (new.name.clone(), new.version);
     let published = app.storage.publish_type(new, limits.quota()).await?;

@@ -18,12 +18,12 @@ const LOOK_AGAIN: Duration = Duration::from_secs(10);
 /// Goes on until the relay stops. To be run on a thread that gives way.
 pub async fn run(app: App) {
     loop {
-        match step(&app).await {
-            Ok(true) => continue,
-            Ok(false) => {}
-            Err(error) => {
-                warn!(error.code = error.code(), "Documents wait for the newest version of their type: {error}");
-            }
+        let has_more = step(&app).await.unwrap_or_else(|error| {
+            warn!(error.code = error.code(), "Documents wait for the newest version of their type: {error}");
+            false
+        });
+        if has_more {
+            continue;
         }
         tokio::select! {
             () = app.stop.cancelled() => return,

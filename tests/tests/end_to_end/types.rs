@@ -80,7 +80,7 @@ fn a_published_type_is_fetched_used_merged_and_validated_everywhere() -> Result<
 #[test]
 fn a_device_without_the_type_keeps_its_documents_and_shows_them_as_they_are_stored() -> Result<()> {
     let world = World::new()?;
-    let (_, laptop, desktop) = world.two_devices()?;
+    let (ada, laptop, desktop) = world.two_devices()?;
     let folder = world.path().join("ext.acme.task");
     std::fs::create_dir(&folder)?;
     std::fs::write(folder.join("1.json"), task()?)?;
@@ -97,5 +97,17 @@ fn a_device_without_the_type_keeps_its_documents_and_shows_them_as_they_are_stor
     ensure!(refused.code == Some(1) && refused.err.contains("ext.acme.task"), "{refused:?}");
     let missing = desktop.run(&["type", "fetch", "ext.acme.task"])?;
     ensure!(missing.code == Some(1) && missing.err.contains("error[type_not_found]"), "{missing:?}");
-    Ok(())
+
+    // What was there before its type follows it once it is.
+    let file = folder.join("1.json").display().to_string();
+    let early = laptop.run(&["type", "publish", &file])?;
+    ensure!(early.code == Some(1) && early.err.contains("error[namespace_required]"), "{early:?}");
+    world.relay.admin(&["namespace", "grant", "acme", "ada"])?;
+    laptop.ok(&["type", "publish", &file])?;
+    desktop.ok(&["type", "fetch", "ext.acme.task"])?;
+    ensure!(desktop.json(&["show", "Buy tea"])?["value"]["tags"] == json!(["shop"]));
+    desktop.ok(&["patch", "Buy tea", r#"{"state":"done"}"#])?;
+    let found = desktop.json(&["find", "ext.acme.task", "--where", "state=done"])?;
+    ensure!(found["found"][0]["title"] == "Buy tea", "{found}");
+    eventually("the relay has its title", || Ok(world.listed("ext.acme.task", 1, &ada.token)?[0]["title"] == "Buy tea"))
 }

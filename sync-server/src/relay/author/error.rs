@@ -167,7 +167,8 @@ fn cut(path: &str) -> String {
 fn no_type(name: Option<&str>) -> String {
     match name {
         Some(name) => format!(
-            "document type {name:.64} is not known to this relay; write such documents with a vault, or ask its publisher to publish it here"
+            "document type {name:.64} is not known to this relay; write such documents with a vault, or ask its \
+                 publisher to publish it here"
         ),
         None => "a document without a type is written by devices alone".to_owned(),
     }
