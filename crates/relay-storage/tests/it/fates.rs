@@ -295,7 +295,8 @@ fn a_file_of_the_first_version_opens_and_gains_what_it_lacks() {
                      DROP TABLE intake_batches; DROP TABLE intake_changes; DROP TABLE intake_totals;
                      DROP TABLE intake_outcomes; DROP TABLE website_devices; DROP TABLE keyed_requests;
                      DROP TABLE publications; DROP TABLE open_conflicts; DROP TABLE indexes;
-                     DROP TABLE shelves; DROP TABLE indexed; DROP TABLE fields; DROP TABLE words; DELETE FROM meta WHERE name = 'limits_moved';
+                     DROP TABLE shelves; DROP TABLE indexed; DROP TABLE fields; DROP TABLE words;
+                     DELETE FROM meta WHERE name = 'limits_moved';
                      PRAGMA user_version = 65536;";
         file.execute_batch(older).unwrap();
         drop(file);
