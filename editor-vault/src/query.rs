@@ -1,7 +1,7 @@
 //! Documents found by what is in them: in the order of a field, by filters, by words.
 //!
-//! What documents are found by is derived from them and kept in the file (`storage/fields.rs`, `document_index`). Nobody keeps it current
-//! on the way of an edit: whoever queries takes in first what moved since.
+//! What documents are found by is derived from them and kept in the file (`storage/fields.rs`, `document_index`).
+//! Nobody keeps it current on the way of an edit: whoever queries takes in first what moved since.
 
 mod fold; // start here: what moved, taken in
 mod live; // an answer that is kept current

@@ -1,4 +1,4 @@
-//! What is kept of a document: its values as keys, what a list shows of it, and the texts in which words are looked for.
+//! What is kept of a document: its values as keys, what a list shows of it, the texts in which words are looked for.
 
 use schemas::{IndexKind, Key, StoredIndex};
 use serde_json::{Map, Value};

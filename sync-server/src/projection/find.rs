@@ -1,8 +1,8 @@
 //! Documents found by what is in them, over the spaces that somebody may read.
 //!
-//! What documents are found by is taken in by whoever asks (`relay_storage`): space by space, slice by slice, on threads
-//! beside those that serve, so many at once as `api.indexing_max` says and as long as `api.find_seconds` allow. Whoever
-//! is out of time is told to come back, and goes on where this ended.
+//! What documents are found by is taken in by whoever asks (`relay_storage`): space by space, slice by slice, on
+//! threads beside those that serve, so many at once as `api.indexing_max` says and as long as `api.find_seconds` allow.
+//! Whoever is out of time is told to come back, and goes on where this ended.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Which signs are part of a word, as the tokenizer `unicode61` of SQLite sees it. A test asks SQLite about each of them.
+//! Which signs are part of a word, as the tokenizer `unicode61` of SQLite sees it. A test asks SQLite about each.
 
 /// What parts words, in ranges that include their ends. Everything else is part of one.
 #[rustfmt::skip]
@@ -74,7 +74,8 @@ const SEPARATORS: [(u32, u32); 402] = [
 /// Accents that go on with a word and begin none.
 #[rustfmt::skip]
 const ACCENTS: [(u32, u32); 8] = [
-    (0x300, 0x304), (0x306, 0x30C), (0x30F, 0x30F), (0x311, 0x311), (0x31B, 0x31B), (0x323, 0x328), (0x32D, 0x32E), (0x330, 0x331),
+    (0x300, 0x304), (0x306, 0x30C), (0x30F, 0x30F), (0x311, 0x311), (0x31B, 0x31B), (0x323, 0x328), (0x32D, 0x32E),
+    (0x330, 0x331),
 ];
 
 /// Whether a word may begin with a sign.

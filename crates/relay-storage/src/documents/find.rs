@@ -1,7 +1,7 @@
 //! Which documents of some spaces a query means, of what was taken in.
 //!
-//! Each space is asked by itself, along its own part of an index, and what they give is merged as it comes: a space ends
-//! with the first document that comes behind those that are found already.
+//! Each space is asked by itself, along its own part of an index, and what they give is merged as it comes: a space
+//! ends with the first document that comes behind those that are found already.
 
 use std::cmp::Ordering;
 

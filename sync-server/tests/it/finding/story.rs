@@ -1,5 +1,5 @@
-//! Whatever is written, deleted and asked in several spaces: each answer is what a look at every document gives, and the
-//! differences of live queries lead to it.
+//! Whatever is written, deleted and asked in several spaces: each answer is what a look at every document gives, and
+//! the differences of live queries lead to it.
 
 use std::collections::BTreeMap;
 
