@@ -110,7 +110,8 @@ async fn nobody_but_the_relay_writes_the_document() {
         assert_eq!(refused.code, FateCode::AUTHORITY, "{what}");
     };
     // Neither before nor after the relay has begun it, neither changes nor a deletion.
-    let mut forger = Author { id: identity(), ..Author::new("identity") };
+    let mut forger = Author::new("identity");
+    forger.id = identity();
     let forged = forger.put("/handle", "queen");
     laptop.push(alice.personal, identity(), &forged[0]).await;
     check(laptop.fate(forged[0].id).await, "a beginning");
