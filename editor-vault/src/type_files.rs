@@ -301,8 +301,8 @@ impl Vault {
     /// account needs the namespace that is in the name.
     ///
     /// # Errors
-    /// [`TypeError::Findings`] before anything is sent; [`TypeError::Offline`]; [`TypeError::Refused`], for example with
-    /// `namespace_required` or `type_version_order`.
+    /// [`TypeError::Findings`] before anything is sent; [`TypeError::Offline`]; [`TypeError::Refused`], for example
+    /// with `namespace_required` or `type_version_order`.
     pub fn publish_type(&self, connection: &Connection, file: &str, text: &str) -> Result<TypeVersion, TypeError> {
         let loaded = TypeFiles::read(self.path(), self.schemas()).registry.add(file, text)?;
         check_name(&loaded.name)?;

@@ -1,5 +1,6 @@
 //! How a file becomes a published type: looked over by the same rules as everywhere, held against the version before
-//! it, and written if its namespace has room. What costs time is done beside the threads that serve, one file at a time.
+//! it, and written if its namespace has room. What costs time is done beside the threads that serve, one file at a
+//! time.
 
 use std::sync::Arc;
 
