@@ -1,8 +1,8 @@
 //! Short names of spaces (`@ada`): each of one space in the whole relay.
 //!
-//! Who has a handle is decided here, in one transaction, and nowhere else. The identity document of the space says it to
-//! its devices; that is written after the row, and a row of which that is not known yet can be asked for, so that whoever
-//! died in between leaves nothing unsaid.
+//! Who has a handle is decided here, in one transaction, and nowhere else. The identity document of the space says it
+//! to its devices; that is written after the row, and a row of which that is not known yet can be asked for, so that
+//! whoever died in between leaves nothing unsaid.
 
 use std::time::Duration;
 

@@ -155,8 +155,8 @@ impl Walk<'_> {
     }
 }
 
-/// A device's change is told from the relay's by the id of its document, which therefore has to be derived; and what the
-/// relay writes, a command of the relay has to say.
+/// A device's change is told from the relay's by the id of its document, which therefore has to be derived; and what
+/// the relay writes, a command of the relay has to say.
 fn check_authority(root: &Value, faults: &mut Faults) {
     if root.get("x-authority").is_none() {
         return;

@@ -166,6 +166,7 @@ fn parameter(name: &str, place: &str) -> Value {
             "What the page calls itself, drawn at random when it is loaded: an account's pages are told apart by it.",
             json!({"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}),
         ),
+        "handle" => ("A short name.", json!({"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,38}$"})),
         "name" => (
             "The name of the type.",
             json!({"type": "string", "pattern": "^ext\\.[a-z][a-z0-9-]{0,27}\\.[a-z][a-z0-9-]{0,30}$"}),

@@ -1,5 +1,5 @@
-//! `/api/v1/public/{space}/{document}`: what everybody may see of a document; `/api/v1/public/handles/{handle}`: whose a
-//! short name is; and
+//! `/api/v1/public/{space}/{document}`: what everybody may see of a document; `/api/v1/public/handles/{handle}`: whose
+//! a short name is; and
 //! `/api/v1/spaces/{space}/documents/{document}/publication`: what that is, and what keeps the newest state from it,
 //! for those who may read the document.
 

@@ -1,5 +1,5 @@
-//! Documents that can only be read: those that the relay alone writes, and those that a program of a newer major version
-//! of their type has written.
+//! Documents that can only be read: those that the relay alone writes, and those that a program of a newer major
+//! version of their type has written.
 
 use serde_json::Value;
 
