@@ -17,6 +17,13 @@ export interface Extensions {
   [other: string]: unknown;
 }
 
+/** What the relay vouches for of a space. Nobody else writes it. */
+export interface Identity {
+  /** The short name in addresses: of one space in the whole relay. */
+  handle?: string | null;
+  [other: string]: unknown;
+}
+
 /** Key bindings in the order in which the editor tries them. */
 export interface Keymap {
   /** Stored as keyed items with a fractional order, so that moving one is one edit and two devices that import the same file do not double it. */
@@ -38,7 +45,7 @@ export interface Keymap {
 
 /** A text with a name. */
 export interface Note {
-  /** The text; concurrent typing merges letter by letter. */
+  /** The text, rich by Markdown (CommonMark with tables, task lists and strikethrough, as GitHub has them). Concurrent typing merges letter by letter. */
   body?: string;
   /** What it is called. */
   name?: string;
@@ -51,7 +58,7 @@ export interface Profile {
   about?: string;
   /** Where the person is reached; for nobody else. What two devices write at once is put to the person. */
   email?: string | null;
-  /** The short name in addresses. What two devices choose at once is put to the person. */
+  /** A short name that the person would like. The one that others see is in the identity document: it is nobody else's. */
   handle?: string | null;
   /** Pages of the person, in order. */
   links?: Array<{

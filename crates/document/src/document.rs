@@ -293,8 +293,8 @@ impl Document {
     /// If `f` returns an error or panics, nothing of what it did remains; earlier unsealed edits do.
     ///
     /// # Errors
-    /// That of `f`; `authority` and `newer_major` ([`Document::check_editable`]) without running it. A [`Violation`] that
-    /// `f` ignored does not fail the edit, unless the document was damaged by it.
+    /// That of `f`; `authority` and `newer_major` ([`Document::check_editable`]) without running it. A [`Violation`]
+    /// that `f` ignored does not fail the edit, unless the document was damaged by it.
     ///
     /// # Panics
     /// If `actor` begins with `53 44`, which is reserved for seeds, or if unsealed edits of another actor are there:
