@@ -97,21 +97,21 @@ codes! {
     /// `after` was not reached in time.
     ProjectionBehind = "projection_behind", GATEWAY_TIMEOUT, "The merged state has not reached the position yet";
     /// A filter or an order names a field without an index.
-    NotIndexed = "not_indexed", BAD_REQUEST, "Documents are not found by this field";
+    NotIndexed = "not_indexed", UNPROCESSABLE_ENTITY, "Documents are not found by this field";
     /// An order by a set.
-    NotSortable = "not_sortable", BAD_REQUEST, "This field gives no order";
+    NotSortable = "not_sortable", UNPROCESSABLE_ENTITY, "This field gives no order";
     /// Words, and no text of the type is indexed.
-    NotSearchable = "not_searchable", BAD_REQUEST, "Documents of this type are not found by words";
+    NotSearchable = "not_searchable", UNPROCESSABLE_ENTITY, "Documents of this type are not found by words";
     /// A value that has no place in the order.
-    NotComparable = "not_comparable", BAD_REQUEST, "Nothing is compared with such a value";
+    NotComparable = "not_comparable", UNPROCESSABLE_ENTITY, "Nothing is compared with such a value";
     /// A filter without an operator.
-    Condition = "condition", BAD_REQUEST, "A filter compares nothing";
+    Condition = "condition", UNPROCESSABLE_ENTITY, "A filter compares nothing";
     /// Words without a letter or digit.
-    NoWords = "no_words", BAD_REQUEST, "There is no word to look for";
+    NoWords = "no_words", UNPROCESSABLE_ENTITY, "There is no word to look for";
     /// More than is answered at once.
-    QueryTooLarge = "query_too_large", BAD_REQUEST, "The query asks for too much at once";
+    QueryTooLarge = "query_too_large", UNPROCESSABLE_ENTITY, "The query asks for too much at once";
     /// A place that another query gave, or nobody.
-    Cursor = "cursor", BAD_REQUEST, "This is no place in the answer to this query";
+    Cursor = "cursor", UNPROCESSABLE_ENTITY, "This is no place in the answer to this query";
     /// Documents are still being taken in.
     IndexBehind = "index_behind", SERVICE_UNAVAILABLE, "Documents are still being taken in; ask again";
     /// `at` asks for a version of a document whose history is too large to be rebuilt for a request.
