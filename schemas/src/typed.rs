@@ -294,6 +294,10 @@ impl Typed for Profile {
     const TYPE: &'static str = "profile";
 }
 
+impl Typed for Identity {
+    const TYPE: &'static str = "identity";
+}
+
 impl Typed for Extensions {
     const TYPE: &'static str = "extensions";
 }

@@ -208,7 +208,7 @@ fn a_value_that_is_called_otherwise_now_is_stored_for_programs_that_know_the_old
     let mut flat = Flat::default();
     let mut write = |by: &DocumentType, wanted: &Value, expected: &[&str]| {
         let intents = by.plan(&flat.value(), wanted).expect("the wanted value breaks no rule");
-        let shown: Vec<String> = lines(&intents).into_iter().filter(|line| line.contains("/wrap")).collect();
+        let shown: Vec<String> = lines(&intents).into_iter().filter(|line| line.starts_with("put /wrap")).collect();
         assert_eq!(shown, expected, "{wanted}");
         flat.apply(&intents);
         flat.value()

@@ -168,7 +168,7 @@ fn a_profile_is_for_nobody_before_its_person_says_so() {
     assert_eq!(profile.publication(&json!({ "name": "Ada" }), []).state(), "withheld", "as version 1 wrote it");
     assert_eq!(judged(json!(false)).state(), "withheld");
     assert_eq!(judged(json!(true)), Publication::Public(json!({ "name": "Ada" })));
-    assert_eq!(profile.publication_rules(), "2.1");
+    assert_eq!(profile.publication_rules(), "3.1");
 }
 
 #[test]
@@ -176,7 +176,7 @@ fn whether_a_type_is_for_everybody_is_told_by_its_schema() {
     let registry = Registry::builtin();
     let public: Vec<&str> =
         registry.names().filter(|name| registry.get(name).is_some_and(DocumentType::has_public)).collect();
-    assert_eq!(public, ["profile", "publisher", "review"]);
+    assert_eq!(public, ["identity", "profile", "publisher", "review"]);
     let note = registry.get("note").expect("a built-in type");
     assert_eq!(note.publication(&json!({ "name": 1 }), []), Publication::Private);
     let publisher = registry.get("publisher").expect("a built-in type");

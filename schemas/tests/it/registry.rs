@@ -50,14 +50,18 @@ fn a_type_that_is_added_is_held_against_the_one_before_it() {
 #[test]
 fn the_built_in_types_are_there() {
     let names: Vec<&str> = Registry::builtin().names().collect();
-    let expected = ["extensions", "keymap", "note", "profile", "publisher", "review", "settings", "snippets", "trust"];
+    let expected =
+        ["extensions", "identity", "keymap", "note", "profile", "publisher", "review", "settings", "snippets", "trust"];
     assert_eq!(names, expected);
     let mut well_known: Vec<&str> =
         Registry::builtin().all().filter(|found| found.well_known).map(|found| found.name.as_str()).collect();
     well_known.dedup();
-    assert_eq!(well_known, ["extensions", "keymap", "profile", "publisher", "settings", "snippets", "trust"]);
+    assert_eq!(
+        well_known,
+        ["extensions", "identity", "keymap", "profile", "publisher", "settings", "snippets", "trust"]
+    );
     let version = |name| Registry::builtin().get(name).map(|found| found.version);
-    assert_eq!((version("settings"), version("profile"), version("nothing")), (Some(1), Some(2), None));
+    assert_eq!((version("settings"), version("profile"), version("nothing")), (Some(1), Some(3), None));
 }
 
 #[test]

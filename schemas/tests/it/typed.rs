@@ -1,6 +1,8 @@
 //! The Rust types of the built-in types, held against the fixtures that every release has left.
 
-use schemas::typed::{Extensions, Keymap, Note, Profile, Publisher, Review, Settings, Snippets, Trust, Typed, carry};
+use schemas::typed::{
+    Extensions, Identity, Keymap, Note, Profile, Publisher, Review, Settings, Snippets, Trust, Typed, carry,
+};
 use schemas::{Registry, typescript};
 use serde_json::{Value, json};
 
@@ -26,11 +28,12 @@ fn check<T: Typed>() {
 
 #[test]
 fn every_built_in_type_has_a_rust_type_that_holds_its_fixtures() {
-    let checks: [(&str, fn()); 9] = [
+    let checks: [(&str, fn()); 10] = [
         (Settings::TYPE, check::<Settings>),
         (Keymap::TYPE, check::<Keymap>),
         (Snippets::TYPE, check::<Snippets>),
         (Profile::TYPE, check::<Profile>),
+        (Identity::TYPE, check::<Identity>),
         (Extensions::TYPE, check::<Extensions>),
         (Note::TYPE, check::<Note>),
         (Trust::TYPE, check::<Trust>),

@@ -12,4 +12,5 @@ CREATE TABLE handles (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX handle_of_space ON handles (space_key) WHERE released_at IS NULL;
 CREATE INDEX handles_by_space ON handles (space_key);
+CREATE INDEX handles_released ON handles (released_at) WHERE released_at IS NOT NULL;
 CREATE INDEX handles_unshown ON handles (space_key) WHERE NOT is_shown;

@@ -103,11 +103,11 @@ fn take_in(relay: &Relay, space: SpaceId) -> usize {
     }
 }
 
-fn query(query: Query) -> schemas::Checked {
+fn query(query: &Query) -> schemas::Checked {
     query.check(Registry::builtin().get("note").unwrap()).unwrap()
 }
 
-fn find(relay: &Relay, spaces: &[SpaceId], asked: Query) -> Vec<DocumentId> {
+fn find(relay: &Relay, spaces: &[SpaceId], asked: &Query) -> Vec<DocumentId> {
     let find = FindDocuments { spaces: spaces.to_vec(), query: query(asked), bytes_max: 1 << 20 };
     let page = wait(relay.storage.find_documents(find)).unwrap();
     page.documents.iter().map(|document| document.found.seek.id).collect()
@@ -137,10 +137,10 @@ fn nothing_is_written_before_somebody_asks_and_then_what_moved_alone() {
         assert_eq!(take_in(&relay, ada.space), 0);
         one.push(&relay, &ada, "first", "more ");
         assert_eq!(take_in(&relay, ada.space), 0, "it waits for its check");
-        assert_eq!(find(&relay, &[ada.space], Query::of("note")), [one.id, DocumentId([2; 16])]);
+        assert_eq!(find(&relay, &[ada.space], &Query::of("note")), [one.id, DocumentId([2; 16])]);
         one.check(&relay, ada.space);
         assert_eq!(take_in(&relay, ada.space), 1);
-        assert_eq!(find(&relay, &[ada.space], Query::of("note").matching("more")), [one.id]);
+        assert_eq!(find(&relay, &[ada.space], &Query::of("note").matching("more")), [one.id]);
         assert_eq!(verify(&relay), [""; 0]);
     });
 }
@@ -173,8 +173,8 @@ fn slices_are_as_small_as_they_are_asked_for_and_what_moves_in_between_is_not_mi
             }
         }
         let moved = Query::of("note").where_("/name", schemas::Compare::Equal("moved".into()));
-        assert_eq!(find(&relay, &[ada.space], moved), [notes[0].id, notes[8].id]);
-        assert_eq!(find(&relay, &[ada.space], Query::of("note")).len(), 9);
+        assert_eq!(find(&relay, &[ada.space], &moved), [notes[0].id, notes[8].id]);
+        assert_eq!(find(&relay, &[ada.space], &Query::of("note")).len(), 9);
         // And again, by the log.
         for note in &mut notes {
             note.push(&relay, &ada, "back", "");
@@ -196,17 +196,17 @@ fn a_page_ends_after_so_many_bytes_and_goes_on() {
     let one = r#"{"/name":"1"}"#.len();
     let (mut asked, mut seen) = (Query::of("note"), Vec::new());
     loop {
-        let find = FindDocuments { spaces: vec![ada.space], query: query(asked.clone()), bytes_max: one - 1 };
+        let find = FindDocuments { spaces: vec![ada.space], query: query(&asked), bytes_max: one - 1 };
         let page = wait(relay.storage.find_documents(find)).unwrap();
         assert_eq!(page.documents.len(), 1, "what is within its bytes, and the document that goes beyond");
         seen.push(page.documents[0].found.seek.id.0[0]);
         if !page.has_more {
             break;
         }
-        asked = asked.after(query(Query::of("note")).cursor(page.documents[0].found.seek.clone()));
+        asked = asked.after(query(&Query::of("note")).cursor(page.documents[0].found.seek.clone()));
     }
     assert_eq!(seen, [1, 2, 3]);
-    let find = FindDocuments { spaces: vec![ada.space], query: query(Query::of("note")), bytes_max: one };
+    let find = FindDocuments { spaces: vec![ada.space], query: query(&Query::of("note")), bytes_max: one };
     assert_eq!(wait(relay.storage.find_documents(find)).unwrap().documents.len(), 2);
 }
 
@@ -223,7 +223,7 @@ fn what_was_held_is_taken_in_when_it_goes_on() {
     note.check(&relay, ada.space);
     assert_eq!(take_in(&relay, ada.space), 1, "though the log has nothing new");
     let two = Query::of("note").where_("/name", schemas::Compare::Equal("two".into()));
-    assert_eq!(find(&relay, &[ada.space], two), [note.id]);
+    assert_eq!(find(&relay, &[ada.space], &two), [note.id]);
 }
 
 #[test]
@@ -236,9 +236,9 @@ fn nothing_of_a_document_outlives_it() {
     relay.append(ada.tombstone(note.id, 9, &note.document.heads()));
     assert_eq!(take_in(&relay, ada.space), 1);
     for asked in [Query::of("note"), Query::of("note").matching("milk")] {
-        assert_eq!(find(&relay, &[ada.space], asked.clone()), []);
+        assert_eq!(find(&relay, &[ada.space], &asked), []);
         // In a backup it is there, and is found.
-        assert_eq!(find(&backup, &[ada.space], asked), [note.id]);
+        assert_eq!(find(&backup, &[ada.space], &asked), [note.id]);
     }
     relay.pass(24 * 31);
     let keep = std::time::Duration::from_secs(24 * 3600 * 30);
@@ -261,11 +261,11 @@ fn words_of_other_spaces_are_other_words() {
         [("milk", true, true), ("mil*", true, true), ("\"文字\"", true, false), ("शब्द", false, false)]
     {
         let asked = Query::of("note").matching(words);
-        assert_eq!(find(&relay, &[ada.space], asked.clone()).contains(&hers.id), is_hers, "{words}");
-        assert_eq!(find(&relay, &[bob.space], asked).contains(&his.id), is_his, "{words}");
+        assert_eq!(find(&relay, &[ada.space], &asked).contains(&hers.id), is_hers, "{words}");
+        assert_eq!(find(&relay, &[bob.space], &asked).contains(&his.id), is_his, "{words}");
     }
     for words in ["हिन्दी", "文*", "cafés", "CAFES"] {
-        assert_eq!(find(&relay, &[ada.space], Query::of("note").matching(words)), [hers.id], "{words}");
+        assert_eq!(find(&relay, &[ada.space], &Query::of("note").matching(words)), [hers.id], "{words}");
     }
     // No word stands in the index without the mark of its shelf, so none is read for anybody else.
     let file = Connection::open(&relay.path).unwrap();
@@ -299,7 +299,7 @@ fn damage_is_found_and_a_rebuild_heals_it() {
         wait(relay.storage.rebuild(None, &project())).unwrap();
         assert_eq!(rows(&relay), 0, "{sql}");
         assert_eq!(take_in(&relay, ada.space), 1, "{sql}");
-        assert_eq!(find(&relay, &[ada.space], Query::of("note").matching("milk")), [note.id], "{sql}");
+        assert_eq!(find(&relay, &[ada.space], &Query::of("note").matching("milk")), [note.id], "{sql}");
         assert_eq!(verify(&relay), [""; 0], "{sql}");
     }
 }
@@ -309,7 +309,7 @@ fn what_moved_since_a_turn_is_told_one_by_one_up_to_a_number() {
     let relay = Relay::new(THREADS);
     let ada = relay.pusher("ada");
     let note = Note::written(&relay, &ada, 1, "one", "");
-    let asked = || query(Query::of("note").where_("/name", schemas::Compare::StartsWith("o".into())));
+    let asked = || query(&Query::of("note").where_("/name", schemas::Compare::StartsWith("o".into())));
     take_in(&relay, ada.space);
     let since = |turn: i64, max| wait(relay.storage.found_since(vec![(ada.space, turn)], asked(), max)).unwrap();
     let (FoundSince::Documents(all), turns) = since(0, 9) else { panic!("one is not many") };

@@ -18,7 +18,7 @@ const WAIT: Duration = Duration::from_secs(3600);
 pub(crate) fn find(vault: &Vault, arguments: &FindArguments, output: &mut Output) -> Result<(), Failure> {
     let mut query = Query::of(&arguments.type_name);
     for condition in &arguments.conditions {
-        query = query.filter(condition).map_err(unread)?;
+        query = query.filter(condition).map_err(|error| unread(&error))?;
     }
     for path in &arguments.present {
         query = query.present(path);
@@ -118,7 +118,7 @@ fn on_page(vault: &Vault, mut query: Query, page: &PageArguments) -> Result<Quer
 }
 
 /// A condition that is none is a fault of the command line, as an unknown option is.
-fn unread(error: schemas::QueryError) -> Failure {
+fn unread(error: &schemas::QueryError) -> Failure {
     Failure::new(Exit::Usage, error.code(), error.to_string())
 }
 
