@@ -72,7 +72,7 @@ async fn a_name_in_a_path_that_is_not_utf8_is_a_coded_problem_on_every_route() {
     let headers = [("authorization", bearer.as_str())];
     let mut asked = 0;
     for route in ROUTES.iter().filter(|route| route.path.contains('{')) {
-        let path = ["{space}", "{document}", "{name}", "{version}"]
+        let path = ["{space}", "{document}", "{name}", "{version}", "{handle}"]
             .iter()
             .fold(route.path.to_owned(), |path, name| path.replace(name, "%ff"));
         let answer = request(relay.address, route.method.as_str(), &path, &headers).await;
