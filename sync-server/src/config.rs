@@ -206,7 +206,7 @@ sections! {
             type_versions_max: u64 = 100,
             /// Bytes of all versions of all types of one namespace.
             namespace_bytes_max: u64 = 4_194_304,
-            /// Bytes of one file.
+            /// Bytes of one file: room for a thousand fields, each with a sentence.
             file_bytes_max: usize = 131_072,
             /// Types of all namespaces. The newest version of each is in memory, with its compiled patterns: seldom
             /// more than 100 KiB, about 6 MiB for one that was made to be large, and up to 16 MiB more for each thread
