@@ -16,7 +16,14 @@ pub(crate) const ORDER: &str = "order";
 
 /// The plain form of a stored value; a plain value stays as it is.
 pub(crate) fn plain(shape: &Shape, stored: &Value) -> Value {
-    let Value::Object(fields) = stored else { return shape.converted(stored).clone() };
+    let fields = match stored {
+        Value::Object(fields) => fields,
+        // A list in its plain form: its items are in theirs.
+        Value::Array(items) if shape.merge == Merge::List => {
+            return items.iter().map(|item| plain(shape.items(), item)).collect();
+        }
+        other => return shape.converted(other).clone(),
+    };
     match shape.merge {
         Merge::Register | Merge::Manual => stored.clone(),
         Merge::List => Value::Array(items(shape, fields).into_iter().map(|item| item.plain).collect()),

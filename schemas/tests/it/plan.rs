@@ -226,6 +226,6 @@ fn a_value_that_is_called_otherwise_now_is_stored_for_programs_that_know_the_old
     let stored = write(new, &json!({ "wrap": "on", "views": [{ "name": "a", "wrap": "off" }] }), &["put /wrap true"]);
     assert_eq!(old.plain(&stored), json!({ "wrap": true, "views": [{ "name": "a", "wrap": false }] }));
     // Whoever still gives the old name is understood.
-    let same = json!({ "wrap": true, "views": [{ "name": "a", "wrap": "off" }] });
+    let same = json!({ "wrap": true, "views": [{ "name": "a", "wrap": false }] });
     assert_eq!(lines(&new.plan(&stored, &same).expect("it says what is there")), [""; 0]);
 }
