@@ -3,7 +3,7 @@
 /// How the names of third parties' types begin.
 const PREFIX: &str = "ext.";
 /// Longest name of a namespace, in bytes.
-const NAMESPACE_BYTES_MAX: usize = 28;
+pub const NAMESPACE_BYTES_MAX: usize = 28;
 /// Longest name of a type in one, in bytes.
 const NAME_BYTES_MAX: usize = 31;
 
@@ -18,7 +18,13 @@ const NAME_BYTES_MAX: usize = 31;
 #[must_use]
 pub fn namespace_of(type_name: &str) -> Option<&str> {
     let (namespace, name) = type_name.strip_prefix(PREFIX)?.split_once('.')?;
-    (is_word(namespace, NAMESPACE_BYTES_MAX) && is_word(name, NAME_BYTES_MAX)).then_some(namespace)
+    (is_namespace(namespace) && is_word(name, NAME_BYTES_MAX)).then_some(namespace)
+}
+
+/// Whether a namespace may be called so: 1 to 28 of a-z, 0-9 and -, a letter first.
+#[must_use]
+pub fn is_namespace(name: &str) -> bool {
+    is_word(name, NAMESPACE_BYTES_MAX)
 }
 
 fn is_word(word: &str, bytes_max: usize) -> bool {

@@ -54,6 +54,6 @@ pub use spaces::{RoleRead, SpaceError, SpaceGrant, SpaceInfo};
 pub use storage::Storage;
 pub use types::{
     NamespaceError, NamespaceGrant, NewType, PublishError, PublishedType, Publisher, RetypePage, RetypePlace, Sharing,
-    TypeInfo, TypeQuota, namespace_of,
+    TypeInfo, TypeQuota,
 };
 pub use url::{StorageUrl, StorageUrlError};

@@ -13,7 +13,7 @@ use crate::change_log::unsigned;
 use crate::error::StorageError;
 use crate::storage::Storage;
 
-pub use namespaces::{NamespaceError, NamespaceGrant, Sharing, namespace_of};
+pub use namespaces::{NamespaceError, NamespaceGrant, Sharing};
 pub use publishing::{NewType, PublishError, Publisher, TypeQuota};
 pub use retyping::{RetypePage, RetypePlace};
 

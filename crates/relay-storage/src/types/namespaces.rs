@@ -1,18 +1,13 @@
 //! Namespaces: who may publish types called `ext.NAMESPACE.NAME`. A publisher is a team, so several accounts may.
 
 use rusqlite::params;
+use schemas::{NAMESPACE_BYTES_MAX, is_namespace};
 use sync_wire::AccountId;
 
 use crate::accounts::account_key;
 use crate::error::{StorageError, storage_arm};
 use crate::storage::{Reader, Storage, Writer};
 
-/// How the names of third parties' types begin.
-const PREFIX: &str = "ext.";
-/// Longest name of a namespace, in bytes.
-const NAMESPACE_BYTES_MAX: usize = 28;
-/// Longest name of a type in it, in bytes.
-const NAME_BYTES_MAX: usize = 31;
 /// Names that nobody gets: they would be taken for ours, or for nobody's. `local` is for types that are published
 /// nowhere.
 const RESERVED: [&str; 8] = ["builtin", "ext", "local", "official", "symphony", "symphony-vault", "system", "vault"];
@@ -91,34 +86,13 @@ impl NamespaceError {
 
 /// Looks whether a namespace can be given to anybody.
 fn check_namespace(name: &str) -> Result<(), NamespaceError> {
-    if !is_word(name, NAMESPACE_BYTES_MAX) {
+    if !is_namespace(name) {
         return Err(NamespaceError::InvalidName { name: name.chars().take(NAMESPACE_BYTES_MAX).collect() });
     }
     if RESERVED.contains(&name) {
         return Err(NamespaceError::Reserved { name: name.to_owned() });
     }
     Ok(())
-}
-
-/// The namespace of a type that is called `ext.NAMESPACE.NAME`; `None` of any other name.
-///
-/// ```
-/// assert_eq!(relay_storage::namespace_of("ext.acme.task"), Some("acme"));
-/// for other in ["note", "ext.acme", "ext.acme.", "ext.Acme.task", "ext.acme.task.more", "ext.acme.../x"] {
-///     assert_eq!(relay_storage::namespace_of(other), None, "{other}");
-/// }
-/// ```
-#[must_use]
-pub fn namespace_of(type_name: &str) -> Option<&str> {
-    let (namespace, name) = type_name.strip_prefix(PREFIX)?.split_once('.')?;
-    (is_word(namespace, NAMESPACE_BYTES_MAX) && is_word(name, NAME_BYTES_MAX)).then_some(namespace)
-}
-
-fn is_word(word: &str, bytes_max: usize) -> bool {
-    let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    word.len() <= bytes_max
-        && word.as_bytes().first().is_some_and(u8::is_ascii_lowercase)
-        && word.bytes().all(is_allowed)
 }
 
 impl Storage {

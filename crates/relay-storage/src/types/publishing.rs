@@ -2,9 +2,10 @@
 //! the next, and nobody publishes after his namespace was taken.
 
 use rusqlite::params;
+use schemas::namespace_of;
 use sync_wire::AccountId;
 
-use super::{TypeInfo, namespace_of};
+use super::TypeInfo;
 use crate::accounts::account_key;
 use crate::change_log::unsigned;
 use crate::error::{StorageError, storage_arm};
