@@ -99,11 +99,40 @@ pub async fn reach(
     after: LogPosition,
     patience: Duration,
 ) -> Result<(), AfterError> {
+    wait_for(app, source, Awaited::Document(document), after, patience).await
+}
+
+/// Waits until the merged states of all documents of a space contain all that its log has up to `after`.
+///
+/// # Errors
+/// [`AfterError`]
+pub async fn reach_all(app: &App, source: &Readable, after: LogPosition, patience: Duration) -> Result<(), AfterError> {
+    wait_for(app, source, Awaited::All, after, patience).await
+}
+
+/// What is to contain a position.
+#[derive(Debug, Clone, Copy)]
+enum Awaited {
+    Document(DocumentId),
+    All,
+}
+
+async fn wait_for(
+    app: &App,
+    source: &Readable,
+    awaited: Awaited,
+    after: LogPosition,
+    patience: Duration,
+) -> Result<(), AfterError> {
     let deadline = Instant::now() + patience;
     loop {
         // Asked for before the look, so that a check that ends in between is not missed.
         let checked = app.checker.projected(source.space());
-        if is_covered(app, source.space(), document, after).await? {
+        let is_reached = match awaited {
+            Awaited::Document(document) => is_covered(app, source.space(), document, after).await?,
+            Awaited::All => are_all_covered(app, source, after).await?,
+        };
+        if is_reached {
             return Ok(());
         }
         let now = Instant::now();
@@ -111,6 +140,14 @@ pub async fn reach(
             return Err(AfterError::Behind { after, waited: patience });
         }
         let _ = tokio::time::timeout_at(deadline.min(now + LOOK_AGAIN), checked).await;
+    }
+}
+
+async fn are_all_covered(app: &App, source: &Readable, after: LogPosition) -> Result<bool, AfterError> {
+    match reached::through(app, source).await? {
+        Some(end) if end.epoch != after.epoch => Err(AfterError::EpochChanged { after, end }),
+        Some(through) => Ok(through.position >= after.position),
+        None => Ok(true),
     }
 }
 

@@ -1,7 +1,8 @@
 //! What caches may keep: answers are for one reader and asked for again, and a tag saves sending what is known.
 
-use http::header::{CACHE_CONTROL, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
-use http::{HeaderMap, HeaderName};
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH, VARY};
+use http::{HeaderMap, HeaderName, StatusCode};
 use sync_wire::LogPosition;
 
 /// Digits of a digest in a tag.
@@ -25,10 +26,20 @@ pub(super) fn etags(position: &LogPosition, body: &[u8]) -> (HeaderValue, Header
 
 /// The tags of what everybody sees, as [`etags`]: of the bytes alone, so that they tell nothing of edits that do not
 /// show.
-pub(super) fn public_etags(body: &[u8]) -> (HeaderValue, HeaderValue) {
+fn public_etags(body: &[u8]) -> (HeaderValue, HeaderValue) {
     let digest = blake3::hash(body).to_hex();
     let strong = format!("\"{}\"", &digest[..TAG_DIGITS]);
     (in_header(&strong), in_header(&format!("W/{strong}")))
+}
+
+/// An answer that everybody gets, kept by caches as long as it says; or that it is what the asker has.
+pub(super) fn for_everybody(body: Vec<u8>, kept: HeaderValue, asked: &HeaderMap) -> Response {
+    let (strong, weak) = public_etags(&body);
+    let headers = [(CACHE_CONTROL, kept), (ETAG, weak)];
+    if is_known(asked, &strong) {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    (headers, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
 }
 
 /// Makes the tag of an answer weak, if it has one: its bytes are sent in another form.

@@ -16,38 +16,11 @@ use sync_wire::SpaceId;
 
 use crate::access::{self, Caller, Readable};
 use crate::api::caching;
-use crate::api::openapi::{Answer, Operation};
 use crate::api::problem::{ApiError, ApiResult, Code};
 use crate::api::request::{parse_limit, parse_pairs, parse_position, readable};
 use crate::app::App;
+use crate::projection;
 use crate::projection::find::{self, Asked, FindError};
-
-/// What may go wrong with a query for documents.
-const PROBLEMS: &[Code] = &[
-    Code::ParameterInvalid,
-    Code::SpaceNotFound,
-    Code::TypeUnknown,
-    Code::NotIndexed,
-    Code::NotSortable,
-    Code::NotSearchable,
-    Code::NotComparable,
-    Code::Condition,
-    Code::NoWords,
-    Code::QueryTooLarge,
-    Code::Cursor,
-    Code::EpochChanged,
-    Code::ProjectionBehind,
-    Code::IndexBehind,
-];
-
-/// What [`get`] is for.
-pub const OPERATION: Operation = Operation {
-    id: "findDocuments",
-    summary: "The documents of every readable space, or of one, by what is in them: by fields, in an order, by words.",
-    query: &["type", "space", "where", "present", "absent", "sort", "words", "limit", "cursor", "after"],
-    answer: Answer::Json("FoundPage"),
-    problems: PROBLEMS,
-};
 
 /// Parameters, of which three may be repeated. Unknown ones are refused: a mistyped filter must not find everything.
 #[derive(Debug, Default)]
@@ -107,7 +80,7 @@ pub async fn get(
         let (Some(_), [source]) = (&parameters.space, sources.as_slice()) else {
             return Err(ApiError::parameter("after", after, "`space` beside it: a position belongs to one space"));
         };
-        find::reach(&app, source, at, Duration::from_secs(app.config.api.after_wait_seconds)).await?;
+        projection::reach_all(&app, source, at, Duration::from_secs(app.config.api.after_wait_seconds)).await?;
     }
     let page = find::find(&app, &sources, &asked).await?;
     Ok((caching::private(), Json(page_json(&asked, page))).into_response())

@@ -9,8 +9,7 @@ use std::time::Duration;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue};
 use relay_storage::{PublicationState, Published};
 use schemas::Registry;
 use serde::{Deserialize, Serialize};
@@ -106,7 +105,7 @@ pub async fn public(
     let document: DocumentId = document.parse().map_err(|_| missing())?;
     let found = publication::shown(&app, space, document).await.map_err(|error| ApiError::unavailable(&error))?;
     let body = body_of(space, document, &found.ok_or_else(missing)?).map_err(|error| ApiError::internal(&error))?;
-    Ok(answer(body, &asked))
+    Ok(caching::for_everybody(body, PUBLIC, &asked))
 }
 
 /// `GET /api/v1/public/handles/{handle}`: the space that has a handle, with the addresses of what it may show.
@@ -125,7 +124,8 @@ pub async fn handle(
         return Err(ApiError::new(Code::HandleNotFound, format!("no space has the handle {handle:.80}")));
     };
     let json = HandleJson { handle, space: space.to_string(), documents: addresses(&app.types.current(), space) };
-    Ok(answer(serde_json::to_vec(&json).map_err(|error| ApiError::internal(&error))?, &asked))
+    let body = serde_json::to_vec(&json).map_err(|error| ApiError::internal(&error))?;
+    Ok(caching::for_everybody(body, PUBLIC, &asked))
 }
 
 /// Of the well-known documents with something for everybody: what is at these addresses, their authors say.
@@ -171,15 +171,6 @@ fn body_of(space: SpaceId, document: DocumentId, found: &Published) -> serde_jso
         r#type: found.type_name.as_deref(),
         value: serde_json::from_str(&found.json)?,
     })
-}
-
-fn answer(body: Vec<u8>, asked: &HeaderMap) -> Response {
-    let (strong, weak) = caching::public_etags(&body);
-    let headers = [(CACHE_CONTROL, PUBLIC), (ETAG, weak)];
-    if caching::is_known(asked, &strong) {
-        return (StatusCode::NOT_MODIFIED, headers).into_response();
-    }
-    (headers, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response()
 }
 
 impl PublicationJson {

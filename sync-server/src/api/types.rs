@@ -5,7 +5,7 @@
 use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, ETAG, LOCATION};
+use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use relay_storage::{NewType, PublishError, PublishedType, Publisher, TypeInfo};
 use schemas::{Finding, jsonc};
@@ -75,7 +75,7 @@ struct PublishedTypeJson {
 pub async fn list(State(app): State<App>, RawQuery(raw): RawQuery, asked: HeaderMap) -> ApiResult<Response> {
     let TypesQuery { limit, cursor } = parse_query(raw.as_deref())?;
     let limit = parse_limit(&app, limit.as_deref())?;
-    if let Some(cursor) = cursor.as_deref().filter(|cursor| relay_storage::namespace_of(cursor).is_none()) {
+    if let Some(cursor) = cursor.as_deref().filter(|cursor| schemas::namespace_of(cursor).is_none()) {
         return Err(ApiError::parameter("cursor", cursor, "the `next` of an earlier page"));
     }
     let listed = app.storage.newest_types(cursor, limit).await.map_err(|error| ApiError::unavailable(&error))?;
@@ -166,15 +166,9 @@ fn missing(name: &str) -> ApiError {
     ApiError::new(Code::TypeNotFound, detail)
 }
 
-/// An answer for everybody, or that it is what the asker has.
 fn answer(json: &impl Serialize, kept: HeaderValue, asked: &HeaderMap) -> ApiResult<Response> {
     let body = serde_json::to_vec(json).map_err(|error| ApiError::internal(&error))?;
-    let (strong, weak) = caching::public_etags(&body);
-    let headers = [(CACHE_CONTROL, kept), (ETAG, weak)];
-    if caching::is_known(asked, &strong) {
-        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
-    }
-    Ok((headers, [(CONTENT_TYPE, HeaderValue::from_static(JSON))], body).into_response())
+    Ok(caching::for_everybody(body, kept, asked))
 }
 
 impl From<TypeInfo> for TypeJson {

@@ -13,12 +13,10 @@ use relay_storage::{
 };
 use schemas::{Checked, DocumentType, Query, QueryError};
 use serde_json::Value;
-use sync_wire::{LogPosition, SpaceId};
+use sync_wire::SpaceId;
 use tokio::time::Instant;
 use tracing::debug;
 
-use super::AfterError;
-use super::reached;
 use crate::access::Readable;
 use crate::app::App;
 use crate::metrics;
@@ -31,8 +29,8 @@ const SLICE_BYTES_MAX: usize = 256 << 10;
 const PAGE_BYTES_MAX: usize = 1 << 20;
 /// Documents of a live query that are looked at one by one; where more moved, the query is asked again.
 const ONE_BY_ONE: usize = 16;
-/// How long a reader who waits for a position trusts that it will be woken.
-const LOOK_AGAIN: Duration = Duration::from_secs(1);
+/// How long whoever finds no place among those that take in waits for one, at least.
+const PLACE_WAIT_MIN: Duration = Duration::from_secs(1);
 
 /// Why a query is not answered.
 #[derive(Debug, thiserror::Error)]
@@ -117,29 +115,6 @@ pub async fn since(
     Ok(app.storage.found_since(turns, asked.query.clone(), ONE_BY_ONE).await?)
 }
 
-/// Waits until everything that the log of a space has up to a position is in answers.
-///
-/// # Errors
-/// [`AfterError`]
-pub async fn reach(app: &App, source: &Readable, after: LogPosition, patience: Duration) -> Result<(), AfterError> {
-    let deadline = Instant::now() + patience;
-    loop {
-        // Asked for before the look, so that a check that ends in between is not missed.
-        let checked = app.checker.projected(source.space());
-        match reached::through(app, source).await? {
-            None => return Ok(()),
-            Some(end) if end.epoch != after.epoch => return Err(AfterError::EpochChanged { after, end }),
-            Some(through) if through.position >= after.position => return Ok(()),
-            Some(_) => {}
-        }
-        let now = Instant::now();
-        if now >= deadline {
-            return Err(AfterError::Behind { after, waited: patience });
-        }
-        let _ = tokio::time::timeout_at(deadline.min(now + LOOK_AGAIN), checked).await;
-    }
-}
-
 /// Takes in what moved in these spaces. At least one slice of it, however little time there is, so that it comes to an
 /// end.
 async fn take_in(app: &App, spaces: &[SpaceId], asked: &Asked) -> Result<(), FindError> {
@@ -149,7 +124,8 @@ async fn take_in(app: &App, spaces: &[SpaceId], asked: &Asked) -> Result<(), Fin
     }
     let (began, patience) = (Instant::now(), Duration::from_secs(app.config.api.find_seconds));
     let is_over = || began.elapsed() >= patience;
-    let permit = tokio::time::timeout_at(began + patience.max(LOOK_AGAIN), Arc::clone(&app.indexing).acquire_owned());
+    let permit =
+        tokio::time::timeout_at(began + patience.max(PLACE_WAIT_MIN), Arc::clone(&app.indexing).acquire_owned());
     let permit = permit.await.map_err(|_| FindError::Behind { waited: patience })?;
     let _permit = permit.map_err(|error| FindError::Stopped(error.to_string()))?;
     let mut left = behind.len();

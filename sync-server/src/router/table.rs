@@ -1,15 +1,15 @@
 //! Every route there is, as data: how, where, who may, what for, and what it is answered with.
 
-mod types; // the rows of document types
+mod find; // the rows of documents by what is in them
+mod types; // and of document types
 
 use http::Method;
 
 use super::{Access, Route};
-use crate::api::find::live;
 use crate::api::openapi::{Answer, Operation};
 use crate::api::problem::Code;
 use crate::api::{
-    conflicts, documents, events, find, health, history, openapi, presence, publication, quarantine, repair, writes,
+    conflicts, documents, events, health, history, openapi, presence, publication, quarantine, repair, writes,
 };
 use crate::relay::socket;
 
@@ -214,20 +214,8 @@ pub const ROUTES: &[Route] = &[
             problems: write_problems![DocumentNotFound, DocumentDeleted],
         },
     },
-    Route {
-        method: Method::GET,
-        path: "/api/v1/find",
-        access: Access::Bearer,
-        handler: |guard| guard.get(find::get),
-        operation: &find::OPERATION,
-    },
-    Route {
-        method: Method::GET,
-        path: "/api/v1/find/live",
-        access: Access::Bearer,
-        handler: |guard| guard.get(live::stream),
-        operation: &live::OPERATION,
-    },
+    find::FIND,
+    find::LIVE,
     Route {
         method: Method::GET,
         path: "/api/v1/conflicts",

@@ -19,7 +19,6 @@ use tracing::{debug, warn};
 
 use super::{FindQuery, FoundJson, spaces_of};
 use crate::access::{self, Caller, Readable};
-use crate::api::openapi::{Answer, Operation};
 use crate::api::problem::{ApiError, ApiResult};
 use crate::api::{caching, events};
 use crate::app::App;
@@ -30,15 +29,6 @@ use crate::relay::sessions::Place;
 
 /// How long a stream trusts that it hears of every check.
 const LOOK_AGAIN: Duration = Duration::from_secs(30);
-
-/// What [`stream`] is for.
-pub const OPERATION: Operation = Operation {
-    id: "followDocuments",
-    summary: "The first page of what is found, and then what changes in it.",
-    query: &["type", "space", "where", "present", "absent", "sort", "words", "limit"],
-    answer: Answer::Found,
-    problems: super::PROBLEMS,
-};
 
 #[derive(Serialize)]
 struct PageJson {
