@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, params};
 use sync_wire::{AccountId, SpaceId};
 
+use crate::accounts::account_key;
 use crate::change_log::unsigned;
 use crate::error::StorageError;
 use crate::storage::{Reader, Storage, Writer};
@@ -39,8 +40,6 @@ pub struct UnshownHandle {
     pub space: SpaceId,
     /// Who claimed the handle, or gave it up.
     pub account: AccountId,
-    /// The handle, if it has one.
-    pub handle: Option<String>,
 }
 
 impl Storage {
@@ -73,6 +72,18 @@ impl Storage {
                 connection.prepare_cached(sql)?.execute([space_key])?;
             }
             Ok(())
+        })
+        .await
+    }
+
+    /// The handle that a space has now.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn handle_of(&self, space: SpaceId) -> Result<Option<String>, StorageError> {
+        self.read(move |reader| match space_key(&reader.connection, space)? {
+            Some(space_key) => current(&reader.connection, space_key),
+            None => Ok(None),
         })
         .await
     }
@@ -110,16 +121,15 @@ impl Reader {
     fn unshown_handles(&self, after: Option<SpaceId>, limit: usize) -> Result<Vec<UnshownHandle>, StorageError> {
         // The row that was touched last says who did it.
         let mut statement = self.connection.prepare_cached(
-            "SELECT s.id, a.id, c.handle, max(coalesce(h.released_at, h.claimed_at))
+            "SELECT s.id, a.id, max(coalesce(h.released_at, h.claimed_at))
              FROM handles h INDEXED BY handles_unshown JOIN spaces s USING (space_key)
              JOIN accounts a ON a.account_key = h.account_key
-             LEFT JOIN handles c ON c.space_key = h.space_key AND c.released_at IS NULL
              WHERE NOT h.is_shown AND s.id > ?1 GROUP BY s.id ORDER BY s.id LIMIT ?2",
         )?;
         let after: &[u8] = after.as_ref().map_or(&[], |space| &space.0[..]);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = statement.query_map(params![after, limit], |row| {
-            Ok(UnshownHandle { space: SpaceId(row.get(0)?), account: AccountId(row.get(1)?), handle: row.get(2)? })
+            Ok(UnshownHandle { space: SpaceId(row.get(0)?), account: AccountId(row.get(1)?) })
         })?;
         rows.map(|row| Ok(row?)).collect()
     }
@@ -129,9 +139,7 @@ impl Writer {
     fn claim_handle(&self, space: SpaceId, account: AccountId, handle: Option<&str>) -> Result<Claim, StorageError> {
         let connection = &self.connection;
         let Some(space_key) = space_key(connection, space)? else { return Ok(Claim::NoSuchSpace) };
-        let mut statement = connection.prepare_cached("SELECT account_key FROM accounts WHERE id = ?1")?;
-        let account_key: Option<i64> = statement.query_row([account.0], |row| row.get(0)).optional()?;
-        let Some(account_key) = account_key else { return Ok(Claim::NoSuchSpace) };
+        let Some(account_key) = account_key(connection, account)? else { return Ok(Claim::NoSuchSpace) };
         let now = (self.context.clock)();
         let kept = i64::try_from(HANDLE_KEPT.as_millis()).unwrap_or(i64::MAX);
         forget_old(connection, now.saturating_sub(kept))?;

@@ -97,6 +97,8 @@ pub enum Deed {
         /// The name.
         handle: Option<String>,
     },
+    /// The identity document comes to say the name that the space has.
+    SayName,
 }
 
 /// What was written.
@@ -151,7 +153,7 @@ impl Deed {
             | Self::Delete { document, .. }
             | Self::Resolve { document, .. }
             | Self::Restore { document } => Ok(*document),
-            Self::Name { .. } => Ok(schemas::well_known_id(handle::TYPE, handle::TYPE)),
+            Self::Name { .. } | Self::SayName => Ok(schemas::well_known_id(handle::TYPE, handle::TYPE)),
             Self::Create { type_name, .. } => {
                 Ok(compose::type_named(types, Some(type_name))?.id().unwrap_or(names.document))
             }
@@ -194,7 +196,8 @@ async fn write(app: &App, target: &Writable, deed: Deed, names: Names) -> Result
     let types = app.types.current();
     let document = deed.document(&types, names)?;
     let device = app.storage.website_device(target.account()).await?;
-    let made_by = if matches!(deed, Deed::Name { .. }) { MadeBy::Relay } else { MadeBy::Device };
+    let is_own = matches!(deed, Deed::Name { .. } | Deed::SayName);
+    let made_by = if is_own { MadeBy::Relay } else { MadeBy::Device };
     let pen = Pen { app, target, types, document, device, batch: names.batch, made_by };
     match deed {
         Deed::Edit { seen, patch, .. } => pen.edit(seen, patch).await,
@@ -203,6 +206,7 @@ async fn write(app: &App, target: &Writable, deed: Deed, names: Names) -> Result
         Deed::Resolve { resolution, .. } => pen.resolve(resolution).await,
         Deed::Restore { .. } => pen.restore().await,
         Deed::Name { handle } => pen.name(handle).await,
+        Deed::SayName => pen.say_name().await,
     }
 }
 

@@ -136,6 +136,8 @@ async fn nobody_but_the_relay_writes_the_document() {
     let at = laptop.push_all(alice.personal, other.id, &batches).await;
     let seen = get(relay.address, &alice.token, &format!("{}?after={at}", page.path(other.id))).await;
     assert_eq!(value(&seen), json!({ "handle": "queen" }));
+    let told = get(relay.address, &alice.token, &format!("{}/publication", page.path(other.id))).await;
+    assert_eq!(told.json()["state"], "private", "{told:?}");
     let public = format!("/api/v1/public/{}/{}", alice.personal, other.id);
     assert_eq!(request(relay.address, "GET", &public, &[]).await.status, 404);
 }

@@ -20,5 +20,6 @@ mod quotas; // how much an account may have in logs
 mod offers; // what devices give back to a log that lost its end
 mod reading; // pages, cursors, bootstrap
 mod verifying; // the thorough look, derived data made again, explanations
+mod handles; // short names of spaces
 mod types; // what third parties publish
 mod voids; // entries that exclude others

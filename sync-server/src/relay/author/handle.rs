@@ -1,8 +1,10 @@
 //! Short names of spaces. Storage decides whose a handle is; the identity document of the space, which the relay alone
 //! writes, tells its devices (docs/decisions/0026-authority.md).
 
-use relay_storage::{Claim, StorageError};
-use serde_json::json;
+use std::error::Error;
+
+use relay_storage::{Claim, StorageError, UnshownHandle};
+use serde_json::{Value, json};
 use tracing::warn;
 
 use super::error::{Violation, WriteError};
@@ -21,8 +23,7 @@ impl Pen<'_> {
     /// First the row, which decides, then the document, which says it. Whoever is stopped in between asks again, or
     /// [`catch_up`] does.
     pub(super) async fn name(&self, handle: Option<String>) -> Result<Done, WriteError> {
-        let value = json!({ "handle": handle });
-        let violations = compose::type_named(&self.types, Some(TYPE))?.check(&value);
+        let violations = compose::type_named(&self.types, Some(TYPE))?.check(&value_of(handle.as_deref()));
         if !violations.is_empty() {
             return Err(WriteError::Invalid(violations.into_iter().map(Violation::from).collect()));
         }
@@ -31,15 +32,25 @@ impl Pen<'_> {
         }
         let (space, account) = (self.target.space(), self.target.account());
         match self.app.storage.claim_handle(space, account, handle.as_deref()).await? {
-            Claim::Held => {}
-            Claim::Taken => return Err(WriteError::HandleTaken(handle.unwrap_or_default())),
-            Claim::TooMany => return Err(WriteError::HandlesKept),
-            Claim::NoSuchSpace => return Err(WriteError::NotEditor(space)),
+            Claim::Held => self.say_name().await,
+            Claim::Taken => Err(WriteError::HandleTaken(handle.unwrap_or_default())),
+            Claim::TooMany => Err(WriteError::HandlesKept),
+            Claim::NoSuchSpace => Err(WriteError::NotEditor(space)),
         }
-        let done = self.create(TYPE.to_owned(), value).await?;
+    }
+
+    /// Says what the row has by now, whatever it was when somebody asked for this.
+    pub(super) async fn say_name(&self) -> Result<Done, WriteError> {
+        let space = self.target.space();
+        let handle = self.app.storage.handle_of(space).await?;
+        let done = self.create(TYPE.to_owned(), value_of(handle.as_deref())).await?;
         self.app.storage.note_handle_shown(space, handle.as_deref()).await?;
         Ok(done)
     }
+}
+
+fn value_of(handle: Option<&str>) -> Value {
+    json!({ "handle": handle })
 }
 
 /// Writes what a relay that ended in between has left unsaid. What cannot be said now is tried again at the next start.
@@ -53,18 +64,17 @@ pub async fn catch_up(app: &App) {
         let Some(last) = unshown.last() else { return };
         after = Some(last.space);
         for one in unshown {
-            let target = match access::writable_for(app, one.account, one.space).await {
-                Ok(target) => target,
-                Err(error) => {
-                    warn!(space.id = %one.space, "The handle of space {} is not said: {error}", one.space);
-                    continue;
-                }
-            };
-            if let Err(error) = super::perform(app, target, Deed::Name { handle: one.handle }, None).await {
+            if let Err(error) = say(app, &one).await {
                 warn!(space.id = %one.space, "The handle of space {} is not said: {error}", one.space);
             }
         }
     }
+}
+
+async fn say(app: &App, unshown: &UnshownHandle) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let target = access::writable_for(app, unshown.account, unshown.space).await?;
+    super::perform(app, target, Deed::SayName, None).await?;
+    Ok(())
 }
 
 fn failed(error: &StorageError) {
