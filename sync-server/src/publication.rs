@@ -24,9 +24,13 @@ pub(crate) fn prepare(document: &mut Document, known: &DocumentType) {
 }
 
 /// Judges a checked state: `stored` is its value, `known` its type if this relay knows it.
-pub(crate) fn judge(document: &Document, known: Option<&DocumentType>, stored: &Value) -> Judgement {
+pub(crate) fn judge(
+    (id, document): (DocumentId, &Document),
+    known: Option<&DocumentType>,
+    stored: &Value,
+) -> Judgement {
     let Some(known) = known else { return Judgement::Unknown };
-    if !known.has_public() {
+    if !may_show(known, id) {
         return Judgement::Private;
     }
     let open = match open_conflicts(document, known) {
@@ -42,6 +46,12 @@ pub(crate) fn judge(document: &Document, known: Option<&DocumentType>, stored: &
         Publication::Public(value) => Judgement::Public { rules, json: value.to_string() },
         Publication::Refused(violations) => Judgement::Refused { rules, violations: listed(&violations) },
     }
+}
+
+/// Whether anything of a document of this type and id is for everybody. Anybody can begin one of a type that the relay
+/// alone writes, under another id than the derived one.
+fn may_show(known: &DocumentType, id: DocumentId) -> bool {
+    known.has_public() && (!known.authority || known.id() == Some(id))
 }
 
 /// Where values that were written concurrently wait for a person, by stored path.
@@ -91,14 +101,7 @@ fn json_of(violation: &Violation) -> Value {
 /// Storage failed.
 pub async fn shown(app: &App, space: SpaceId, document: DocumentId) -> Result<Option<Published>, StorageError> {
     let state = app.storage.publication(space, document).await?;
-    let published = state.filter(|state| !state.deleted).and_then(|state| state.published);
-    Ok(published.filter(|published| !is_forged(app, published, document)))
-}
-
-/// Anybody can begin a document of a type that the relay alone writes, under another id than the derived one.
-fn is_forged(app: &App, published: &Published, document: DocumentId) -> bool {
-    let known = app.types.get(published.type_name.as_deref());
-    known.is_some_and(|known| known.authority && known.id() != Some(document))
+    Ok(state.filter(|state| !state.deleted).and_then(|state| state.published))
 }
 
 /// What members of a space are told about the publication of a document in it.
@@ -145,7 +148,9 @@ pub async fn of(app: &App, source: &Readable, document: DocumentId) -> Result<To
 fn why(app: &App, projection: Option<&Projection>) -> Unpublished {
     let by_its_type = |projection: &Projection| {
         let known = app.types.get(projection.type_name.as_deref());
-        let Some(known) = known.filter(|known| known.has_public()) else { return Publication::Private };
+        let Some(known) = known.filter(|known| may_show(known, projection.document)) else {
+            return Publication::Private;
+        };
         // What storage has of a projection is JSON; a damaged one is for `verify` to find.
         known.publication(&serde_json::from_str(&projection.json).unwrap_or_default(), [])
     };

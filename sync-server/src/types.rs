@@ -86,7 +86,7 @@ impl config::Types {
 /// How the merged state of a document is shown by these types.
 #[must_use]
 pub fn projecting(types: Arc<Registry>) -> Project {
-    Arc::new(move |document| check::project(&types, document))
+    Arc::new(move |id, document| check::project(&types, id, document))
 }
 
 /// Takes in what was published since it was done last, if anything was.

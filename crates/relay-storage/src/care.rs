@@ -9,7 +9,7 @@ use document::Document;
 use file_systems::{Access, Draft};
 use rusqlite::Connection;
 use rusqlite::backup::Backup;
-use sync_wire::SpaceId;
+use sync_wire::{DocumentId, SpaceId};
 
 use crate::change_log::empty_intake;
 use crate::documents::NewProjection;
@@ -31,8 +31,8 @@ mod finding; // what is wrong, where, and what to do
 pub use finding::Finding;
 pub use rebuild::Rebuilt;
 
-/// How a document's merged state is shown: what a projection is compared with, and remade by.
-pub type Project = Arc<dyn Fn(&Document) -> NewProjection + Send + Sync>;
+/// How the merged state of the document with an id is shown: what a projection is compared with, and remade by.
+pub type Project = Arc<dyn Fn(DocumentId, &Document) -> NewProjection + Send + Sync>;
 
 /// What a thorough look found.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

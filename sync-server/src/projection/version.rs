@@ -102,8 +102,8 @@ async fn rebuild(app: &App, state: &DocumentState, at: Position) -> Result<(Posi
         let changes: Vec<Blob> = changes.filter_map(|positioned| positioned.entry.bytes).collect();
         rebuild = blocking(move || rebuild.document.apply(&changes).map(|_| rebuild)).await??;
     }
-    let types = app.types.current();
-    blocking(move || (rebuild.through, check::project(&types, &rebuild.document))).await
+    let (types, id) = (app.types.current(), state.document);
+    blocking(move || (rebuild.through, check::project(&types, id, &rebuild.document))).await
 }
 
 /// From the stored snapshot, if it is not of later and can be used; else from nothing.

@@ -9,7 +9,7 @@ use crate::author::{Author, Batch};
 use crate::device::Device;
 use crate::http::{Answer, get};
 use crate::openapi::check;
-use crate::relay::{Account, Relay};
+use crate::relay::{Account, Relay, succeed};
 use crate::website::{MERGE, Page, tag};
 use crate::writes::project;
 
@@ -392,8 +392,15 @@ async fn a_count_says_something_until_the_document_changes() {
     let alice = relay.account("alice").await;
     let page = Page::of(&relay, &alice, alice.personal);
     let Disputed { laptop, .. } = disputed(&relay, &alice, alice.personal).await;
+    let explained = || {
+        let (space, document) = (alice.personal.to_string(), laptop.id.to_string());
+        let text = succeed(relay.directory(), &["explain", &space, &document, "--json"]);
+        serde_json::from_str::<Value>(&text).unwrap()["conflicts"].clone()
+    };
     let one = (vec![(laptop.id.to_string(), 1)], Value::Null);
+    assert_eq!(explained(), Value::Null, "nobody has counted them");
     assert_eq!(inbox(&relay, &alice, "").await, one);
+    assert_eq!(explained(), 1);
     // Of an earlier entry, or by the rules of another version of the type, it is nothing.
     let now = schemas::Registry::builtin().get("profile").expect("a built-in type").version;
     let end = relay.storage().document(alice.personal, laptop.id).await.unwrap().unwrap().end.position;
@@ -412,5 +419,7 @@ async fn a_count_says_something_until_the_document_changes() {
     let open = conflict(&page.conflicts(laptop.id).await);
     let body = json!({"stored_path": "/handle", "keep": change_of(&open, "ada"), "seen": changes(&open)});
     assert_eq!(page.resolve(laptop.id, &body).await.status, 200);
+    assert_eq!(explained(), Value::Null, "the document has moved on");
     assert_eq!(inbox(&relay, &alice, "").await, (Vec::new(), Value::Null));
+    assert_eq!(explained(), 0);
 }

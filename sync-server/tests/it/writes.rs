@@ -328,7 +328,7 @@ async fn assert_sound(relay: &Relay) {
 
 /// How the relay makes its projections.
 pub(crate) fn project() -> relay_storage::Project {
-    std::sync::Arc::new(|document: &document::Document| {
+    std::sync::Arc::new(|_, document: &document::Document| {
         let value = document.value();
         let known = document.type_name().and_then(|name| schemas::Registry::builtin().get(&name));
         let title = known.and_then(|known| known.title(&value));

@@ -10,7 +10,6 @@ use super::finding::Findings;
 use crate::change_log::{heads_from_bytes, unsigned};
 use crate::documents::{Judgement, index_fault};
 use crate::error::StorageError;
-use crate::types::namespace_of;
 
 /// What a document's rows say of it.
 pub(super) struct Marks {
@@ -144,7 +143,7 @@ impl Marks {
 
     /// A version of its type may have been published a moment ago: titles follow it one after the other.
     fn is_of_published_type(&self) -> bool {
-        self.type_name.as_deref().is_some_and(|name| namespace_of(name).is_some())
+        self.type_name.as_deref().is_some_and(|name| schemas::namespace_of(name).is_some())
     }
 
     /// By other rules than those it passed, another JSON is no fault: it is judged again with the next edit.

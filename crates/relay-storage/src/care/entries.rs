@@ -6,11 +6,10 @@ use std::collections::BTreeMap;
 use document::Header;
 use rusqlite::{Connection, Row};
 use sync_wire::log::EntryKind;
-use sync_wire::{Actor, Blob, ChangeHash, SpaceId};
+use sync_wire::{Actor, Blob, ChangeHash, DocumentId, SpaceId};
 
 use super::Project;
 use super::finding::Findings;
-use super::logs::SpaceRow;
 use super::replay::Replay;
 use crate::change_log::{Tips, Without, kind_of, position_of};
 use crate::error::StorageError;
@@ -45,10 +44,15 @@ pub(super) struct HeadsAt {
 }
 
 impl Entries {
-    pub(super) fn new(space: &SpaceRow, wanted: Vec<u64>, checked: u64, project: &Project) -> Self {
+    pub(super) fn new(
+        (space, document): (SpaceId, DocumentId),
+        wanted: Vec<u64>,
+        checked: u64,
+        project: &Project,
+    ) -> Self {
         Self {
-            space: space.id,
-            replay: Replay::new(wanted.clone(), project.clone()),
+            space,
+            replay: Replay::new(document, wanted.clone(), project.clone()),
             wanted,
             checked,
             count: 0,

@@ -55,9 +55,9 @@ impl Storage {
             let documents = self.look("storage-rebuild", move |connection| documents_of(connection, &listed)).await?;
             for (document_key, document) in documents {
                 let at = (space.id, document);
-                let (space, project) = (space.clone(), project.clone());
+                let project = project.clone();
                 let put_together = self
-                    .look("storage-rebuild", move |connection| remade(connection, &space, document_key, &project))
+                    .look("storage-rebuild", move |connection| remade(connection, at, document_key, &project))
                     .await?;
                 match put_together {
                     Ok(remade) => self.put(at, remade, &mut rebuilt).await?,
@@ -114,7 +114,7 @@ fn documents_of(connection: &Connection, space: &SpaceRow) -> Result<Vec<(i64, D
 /// What a document's log gives up to its checked position; or why it gives nothing.
 fn remade(
     connection: &Connection,
-    space: &SpaceRow,
+    at: (SpaceId, DocumentId),
     document_key: i64,
     project: &Project,
 ) -> Result<Result<Remade, String>, StorageError> {
@@ -124,7 +124,7 @@ fn remade(
     let mut positions: Vec<u64> = marks.published.into_iter().chain([checked]).collect();
     positions.sort_unstable();
     positions.dedup();
-    let mut entries = Entries::new(space, positions, checked, project);
+    let mut entries = Entries::new(at, positions, checked, project);
     // What is wrong with single entries is for `verify` to say.
     entries.walk(&moment, document_key, &mut Findings::default())?;
     if let Some(reason) = entries.replay.failure() {

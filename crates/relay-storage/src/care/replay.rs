@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use document::Document;
-use sync_wire::Blob;
+use sync_wire::{Blob, DocumentId};
 
 use super::Project;
 use crate::documents::NewProjection;
@@ -13,6 +13,7 @@ const PAGE_BYTES: usize = 4 << 20;
 
 /// See the file's head.
 pub(super) struct Replay {
+    id: DocumentId,
     document: Document,
     /// Not applied yet.
     page: Vec<Blob>,
@@ -26,9 +27,9 @@ pub(super) struct Replay {
 
 impl Replay {
     /// Begins with nothing; the merged state is kept as it is at each of these positions.
-    pub(super) fn new(wanted: Vec<u64>, project: Project) -> Self {
+    pub(super) fn new(id: DocumentId, wanted: Vec<u64>, project: Project) -> Self {
         let document = Document::new(None);
-        Self { document, page: Vec::new(), page_bytes: 0, wanted, project, seen: BTreeMap::new(), failure: None }
+        Self { id, document, page: Vec::new(), page_bytes: 0, wanted, project, seen: BTreeMap::new(), failure: None }
     }
 
     /// The next change.
@@ -73,7 +74,7 @@ impl Replay {
             self.wanted.remove(0);
             self.apply();
             if self.failure.is_none() {
-                self.seen.insert(wanted, (self.project)(&self.document));
+                self.seen.insert(wanted, (self.project)(self.id, &self.document));
             }
         }
     }

@@ -78,7 +78,7 @@ fn verify_document(
     let moment = connection.unchecked_transaction()?;
     let at = (space.id, document);
     let marks = derived::read(&moment, document_key)?;
-    let mut entries = Entries::new(space, marks.positions(), marks.checked, project);
+    let mut entries = Entries::new(at, marks.positions(), marks.checked, project);
     entries.walk(&moment, document_key, findings)?;
     voids::verify(&moment, document_key, at, findings)?;
     match stored_tips(&moment, space.key, document) {

@@ -70,6 +70,12 @@ impl Shelf {
     pub(crate) fn mark(&self) -> Mark {
         Mark::of(self.row.cast_unsigned())
     }
+
+    /// Whether it has every index that is asked for. It may have more, of another release of the relay.
+    fn is_as(&self, by: &FoundBy) -> bool {
+        let has = |index: &StoredIndex| self.declared.iter().any(|declared| declared.index == *index);
+        self.title == by.title && by.indexes.iter().all(has)
+    }
 }
 
 impl Storage {
@@ -86,9 +92,7 @@ impl Storage {
         let by = by.clone();
         self.write(move |writer| writer.make_shelf(space, &by)).await
     }
-}
 
-impl Storage {
     /// Of some spaces, those in which documents of a type may have moved since they were taken in. Costs a look-up for
     /// each, and in an answer that holds everything nothing else.
     ///
@@ -113,14 +117,6 @@ impl Reader {
         let mut statement =
             self.connection.prepare_cached("SELECT 1 FROM documents WHERE space_key = ?1 AND type = ?2 LIMIT 1")?;
         Ok(statement.exists(params![log.space_key, by.type_name])?)
-    }
-}
-
-impl Shelf {
-    /// Whether it has every index that is asked for. It may have more, of another release of the relay.
-    fn is_as(&self, by: &FoundBy) -> bool {
-        let has = |index: &StoredIndex| self.declared.iter().any(|declared| declared.index == *index);
-        self.title == by.title && by.indexes.iter().all(has)
     }
 }
 

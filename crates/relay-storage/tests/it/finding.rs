@@ -45,7 +45,7 @@ impl Note {
             document: self.id,
             expected_checked: state.checked,
             new_checked: state.end.position,
-            projection: Some(project()(&self.document)),
+            projection: Some(project()(self.id, &self.document)),
             snapshot: None,
         }));
         assert_eq!(stored.unwrap(), Stored::Done);

@@ -1,9 +1,10 @@
 //! What devices give back to a log that lost its end.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use document::Change;
-use relay_storage::{ReceiptKeys, Shell, StorageOptions, Taken, TakenEpoch};
+use relay_storage::{Outcome, ReceiptKeys, Shell, StorageOptions, Taken, TakenEpoch};
 use sync_wire::{Chain, Checkpoint, DocumentId, Entry, FateCode, LogPosition, Position, Role, Run, SpaceKind, Voucher};
 
 use crate::world::{Author, DOCUMENT, Pusher, Relay, batch, code, on_each_shell, wait};
@@ -318,6 +319,27 @@ fn a_lost_keys_file_makes_receipts_of_before_worthless() {
         let storage = relay_storage::Storage::open_blocking(&url, options).unwrap();
         let taken = wait(storage.take_run(restored.ada.account.id, restored.ada.space, restored.run())).unwrap();
         assert_eq!((taken.entries, taken.epoch), (4, TakenEpoch::New), "the account's own, all the same");
+    });
+}
+
+#[test]
+fn a_document_of_the_relay_is_taken_back_where_the_log_vouches_for_it_and_from_nobody_else() {
+    on_each_shell_restored(|restored| {
+        wait(restored.relay.storage.close());
+        let mut options = StorageOptions::new(restored.relay.keys.clone());
+        options.reserved = Arc::from([DOCUMENT]);
+        let url = relay_storage::StorageUrl::Sqlite(restored.relay.path.clone());
+        let storage = relay_storage::Storage::open_blocking(&url, options).unwrap();
+        let take = |run| wait(storage.take_run(restored.ada.account.id, restored.ada.space, run)).unwrap();
+        let taken = take(restored.unvouched());
+        assert_eq!(taken.entries, 0, "though they are the account's own");
+        let is_refused =
+            |outcome: &Outcome| matches!(outcome, Outcome::Refused { code, .. } if *code == FateCode::AUTHORITY);
+        assert!(
+            !taken.left_out.is_empty() && taken.left_out.iter().all(|(_, outcome)| is_refused(outcome)),
+            "{taken:?}"
+        );
+        assert_eq!(take(restored.run()).entries, 4);
     });
 }
 

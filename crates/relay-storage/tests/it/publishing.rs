@@ -142,7 +142,7 @@ fn a_deletion_is_said_at_once_and_a_restore_too() {
 
 /// Even numbers may be shown, odd ones not.
 fn project() -> Project {
-    Arc::new(|document: &Document| {
+    Arc::new(|_, document: &Document| {
         let value = document.value();
         let number = value["name"].as_u64();
         let judgement = match number {
@@ -173,7 +173,7 @@ fn renamed(numbers: u64) -> (Relay, Pusher, Vec<u64>) {
             document: NOTE,
             expected_checked: Position(*checked.last().unwrap()),
             new_checked: end,
-            projection: Some(project()(&note)),
+            projection: Some(project()(NOTE, &note)),
             snapshot: None,
         };
         assert_eq!(wait(relay.storage.store_checked(found)).unwrap(), Stored::Done);

@@ -111,7 +111,7 @@ fn nothing_that_is_derived_of_a_purged_document_is_kept_or_made_again() {
         assert!(wait(relay.storage.publication(ada.space, DOCUMENT)).unwrap().is_none());
         assert!(wait(relay.storage.next_unchecked(10)).unwrap().is_empty());
         assert_eq!(relay.findings(), [""; 0], "every slice was cleared");
-        let project: relay_storage::Project = std::sync::Arc::new(|document| NewProjection {
+        let project: relay_storage::Project = std::sync::Arc::new(|_, document| NewProjection {
             type_name: None,
             title: None,
             heads: document.heads(),

@@ -15,7 +15,7 @@ const NOTE: DocumentId = DocumentId([0xe0; 16]);
 const NAMES: u64 = 20;
 
 pub(crate) fn project() -> Project {
-    Arc::new(|document: &Document| {
+    Arc::new(|_, document: &Document| {
         let value = document.value();
         let title = value["name"].as_str().map(str::to_owned);
         let (type_name, heads, json) = (document.type_name(), document.heads(), value.to_string());
@@ -50,7 +50,7 @@ fn furnished() -> (Relay, Pusher, PathBuf) {
         document: NOTE,
         expected_checked: Position::START,
         new_checked: checked,
-        projection: Some(project()(&note)),
+        projection: Some(project()(NOTE, &note)),
         snapshot: Some(NewSnapshot {
             heads: snapshot.heads,
             changes: snapshot.changes,
@@ -151,7 +151,7 @@ fn a_rebuild_heals_what_is_derived_and_moves_no_checked_position() {
         let after = wait(relay.storage.document(ada.space, NOTE)).unwrap().unwrap();
         assert_eq!((after.checked, after.entries, after.ops), (before.checked, before.entries, before.ops), "{sql}");
         let projection = wait(relay.storage.projection(ada.space, NOTE)).unwrap().unwrap();
-        assert_eq!(projection.json, project()(&note().0).json, "{sql}");
+        assert_eq!(projection.json, project()(NOTE, &note().0).json, "{sql}");
         // And the writer goes on from what was made again.
         let mut author = Author::new("one");
         author.edits(5);

@@ -21,7 +21,7 @@ fn edit(document: &mut Document, actor: u8, path: &str, value: u64) -> Vec<Chang
 }
 
 fn project() -> Project {
-    Arc::new(|document: &Document| NewProjection {
+    Arc::new(|_, document: &Document| NewProjection {
         type_name: document.type_name(),
         title: None,
         heads: document.heads(),
@@ -80,7 +80,7 @@ impl Held {
             document: DOCUMENT,
             expected_checked: Position(from),
             new_checked: Position(to),
-            projection: document.map(|document| project()(document)),
+            projection: document.map(|document| project()(DOCUMENT, document)),
             snapshot,
         };
         assert_eq!(wait(self.relay.storage.store_checked(found)).unwrap(), Stored::Done);

@@ -26,7 +26,7 @@ pub(crate) struct Relay {
     pub(crate) storage: Storage,
     pub(crate) keys: ReceiptKeys,
     pub(crate) path: PathBuf,
-    shell: Shell,
+    pub(crate) shell: Shell,
     limits: Limits,
     clock: Arc<AtomicI64>,
     _directory: Arc<tempfile::TempDir>,

@@ -252,12 +252,12 @@ enum With {
 async fn store(app: &App, checkout: &mut Checkout, state: &DocumentState, with: With) -> Result<Stored, CheckError> {
     let Some(mut loaded) = checkout.take() else { return Ok(Stored::Moved { checked: state.checked }) };
     // Taken while nobody else has the document: what is published after this makes it anew.
-    let types = app.types.current();
+    let (types, id) = (app.types.current(), state.document);
     let (loaded, projection, snapshot) = on_log(app, state, move || {
         if let Some(known) = loaded.document.type_name().and_then(|name| types.shared(&name)) {
             publication::prepare(&mut loaded.document, &known);
         }
-        let projection = (with != With::Snapshot).then(|| project(&types, &loaded.document));
+        let projection = (with != With::Snapshot).then(|| project(&types, id, &loaded.document));
         let snapshot = (with != With::Projection).then(|| loaded.document.snapshot());
         (loaded, projection, snapshot)
     })
@@ -287,12 +287,12 @@ async fn store(app: &App, checkout: &mut Checkout, state: &DocumentState, with: 
     Ok(app.storage.store_checked(checked).await?)
 }
 
-/// The merged JSON of a document, with what its type says: its title, and whether it is for everybody.
-pub(crate) fn project(types: &Registry, document: &Document) -> NewProjection {
+/// The merged JSON of the document with an id, with what its type says: its title, and whether it is for everybody.
+pub(crate) fn project(types: &Registry, id: DocumentId, document: &Document) -> NewProjection {
     let value = document.value();
     let known = document.type_name().and_then(|name| types.get(&name));
     let title = known.and_then(|document_type| document_type.title(&value));
-    let judgement = publication::judge(document, known, &value);
+    let judgement = publication::judge((id, document), known, &value);
     let (type_name, heads) = (document.type_name(), document.heads());
     NewProjection { type_name, title, heads, json: value.to_string(), judgement }
 }

@@ -12,7 +12,7 @@ use crate::world::{Author, DOCUMENT, Pusher, Relay, appended_at, on_each_shell, 
 
 /// For looks at a storage whose logs are empty.
 fn no_document() -> Project {
-    Arc::new(|_| panic!("nothing is in the log"))
+    Arc::new(|_, _| panic!("nothing is in the log"))
 }
 
 #[test]
