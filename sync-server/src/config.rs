@@ -116,11 +116,11 @@ sections! {
             /// all, because each of those people's devices takes it in as well.
             shared_bytes_per_second: u32 = 262_144,
             /// Bytes of such pushes beyond that average at once.
-            shared_bytes_burst: u32 = 4_194_304,
+            shared_bytes_burst: u32 = 1_048_576,
             /// Operations of pushes into spaces with other people in a second; 0 means any number.
             shared_operations_per_second: u32 = 20_000,
             /// Operations of such pushes beyond that average at once.
-            shared_operations_burst: u32 = 200_000,
+            shared_operations_burst: u32 = 100_000,
         }
         /// The check of what was appended, and the projections that follow it.
         check: Check {
