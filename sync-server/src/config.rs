@@ -105,9 +105,9 @@ sections! {
             /// Frames beyond that average at once. A first upload of thousands of documents is such a burst.
             frames_burst: u32 = 30_000,
             /// Bytes in such frames in a second; 0 means any number.
-            bytes_per_second: u32 = 4_194_304,
-            /// Bytes beyond that average at once.
-            bytes_burst: u32 = 67_108_864,
+            bytes_per_second: u32 = 1_048_576,
+            /// Bytes beyond that average at once: all that most people ever wrote.
+            bytes_burst: u32 = 8_388_608,
             /// Operations in pushed changes in a second; 0 means any number. A letter is one.
             operations_per_second: u32 = 100_000,
             /// Operations beyond that average at once.
