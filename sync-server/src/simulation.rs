@@ -12,7 +12,9 @@ use std::task::{Context, Poll, Waker};
 
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue};
-use relay_storage::{OpenError, Projection, Shell, Storage, StorageError, StorageOptions, StorageUrl, StorageUrlError};
+use relay_storage::{
+    OpenError, Projection, PublicationState, Shell, Storage, StorageError, StorageOptions, StorageUrl, StorageUrlError,
+};
 use sync_core::session::{Effect, Input, Session};
 use sync_core::time::Instant;
 use sync_wire::{AccountId, ChangeHash, DocumentId, Goodbye, GoodbyeCode, RelayFrame, SpaceId};
@@ -155,6 +157,14 @@ impl InlineRelay {
     /// Storage failed.
     pub fn projection(&self, space: SpaceId, document: DocumentId) -> Result<Option<Projection>, StorageError> {
         now(self.app.storage.projection(space, document))
+    }
+
+    /// What everybody may see of a document, and what keeps its newest state from it.
+    ///
+    /// # Errors
+    /// Storage failed.
+    pub fn publication(&self, space: SpaceId, document: DocumentId) -> Result<Option<PublicationState>, StorageError> {
+        now(self.app.storage.publication(space, document))
     }
 
     /// What the real relay does when its poll finds that accounts, tokens, devices or grants changed.

@@ -7,6 +7,7 @@ mod log; // the log: dense, chained, each change once, nothing acknowledged miss
 mod fates; // every authored byte is in exactly one place
 mod replicas; // everybody has the same
 mod intentions; // what users meant is there
+mod types; // documents keep the rules of their types, and show what those let them
 
 use std::collections::BTreeMap;
 
@@ -31,7 +32,8 @@ pub fn everything(world: &World) -> Result<(), Failure> {
     let logs = in_order(world)?;
     given_back(world, &logs)?;
     replicas::check(world, &logs, None)?;
-    intentions::check(world, &logs)
+    intentions::check(world, &logs)?;
+    types::check(world, &logs)
 }
 
 /// What has to hold when everybody is at peace, and there is no room for some of what they have.

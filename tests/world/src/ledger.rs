@@ -76,6 +76,17 @@ pub struct Increment {
     pub change: ChangeHash,
 }
 
+/// What somebody wanted of an extension: it is wanted once, and when it is wanted no more, that stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wish {
+    /// The change that says so, if its device heard of it.
+    pub wanted_by: Option<ChangeHash>,
+    /// Whether anybody tried to take it back.
+    pub is_withdrawn: bool,
+    /// The changes that did, of which devices heard.
+    pub withdrawn_by: Vec<ChangeHash>,
+}
+
 /// Every promise.
 #[derive(Debug, Default)]
 pub struct Ledger {
@@ -95,6 +106,8 @@ pub struct Ledger {
     pub increments: Vec<Increment>,
     /// Those of which the device that made them was put back to before: they count if they are in a log.
     pub forgotten: Vec<Increment>,
+    /// What each account wanted of extensions, by their ids.
+    pub wishes: BTreeMap<(usize, String), Wish>,
     /// Accounts whose users took something back: what their counters mean is then for the machines to say.
     pub undone: BTreeSet<usize>,
     /// Changes that the relay had acknowledged or delivered, and lost when it was put back to an earlier copy.

@@ -1,5 +1,7 @@
 //! What users do: edits of settings, notes, counters and texts, with no thought of what could go wrong.
 
+mod types; // documents whose types say more than settings do
+
 use editor_vault::{Document, Draft, EditError, ListFilter, ReadError, Role, SpaceId, Vault, Violation};
 use serde_json::{Value, json};
 use sync_wire::{ChangeHash, DocumentId, SpaceKind};
@@ -22,6 +24,8 @@ pub struct Habits {
     weights: [u32; 10],
     /// In how many actions a burst of edits comes instead of one, as a share.
     bursts: f64,
+    /// In how many actions a user edits a document of another type than settings and notes, as a share.
+    types: f64,
     /// How often another program pushes something.
     pub visits: f64,
     /// Edits of a burst, at most.
@@ -65,7 +69,13 @@ impl Habits {
         let weights = if weights.iter().all(|weight| *weight == 0) { usual } else { weights };
         let bursts = if rng.chance(0.08) { 0.04 } else { 0.0 };
         let visits = if rng.chance(0.25) { 0.15 } else { 0.0 };
-        Self { weights, bursts, visits, burst_edits_max: 100 }
+        Self { weights, bursts, types: 0.0, visits, burst_edits_max: 100 }
+    }
+
+    /// Adds what came later, from a source of its own, so that a seed without it stays the world that it was.
+    #[must_use]
+    pub fn and_types(self, rng: &mut Rng) -> Self {
+        Self { types: if rng.chance(0.5) { 0.1 + rng.below(50) as f64 / 100.0 } else { 0.0 }, ..self }
     }
 
     /// One action of the user of a device.
@@ -75,6 +85,9 @@ impl Habits {
     pub fn act(&self, device: &mut Device, ledger: &mut Ledger, rng: &mut Rng) -> Result<String, Failure> {
         let Some(program) = &device.program else { return Ok("is off".to_owned()) };
         let vault = program.vault.clone();
+        if rng.chance(self.types) {
+            return User { device, ledger, rng, vault }.perform_typed();
+        }
         let action = ACTIONS[rng.weighted(&self.weights)];
         let edits = if rng.chance(self.bursts) { rng.between(20, self.burst_edits_max) } else { 1 };
         let mut user = User { device, ledger, rng, vault };

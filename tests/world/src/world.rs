@@ -153,6 +153,7 @@ impl World {
         // Draws for what came later: a seed without it stays the world that it was.
         let mut later = Rng::seeded(!seed);
         let mut latest = Rng::seeded(seed ^ 1 << 63);
+        let mut newest = Rng::seeded(!seed ^ 1 << 63);
         let accounts = if rng.chance(0.3) { 2 } else { 1 };
         let count = rng.between(2, DEVICES_MAX as u64) as usize;
         let mut device = |index: usize| {
@@ -171,7 +172,7 @@ impl World {
         let devices = (0..count).map(&mut device).collect::<Result<Vec<_>, _>>()?;
         let relay = Relay::make(&templates.relay, place, &clock, rng.fork(), &fingerprint)?;
         let faults = Faults::swarm(&mut rng).and_later(&mut later).and_latest(&mut latest);
-        let (tempo, habits) = (Tempo::draw(&mut rng), Habits::draw(&mut rng));
+        let (tempo, habits) = (Tempo::draw(&mut rng), Habits::draw(&mut rng).and_types(&mut newest));
         let foreign = Foreign::make(templates.accounts[0].personal, rng.fork());
         let closed = templates.accounts.iter().map(|account| account.personal).collect();
         let attacker = Attacker::make(templates.team, templates.attacker.personal, closed, rng.fork());
