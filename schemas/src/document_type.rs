@@ -1,5 +1,6 @@
 //! One version of one document type: its id, what it allows, and how plain JSON becomes an edit of it.
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use document::{Intent, MAJOR_PATH};
@@ -164,7 +165,11 @@ impl DocumentType {
         if !refused.is_empty() {
             return Err(refused);
         }
-        let wanted = self.plain(wanted);
+        let wanted = if self.is_stored_plain() && !self.has_manual() {
+            Cow::Borrowed(wanted)
+        } else {
+            Cow::Owned(self.plain(wanted))
+        };
         let mut violations = self.check(&wanted);
         if !violations.is_empty() {
             let before = self.check(&self.plain(current));

@@ -114,9 +114,12 @@ impl Plan {
             return;
         }
         for (key, value) in wanted {
-            let stored = shape.stored_key(key);
+            let (stored, shape) = (shape.stored_key(key), shape.at(key));
             let current = current_fields.and_then(|fields| fields.get(stored));
-            self.value(shape.at(key), &join(path, stored), current, value);
+            // Most fields are as they were: no path is made for them.
+            if !is_unchanged(shape, current, value) {
+                self.value(shape, &join(path, stored), current, value);
+            }
         }
         self.remove(path, current_fields, is_unwanted);
     }
@@ -127,10 +130,19 @@ impl Plan {
     }
 }
 
+/// Whether nothing is to be done for a field that is neither object nor array; `false` if that has to be looked at.
+fn is_unchanged(shape: &Shape, current: Option<&Value>, wanted: &Value) -> bool {
+    match (shape.merge, wanted) {
+        (Merge::Counter, _) | (_, Value::Object(_) | Value::Array(_)) => false,
+        (Merge::Text, Value::String(_)) => current == Some(wanted),
+        _ => current == Some(shape.stored_value(current, wanted)),
+    }
+}
+
 /// What a value may not be whatever its type: keys that have no place in the flat form, nesting that is too deep, too
 /// much of it. Goes no deeper and no further than is allowed, so that what comes after it need not be careful.
 pub(crate) fn check_form(value: &Value) -> Vec<Violation> {
-    let mut form = Form { path: String::new(), size: 0, violations: Vec::new() };
+    let mut form = Form { path: Path::default(), size: 0, violations: Vec::new() };
     for (path, what) in RESERVED {
         if let Some(lost) = value.pointer(path) {
             let remedy = format!("give the key another name, because this one holds {what} of the document");
@@ -146,7 +158,7 @@ pub(crate) fn check_form(value: &Value) -> Vec<Violation> {
 }
 
 struct Form {
-    path: String,
+    path: Path,
     size: usize,
     violations: Vec<Violation>,
 }
@@ -158,35 +170,29 @@ impl Form {
             return;
         }
         if depth > DEPTH_MAX {
-            return self.violations.push(Violation::new(&*self.path, &Value::Null, Rule::Depth, "flatten it"));
+            return self.violations.push(Violation::new(&*self.path.0, &Value::Null, Rule::Depth, "flatten it"));
         }
         match value {
             Value::Object(fields) => {
                 for (key, value) in fields {
                     self.size = self.size.saturating_add(key.len());
-                    self.below(&escape(key), |form| {
-                        if key.contains('\0') {
-                            form.violations.push(Violation::new(&*form.path, value, Rule::Key, "rename the key"));
-                        }
-                        form.check(value, depth + 1);
-                    });
+                    let end = self.path.push(&escape(key));
+                    if key.contains('\0') {
+                        self.violations.push(Violation::new(&*self.path.0, value, Rule::Key, "rename the key"));
+                    }
+                    self.check(value, depth + 1);
+                    self.path.truncate(end);
                 }
             }
             Value::Array(items) => {
                 for (index, value) in items.iter().enumerate() {
-                    self.below(&index.to_string(), |form| form.check(value, depth + 1));
+                    let end = self.path.push(&index.to_string());
+                    self.check(value, depth + 1);
+                    self.path.truncate(end);
                 }
             }
             _ => {}
         }
-    }
-
-    fn below(&mut self, segment: &str, check: impl FnOnce(&mut Self)) {
-        let end = self.path.len();
-        self.path.push('/');
-        self.path.push_str(segment);
-        check(self);
-        self.path.truncate(end);
     }
 }
 
@@ -197,48 +203,73 @@ pub(crate) fn check_limits(
     concerns: &dyn Fn(&str) -> bool,
     violations: &mut Vec<Violation>,
 ) {
-    check_limits_below(shape, value, "", concerns, violations);
+    Limits { path: Path::default(), concerns, violations }.check(shape, value);
 }
 
-fn check_limits_below(
-    shape: &Shape,
-    value: &Value,
-    path: &str,
-    concerns: &dyn Fn(&str) -> bool,
-    violations: &mut Vec<Violation>,
-) {
-    if violations.len() >= VIOLATIONS_MAX {
-        return;
-    }
-    let mut limit = |unit, found: usize, max: Option<usize>| {
-        if let Some(max) = max.filter(|max| found > *max && concerns(path)) {
-            let rule = Rule::Limit { unit, found, max };
-            violations.push(Violation::new(path, value, rule, "make it smaller"));
+struct Limits<'a> {
+    path: Path,
+    concerns: &'a dyn Fn(&str) -> bool,
+    violations: &'a mut Vec<Violation>,
+}
+
+impl Limits<'_> {
+    fn check(&mut self, shape: &Shape, value: &Value) {
+        if self.violations.len() >= VIOLATIONS_MAX {
+            return;
         }
-    };
-    let items = value.as_array().map(Vec::len).or_else(|| value.as_object().map(Map::len));
-    limit("items", items.unwrap_or(0), shape.items_max);
-    if shape.bytes_max.is_some() {
-        limit("bytes", value.as_str().map_or_else(|| value.to_string().len(), str::len), shape.bytes_max);
-    }
-    match value {
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                check_limits_below(shape.at(key), value, &join(path, key), concerns, violations);
-            }
+        let items = value.as_array().map(Vec::len).or_else(|| value.as_object().map(Map::len));
+        self.limit(value, "items", items.unwrap_or(0), shape.items_max);
+        if shape.bytes_max.is_some() {
+            let bytes = value.as_str().map_or_else(|| value.to_string().len(), str::len);
+            self.limit(value, "bytes", bytes, shape.bytes_max);
         }
-        Value::Array(items) => {
-            for (index, item) in items.iter().enumerate() {
-                let path = format!("{path}/{index}");
-                if let (Merge::List, Some(lost)) = (shape.merge, item.get(list::ORDER)) {
-                    let path = join(&path, list::ORDER);
-                    if concerns(&path) {
-                        violations.push(Violation::new(path, lost, Rule::ListOrder, "rename the key"));
-                    }
+        match value {
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    let end = self.path.push(&escape(key));
+                    self.check(shape.at(key), value);
+                    self.path.truncate(end);
                 }
-                check_limits_below(shape.items(), item, &path, concerns, violations);
             }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    let end = self.path.push(&index.to_string());
+                    if let (Merge::List, Some(lost)) = (shape.merge, item.get(list::ORDER)) {
+                        let path = join(&self.path.0, list::ORDER);
+                        if (self.concerns)(&path) {
+                            self.violations.push(Violation::new(path, lost, Rule::ListOrder, "rename the key"));
+                        }
+                    }
+                    self.check(shape.items(), item);
+                    self.path.truncate(end);
+                }
+            }
+            _ => {}
         }
-        _ => {}
+    }
+
+    fn limit(&mut self, value: &Value, unit: &'static str, found: usize, max: Option<usize>) {
+        if let Some(max) = max.filter(|max| found > *max && (self.concerns)(&self.path.0)) {
+            let rule = Rule::Limit { unit, found, max };
+            self.violations.push(Violation::new(&*self.path.0, value, rule, "make it smaller"));
+        }
+    }
+}
+
+/// Where a walk is, without a text of its own for each place.
+#[derive(Default)]
+struct Path(String);
+
+impl Path {
+    /// Goes one segment deeper; gives where to come back to.
+    fn push(&mut self, segment: &str) -> usize {
+        let end = self.0.len();
+        self.0.push('/');
+        self.0.push_str(segment);
+        end
+    }
+
+    fn truncate(&mut self, end: usize) {
+        self.0.truncate(end);
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 pub use carry::carry;
 
-/// A Rust type of the plain form of a document type.
+/// A Rust type of the plain form of a document type. A host derives it: `#[derive(editor_vault::Typed)]`.
 ///
 /// ```
 /// use schemas::Typed;
