@@ -61,6 +61,7 @@ pub use ::document::{Difference, Draft, Intent, Violation};
 pub use ::file_systems::Remote as RemoteFileSystem;
 pub use schemas::typed as types;
 pub use schemas::{Compare, Cursor, Direction, Publication, Query, QueryError as WrongQuery, Typed};
+pub use schemas_derive::Typed;
 pub use sync_core::client::{Link, Status as SyncStatus};
 pub use sync_wire::{
     AccountId, Actor, BatchId, ChangeHash, DeviceId, DocumentId, FateCode, LogPosition, Role, SpaceId, SpaceKind,

@@ -14,6 +14,25 @@ use crate::vault::Vault;
 ///
 /// Writing is the smallest edit from what was read to what is wanted, and merges with what others write meanwhile;
 /// fields that `T` does not have stay as they are.
+///
+/// What does not name its document type, or names none that could be one, does not compile:
+///
+/// ```compile_fail
+/// #[derive(serde::Serialize, serde::Deserialize, editor_vault::Typed)]
+/// struct Task;
+/// ```
+///
+/// ```compile_fail
+/// #[derive(serde::Serialize, serde::Deserialize, editor_vault::Typed)]
+/// #[typed("Ext.Acme.Task")]
+/// struct Task;
+/// ```
+///
+/// ```
+/// #[derive(serde::Serialize, serde::Deserialize, editor_vault::Typed)]
+/// #[typed("ext.acme.task")]
+/// struct Task;
+/// ```
 #[derive(Debug)]
 pub struct TypedDocument<T> {
     document: Document,

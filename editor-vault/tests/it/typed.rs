@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use crate::house::House;
 
 /// The settings as an older program knows them.
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(serde::Serialize, serde::Deserialize, Typed)]
+#[typed("settings")]
 struct OldSettings {
     #[serde(default)]
     base: OldBase,
@@ -19,10 +20,6 @@ struct OldSettings {
 struct OldBase {
     #[serde(rename = "editor.tabSize", default)]
     tab_size: u32,
-}
-
-impl Typed for OldSettings {
-    const TYPE: &'static str = "settings";
 }
 
 #[test]
