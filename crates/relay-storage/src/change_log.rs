@@ -240,6 +240,8 @@ pub struct BootstrapPage {
     pub documents: Vec<BootstrapDocument>,
     /// Where to go on; `None` when the bootstrap is complete.
     pub next: Option<BootstrapCursor>,
+    /// The receipt for the log up to where the bootstrap goes, once that is complete.
+    pub receipt: Option<Receipt>,
 }
 
 /// Why a read has no answer.

@@ -20,7 +20,7 @@ use sync_wire::{
 
 use super::RemoteError;
 use super::entries::{Parsed, parse, store};
-use crate::storage::{Origin, Resuming, SnapshotRow, SpaceRow, Tx};
+use crate::storage::{CheckpointRow, Origin, Resuming, SnapshotRow, SpaceRow, Tx};
 use crate::vault::Inner;
 
 /// Largest snapshot that is put together, in bytes; SQLite holds no larger value here.
@@ -72,7 +72,7 @@ impl Inner {
         bootstrap: Bootstrap,
         assembly: &mut Assembly,
     ) -> Result<(Cursor, Lanes), RemoteError> {
-        let Bootstrap { space: id, at, documents, done } = bootstrap;
+        let Bootstrap { space: id, at, documents, done, receipt } = bootstrap;
         let space = self.storage.read(|tx| tx.space(id))?;
         let space = space.and_then(|space| space.resuming.map(|resuming| (space.row, resuming)));
         let (row, resuming) = space.ok_or_else(|| RemoteError::rejected(format!("space {id} was not granted")))?;
@@ -117,6 +117,10 @@ impl Inner {
             }
             let cursor = Cursor { space: id, at: now.at, chain: now.chain, bootstrap: reached };
             tx.set_cursor(space.row, &cursor)?;
+            // Of what came meanwhile a delivery has given one.
+            if let Some(receipt) = receipt.filter(|_| done && now.at == at) {
+                tx.begin_checkpoints(space.row, &CheckpointRow { at, chain: now.chain, receipt })?;
+            }
             Ok::<_, RemoteError>((cursor, lanes))
         })?;
         self.recovered_if_names_are_gone();

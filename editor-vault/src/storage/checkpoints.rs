@@ -62,6 +62,12 @@ impl Tx<'_> {
         self.thin_out_checkpoints(space)
     }
 
+    /// Keeps the end of a bootstrap. What is before it came as documents, and may be too much for a frame; what comes
+    /// after it can be given back from there.
+    pub(crate) fn begin_checkpoints(&self, space: i64, checkpoint: &CheckpointRow) -> Result<(), StorageError> {
+        self.add_checkpoint(space, checkpoint, usize::try_from(BYTES_APART).unwrap_or(usize::MAX))
+    }
+
     /// Drops the first place that is not among the newest ones, if its neighbours are near enough to each other.
     fn thin_out_checkpoints(&self, space: i64) -> Result<(), StorageError> {
         let around = self.all(

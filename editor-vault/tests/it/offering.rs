@@ -339,7 +339,46 @@ fn begin_with(hand: &mut Hand, vault: &Vault, passes: fn(&Entry) -> bool) {
     let first = BootstrapDocument { document, snapshot: Some(part), entries: Vec::new(), complete: false };
     let last = BootstrapDocument { document, snapshot: None, entries, complete: true };
     for (documents, done) in [(vec![first], false), (vec![last], true)] {
-        hand.say(RelayFrame::Bootstrap(Bootstrap { space: SPACE, at: place(EPOCH, end), documents, done }));
+        hand.say(RelayFrame::Bootstrap(Bootstrap {
+            space: SPACE,
+            at: place(EPOCH, end),
+            documents,
+            done,
+            receipt: None,
+        }));
+    }
+}
+
+#[test]
+fn what_came_with_a_bootstrap_is_given_back_with_its_receipt_and_so_is_what_came_after_it() {
+    let sight = Sight::new(8);
+    let log = settled(&sight.open("a"));
+    let vault = sight.open("b");
+    let mut hand = Hand::new(&vault);
+    (hand.log, hand.chains) = (log.log.clone(), log.chains.clone());
+    let (begun, document) = (hand.log.len() - 1, vault.well_known("settings").unwrap().id());
+    assert_eq!(hand.connect(), []);
+    let (at, chain) = (place(EPOCH, begun as u64), hand.chains[begun]);
+    hand.welcome(at, Resume::Bootstrap { at: at.position, chain });
+    let positioned = (1..).map(Position).zip(hand.log[..begun].iter().cloned());
+    let entries = positioned.map(|(position, entry)| PositionedEntry { position, entry }).collect();
+    let whole = BootstrapDocument { document, snapshot: None, entries, complete: true };
+    let word = Some(receipt(begun as u64));
+    hand.say(RelayFrame::Bootstrap(Bootstrap { space: SPACE, at, documents: vec![whole], done: true, receipt: word }));
+    hand.deliver(EPOCH, begun);
+    assert!(hand.sync.status().is_settled(), "{:?}", hand.sync.status());
+
+    hand.sent.clear();
+    hand.connect();
+    hand.welcome(place(EPOCH, 0), Resume::Offer);
+    let OfferPart::Checkpoints(checkpoints) = hand.offered() else { panic!("checkpoints first") };
+    assert_eq!(checkpoints.iter().map(|it| it.position.0 as usize).collect::<Vec<_>>(), [begun, begun + 1]);
+    for (from, upto) in [(0, begun), (begun, begun + 1)] {
+        hand.want(from as u64);
+        let OfferPart::Run(run) = hand.offered() else { panic!("a run") };
+        assert_eq!(run.entries, hand.log[from..upto]);
+        let (before, chain, receipt) = (hand.chains[from], hand.chains[upto], receipt(upto as u64));
+        assert_eq!(run.voucher, Some(Voucher { before, chain, receipt }));
     }
 }
 

@@ -52,8 +52,8 @@ pub async fn bootstrap(
     bytes_target: usize,
 ) -> Result<BootstrapPage, ReadError> {
     let page = app.storage.read_bootstrap(space.space(), stored_cursor(from), bytes_target).await?;
-    let relay_storage::BootstrapPage { space, documents, next } = page;
-    Ok(BootstrapPage { space, documents, next: next.map(session_cursor) })
+    let relay_storage::BootstrapPage { space, documents, next, receipt } = page;
+    Ok(BootstrapPage { space, documents, next: next.map(session_cursor), receipt })
 }
 
 fn stored_cursor(cursor: BootstrapCursor) -> relay_storage::BootstrapCursor {

@@ -6,10 +6,11 @@
 
 use rusqlite::{OptionalExtension, params};
 use sync_wire::limits::SNAPSHOT_PART_BYTES_MAX;
+use sync_wire::log::Receipt;
 use sync_wire::{Blob, BootstrapDocument, DocumentId, Position, PositionedEntry, SnapshotPart, SpaceId};
 
 use super::frontier::{heads_from_bytes, unsigned};
-use super::read::{LogEnd, PAGE_BYTES_MAX, entry_bytes, entry_of, log_end};
+use super::read::{LogEnd, PAGE_BYTES_MAX, chain_at, entry_bytes, entry_of, log_end};
 use super::{BootstrapCursor, BootstrapPage, ReadError, Within, log_key, voids_of};
 use crate::error::StorageError;
 use crate::storage::Reader;
@@ -64,8 +65,14 @@ impl Reader {
                 break Some(cursor);
             }
         };
+        let receipt = if next.is_none() { self.receipt_at(&log, space, from.at)? } else { None };
         view.finish()?;
-        Ok(BootstrapPage { space, documents: page.documents, next })
+        Ok(BootstrapPage { space, documents: page.documents, next, receipt })
+    }
+
+    fn receipt_at(&self, log: &LogEnd, space: SpaceId, at: Position) -> Result<Option<Receipt>, StorageError> {
+        let chain = chain_at(&self.connection, log.space_key, at)?;
+        Ok(chain.map(|chain| self.context.receipt_keys.sign(space, log.end.epoch, at, &chain)))
     }
 
     fn next_document(&self, log: &LogEnd, cursor: &BootstrapCursor) -> Result<Option<Pending>, StorageError> {

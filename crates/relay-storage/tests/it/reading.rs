@@ -239,7 +239,11 @@ fn every_page_of_a_bootstrap_fits_one_frame() {
         let mut from = Some(BootstrapCursor { at: at.position, after: None, within: Within::Start });
         while let Some(cursor) = from {
             let page = wait(relay.storage.read_bootstrap(ada.space, cursor, 256 << 10)).unwrap();
-            let frame = Bootstrap { space: ada.space, at, documents: page.documents, done: page.next.is_none() };
+            let whole = relay.page(ada.space, relay.start(ada.space), usize::MAX);
+            let word = page.next.is_none().then_some(whole.receipt);
+            assert_eq!(page.receipt, word, "the last page vouches for the log as a delivery of it all does");
+            let (documents, done, receipt) = (page.documents, page.next.is_none(), page.receipt);
+            let frame = Bootstrap { space: ada.space, at, documents, done, receipt };
             assert!(encode_relay_frame(&RelayFrame::Bootstrap(frame)).len() <= FRAME_BYTES_MAX);
             from = page.next;
         }

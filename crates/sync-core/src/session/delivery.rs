@@ -169,6 +169,7 @@ impl Subscription {
             at: LogPosition { epoch: self.cursor.epoch, position: from.at },
             documents: page.documents,
             done: page.next.is_none(),
+            receipt: page.receipt,
         })
     }
 }

@@ -167,6 +167,8 @@ pub struct BootstrapPage {
     pub documents: Vec<BootstrapDocument>,
     /// Where to go on; `None` when the bootstrap is complete.
     pub next: Option<BootstrapCursor>,
+    /// The relay's receipt for the log up to where the bootstrap goes, once that is complete.
+    pub receipt: Option<Receipt>,
 }
 
 /// Where a bootstrap goes on within one connection.

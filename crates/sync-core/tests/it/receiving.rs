@@ -7,7 +7,7 @@ use sync_wire::*;
 use crate::alone::{CHAIN, Device, SPACE, cursor, grant, place};
 
 fn part(epoch: u8) -> Bootstrap {
-    Bootstrap { space: SPACE, at: place(epoch, 9), documents: Vec::new(), done: true }
+    Bootstrap { space: SPACE, at: place(epoch, 9), documents: Vec::new(), done: true, receipt: None }
 }
 
 fn is_lost(device: &Device) -> bool {

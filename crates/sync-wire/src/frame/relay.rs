@@ -70,6 +70,9 @@ pub struct Bootstrap {
     /// Whether this was the last frame of the bootstrap.
     #[n(3)]
     pub done: bool,
+    /// The relay's word for the log up to `at`, in the last frame. Older relays give none.
+    #[n(4)]
+    pub receipt: Option<Receipt>,
 }
 
 /// The batch is durable at the relay; returns its credit.

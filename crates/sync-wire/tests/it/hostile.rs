@@ -126,7 +126,7 @@ fn what_contradicts_itself_is_refused() {
             BootstrapDocument { document, snapshot: None, entries: Vec::new(), complete: true }
         };
         let (at, documents) = (LogPosition { epoch, position: Position(9) }, ids.map(document).to_vec());
-        relay(RelayFrame::Bootstrap(Bootstrap { space, at, documents, done: true }))
+        relay(RelayFrame::Bootstrap(Bootstrap { space, at, documents, done: true, receipt: None }))
     };
     assert_eq!(bootstrap([1, 2]), Ok(()));
     for ids in [[2, 2], [2, 1]] {

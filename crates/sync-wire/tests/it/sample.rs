@@ -130,7 +130,13 @@ pub(crate) fn relay_frames() -> Vec<(&'static str, RelayFrame)> {
         ),
         (
             "bootstrap",
-            RelayFrame::Bootstrap(Bootstrap { space, at: at(12), documents: vec![bootstrap_document], done: true }),
+            RelayFrame::Bootstrap(Bootstrap {
+                space,
+                at: at(12),
+                documents: vec![bootstrap_document],
+                done: true,
+                receipt: Some(RECEIPT),
+            }),
         ),
         (
             "ack",

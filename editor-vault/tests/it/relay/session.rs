@@ -247,7 +247,9 @@ fn bootstrap(id: SpaceId, space: &Space) -> Vec<RelayFrame> {
         by_document.entry(entry.document).or_default().push(positioned);
     }
     let mut frames = Vec::new();
-    let frame = |documents, done| RelayFrame::Bootstrap(Bootstrap { space: id, at: space.end(), documents, done });
+    let frame = |documents, done| {
+        RelayFrame::Bootstrap(Bootstrap { space: id, at: space.end(), documents, done, receipt: None })
+    };
     for (document, mut entries) in by_document {
         if let Some((covers, snapshot)) = space.snapshots.get(&document) {
             entries.retain(|entry| entry.position > *covers);

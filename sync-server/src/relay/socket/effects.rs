@@ -317,7 +317,8 @@ impl Peer {
                 Ok(source) => source,
                 // The grant was taken a moment ago and the session hears of it next: a part with nothing in it.
                 Err(ReadableError::NoSuchSpace(_)) => {
-                    return Input::BootstrapRead(BootstrapPage { space, documents: Vec::new(), next: Some(from) });
+                    let (documents, next) = (Vec::new(), Some(from));
+                    return Input::BootstrapRead(BootstrapPage { space, documents, next, receipt: None });
                 }
                 Err(ReadableError::Storage(error)) => return Failure::from(error).into(),
             };

@@ -217,7 +217,7 @@ impl Relay {
         let mut documents: BTreeSet<DocumentId> = covered.iter().map(|entry| entry.document).collect();
         documents.retain(|document| Some(*document) > from.after);
         let Some(document) = documents.pop_first() else {
-            return BootstrapPage { space: SPACE, documents: Vec::new(), next: None };
+            return BootstrapPage { space: SPACE, documents: Vec::new(), next: None, receipt: None };
         };
         let entries = covered
             .iter()
@@ -228,7 +228,7 @@ impl Relay {
         let next =
             (!documents.is_empty()).then_some(BootstrapCursor { after: Some(document), within: Within::Start, ..from });
         let document = BootstrapDocument { document, snapshot: None, entries, complete: true };
-        BootstrapPage { space: SPACE, documents: vec![document], next }
+        BootstrapPage { space: SPACE, documents: vec![document], next, receipt: None }
     }
 }
 
