@@ -76,6 +76,20 @@ export async function revokeSession(id: string): Promise<void> {
   await ask("DELETE", `/api/v1/sessions/${encodeURIComponent(id)}`);
 }
 
+export interface Device {
+  id: string;
+  agent: string;
+  created_at: string;
+  /** Exact to a day. */
+  seen_at: string;
+  is_connected: boolean;
+  revoked_at: string | null;
+}
+
+export async function devices(): Promise<Device[]> {
+  return ((await ask("GET", "/api/v1/devices")) as { devices: Device[] }).devices;
+}
+
 export async function spaces(): Promise<Space[]> {
   return ((await ask("GET", "/api/v1/spaces")) as { spaces: Space[] }).spaces;
 }

@@ -102,8 +102,8 @@ export class Edits {
         this.discard(next.id);
       } catch (error) {
         const problem = asProblem(error);
-        if (problem.isTransient) return this.set(next.id, "waiting", problem);
-        this.set(next.id, "failed", problem);
+        this.set(next.id, problem.isTransient ? "waiting" : "failed", problem);
+        if (problem.isTransient) return;
       }
     }
   }

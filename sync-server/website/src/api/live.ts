@@ -82,7 +82,7 @@ export function follow(client: QueryClient, onEnd: () => void): () => void {
 async function keepReading(tell: (told: Told) => void, signal: AbortSignal): Promise<void> {
   let lastId: string | null = null;
   let failures = 0;
-  while (!signal.aborted) {
+  while (!hasStopped(signal)) {
     try {
       for await (const event of readStream("/api/v1/events", lastId, signal)) {
         failures = 0;
@@ -93,13 +93,20 @@ async function keepReading(tell: (told: Told) => void, signal: AbortSignal): Pro
       // A stream also ends when the relay stops or the session is revoked: the next attempt says which.
       failures += 1;
     } catch (error) {
-      if (signal.aborted) return;
-      if (asProblem(error).status === 401) return tell({ state: "ended" });
+      if (hasStopped(signal)) return;
+      if (asProblem(error).status === 401) {
+        tell({ state: "ended" });
+        return;
+      }
       failures += 1;
       tell({ state: "offline" });
     }
     await pause(failures, signal);
   }
+}
+
+function hasStopped(signal: AbortSignal): boolean {
+  return signal.aborted;
 }
 
 /** Waits before the next attempt: longer each time, never quite the same, and not at all once the network is back. */

@@ -24,7 +24,7 @@ export function followPresence(place: DocumentPlace, tell: (others: readonly Oth
 
 async function keepReading(place: DocumentPlace, tell: (others: readonly Other[]) => void, signal: AbortSignal): Promise<void> {
   const url = `/api/v1/spaces/${place.space}/documents/${place.document}/presence?page=${page}`;
-  while (!signal.aborted) {
+  while (!hasStopped(signal)) {
     let others: readonly Other[] = [];
     try {
       for await (const { event, data } of readStream(url, null, signal)) {
@@ -35,10 +35,14 @@ async function keepReading(place: DocumentPlace, tell: (others: readonly Other[]
       // Whatever the relay refuses it refuses again; who is there is a courtesy, and the page says what is wrong.
       if (asProblem(error).status >= 400 && !asProblem(error).isTransient) return;
     }
-    if (signal.aborted) return;
+    if (hasStopped(signal)) return;
     tell([]);
     await new Promise((resolve) => setTimeout(resolve, retryMilliseconds));
   }
+}
+
+function hasStopped(signal: AbortSignal): boolean {
+  return signal.aborted;
 }
 
 /** Who is there after one more event. */

@@ -13,17 +13,15 @@ export interface Route {
   load: Load;
   /** Who sees it: everybody, whoever is signed in, or operators. */
   access: "everybody" | "account" | "operator";
-  /** Whether the page has the whole width, without a list of pages beside it. */
-  isWide?: boolean;
 }
 
-function route(path: string, access: Route["access"], load: Load, isWide = false): Route {
-  return { path, access, load, isWide, Page: lazy(load) };
+function route(path: string, access: Route["access"], load: Load): Route {
+  return { path, access, load, Page: lazy(load) };
 }
 
 export const routes: readonly Route[] = [
-  route("/", "everybody", () => import("../pages/landing/Landing.tsx"), true),
-  route("/sign-in", "everybody", () => import("../pages/sign-in/SignIn.tsx"), true),
+  route("/", "everybody", () => import("../pages/landing/Landing.tsx")),
+  route("/sign-in", "everybody", () => import("../pages/sign-in/SignIn.tsx")),
   route("/vault", "account", () => import("../pages/vault/Vault.tsx")),
   route("/vault/:space/:document", "account", () => import("../pages/document/DocumentPage.tsx")),
   route("/vault/:space/:document/history", "account", () => import("../pages/history/HistoryPage.tsx")),
@@ -32,9 +30,10 @@ export const routes: readonly Route[] = [
   route("/quarantine", "account", () => import("../pages/quarantine/Quarantine.tsx")),
   route("/devices", "account", () => import("../pages/devices/Devices.tsx")),
   route("/operator", "operator", () => import("../pages/operator/Operator.tsx")),
+  route("/operator/:space/:document", "operator", () => import("../pages/operator/Explain.tsx")),
   route("/docs", "everybody", () => import("../pages/docs/Docs.tsx")),
   route("/docs/api-reference", "everybody", () => import("../pages/docs/ApiReference.tsx")),
   route("/docs/:page", "everybody", () => import("../pages/docs/Docs.tsx")),
   route("/docs/decisions/:decision", "everybody", () => import("../pages/docs/Docs.tsx")),
-  route("/marketplace", "everybody", () => import("../pages/marketplace/Marketplace.tsx"), true),
+  route("/marketplace", "everybody", () => import("../pages/marketplace/Marketplace.tsx")),
 ];

@@ -1,7 +1,7 @@
 // The fields of one document that wait, each with its values side by side: one of them is kept, or another is put.
 
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
-import { useState, type FormEvent } from "react";
+import { useState, type SyntheticEvent } from "react";
 import { Link } from "react-router";
 
 import { conflictsQuery, inboxQuery, resolve, type Choice, type Conflict, type ConflictValue } from "../../api/conflicts.ts";
@@ -133,7 +133,7 @@ function Value({ value, isDisabled, onKeep }: ValueProps) {
 
 function Another({ isDisabled, onPut }: { isDisabled: boolean; onPut: (value: Json) => void }) {
   const [entered, setEntered] = useState("");
-  const submit = (event: FormEvent): void => {
+  const submit = (event: SyntheticEvent): void => {
     event.preventDefault();
     onPut(entered);
   };

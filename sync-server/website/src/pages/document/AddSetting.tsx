@@ -1,6 +1,6 @@
 // Adds a key to a layer, or begins a layer for a platform or machine.
 
-import { useRef, useState, type FormEvent } from "react";
+import { useRef, useState, type SyntheticEvent } from "react";
 
 import type { Json } from "../../document/json.ts";
 import { layerMaps, schemaOf, type Layer } from "../../document/schema.ts";
@@ -23,7 +23,7 @@ export function AddSetting({ open, layer, onLayer }: Props) {
   const [field, setField] = useState("");
   const [member, setMember] = useState("");
   const maps = layerMaps(schemaOf("settings") ?? {});
-  const add = (event: FormEvent): void => {
+  const add = (event: SyntheticEvent): void => {
     event.preventDefault();
     const into = field === "" ? layer.path : [field, member.trim()];
     open.put([...into, key.trim()], jsonOrText(value));

@@ -108,7 +108,7 @@ function isReadable({ kind, isExcluded }: Edit): boolean {
 }
 
 async function readField(client: QueryClient, place: DocumentPlace, path: Path, edit: Edit): Promise<Json | undefined> {
-  const version = await client.fetchQuery(versionQuery(place, edit.position));
+  const version = await client.query(versionQuery(place, edit.position));
   return valueAt(version.document.value as Json, path);
 }
 

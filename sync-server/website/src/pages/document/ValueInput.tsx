@@ -3,8 +3,7 @@
 
 import { useState, type KeyboardEvent } from "react";
 
-import type { Json } from "../../document/json.ts";
-import { isEqual } from "../../document/json.ts";
+import { inOneLine, isEqual, type Json } from "../../document/json.ts";
 import { inputFor, type Schema } from "../../document/schema.ts";
 import { text } from "../../text.ts";
 import ui from "../../ui/ui.module.css";
@@ -25,7 +24,7 @@ export function ValueInput(props: Props) {
   const input = inputFor(props.schema, shown);
   if (input === "switch") return <Switch {...props} shown={shown} />;
   if (input === "choice") return <Choice {...props} shown={shown} />;
-  const written = input === "json" ? written_(shown) : typeof shown === "string" || typeof shown === "number" ? String(shown) : "";
+  const written = input === "json" ? prettyJson(shown) : typeof shown === "string" || typeof shown === "number" ? String(shown) : "";
   // A value that arrives from elsewhere begins the entry anew.
   return <Entry key={written} {...props} written={written} input={input} />;
 }
@@ -59,7 +58,7 @@ function Choice({ label, schema, shown, isReadOnly, onChange }: Props & { shown:
       </option>
       {options.map((option, index) => (
         <option key={index} value={index}>
-          {option === null ? text.field.none : String(option)}
+          {option === null ? text.field.none : typeof option === "string" ? option : inOneLine(option)}
         </option>
       ))}
     </select>
@@ -110,7 +109,7 @@ function Entry({ label, isReadOnly, onChange, written, input }: EntryProps) {
   );
 }
 
-function written_(value: Json | undefined): string {
+function prettyJson(value: Json | undefined): string {
   if (value === undefined) return "";
   const line = JSON.stringify(value);
   return line.length <= 48 ? line.replaceAll(/,(?=["\d[{tfn])/g, ", ") : JSON.stringify(value, null, 2);

@@ -9,7 +9,7 @@ interface Line {
   isNew?: boolean;
 }
 
-const theme: Line = { key: "workbench.colorTheme", value: '"Solarized"' };
+const theme: Line = { key: "theme", value: '"Solarized"' };
 const size = { key: "editor.fontSize", value: "15" };
 const tab = { key: "editor.tabSize", value: "2" };
 

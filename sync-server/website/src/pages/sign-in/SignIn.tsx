@@ -2,7 +2,7 @@
 // and in no address that somebody copies.
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useEffect, useRef, useState, type FormEvent } from "react";
+import { useEffect, useRef, useState, type SyntheticEvent } from "react";
 import { useNavigate } from "react-router";
 
 import { signIn } from "../../api/account.ts";
@@ -41,7 +41,7 @@ export default function SignIn() {
     mutate(code);
   }, [mutate]);
 
-  const submit = (event: FormEvent): void => {
+  const submit = (event: SyntheticEvent): void => {
     event.preventDefault();
     mutate(codeIn(link));
   };

@@ -1,7 +1,7 @@
 // Begins a note, in a space where the account may write.
 
 import { useMutation } from "@tanstack/react-query";
-import { useRef, useState, type FormEvent } from "react";
+import { useRef, useState, type SyntheticEvent } from "react";
 import { useNavigate } from "react-router";
 
 import type { Space } from "../../api/account.ts";
@@ -37,7 +37,7 @@ export function NewNote({ spaces }: { spaces: readonly Space[] }) {
     // What was refused is done with; what nobody answered may have begun the note, so that keeps its key.
     onError: (error) => asProblem(error).isTransient || setKey(crypto.randomUUID()),
   });
-  const submit = (event: FormEvent): void => {
+  const submit = (event: SyntheticEvent): void => {
     event.preventDefault();
     creation.mutate();
   };
