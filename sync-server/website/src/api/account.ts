@@ -1,32 +1,15 @@
 // Who is signed in, his sessions, spaces and devices.
 
-import { problemOf } from "./problem.ts";
+import { read, relay, type Schemas } from "./client.ts";
+import { asProblem, problemOf } from "./problem.ts";
 
-export interface Session {
-  account: { id: string; name: string; role: "user" | "operator" };
-  /** Null for whoever asks by a token, as while the site is developed. */
-  session: { id: string; created_at: string; expires_at: string } | null;
-}
-
-export interface SessionItem {
-  id: string;
-  created_at: string;
-  used_at: string;
-  expires_at: string;
-  agent: string | null;
-  is_current: boolean;
-}
-
-export interface Space {
-  id: string;
-  kind: string;
-  name: string | null;
-  role: "viewer" | "editor" | "owner";
-  end: string;
-}
+export type Session = Schemas["SignedIn"];
+export type SessionItem = Schemas["Session"];
+export type Space = Schemas["Space"];
+export type Device = Schemas["Device"];
 
 export async function signIn(code: string): Promise<Session> {
-  const session = (await ask("POST", "/api/v1/session", { code })) as Session;
+  const session = await read(relay.POST("/api/v1/session", { body: { code } }));
   noteSignedIn(true);
   return session;
 }
@@ -34,16 +17,17 @@ export async function signIn(code: string): Promise<Session> {
 /** Null if nobody is signed in. Browsers in which nobody was are not asked about: that would be a request for nothing. */
 export async function session(): Promise<Session | null> {
   if (!maybeSignedIn()) return null;
-  const response = await fetch("/api/v1/session", { headers: { accept: "application/json" } });
-  if (response.status === 401) {
+  try {
+    return await read(relay.GET("/api/v1/session"));
+  } catch (error) {
+    if (asProblem(error).status !== 401) throw error;
     noteSignedIn(false);
     return null;
   }
-  return (await answer(response)) as Session;
 }
 
 export async function signOut(): Promise<void> {
-  await ask("DELETE", "/api/v1/session");
+  await done(relay.DELETE("/api/v1/session"));
   noteSignedIn(false);
 }
 
@@ -68,50 +52,24 @@ export function noteSignedIn(isSignedIn: boolean): void {
   }
 }
 
-export async function sessions(): Promise<SessionItem[]> {
-  return ((await ask("GET", "/api/v1/sessions")) as { sessions: SessionItem[] }).sessions;
+export async function sessions(): Promise<readonly SessionItem[]> {
+  return (await read(relay.GET("/api/v1/sessions"))).sessions;
 }
 
-export async function revokeSession(id: string): Promise<void> {
-  await ask("DELETE", `/api/v1/sessions/${encodeURIComponent(id)}`);
+export async function revokeSession(session: string): Promise<void> {
+  await done(relay.DELETE("/api/v1/sessions/{session}", { params: { path: { session } } }));
 }
 
-export interface Device {
-  id: string;
-  agent: string;
-  created_at: string;
-  /** Exact to a day. */
-  seen_at: string;
-  is_connected: boolean;
-  revoked_at: string | null;
-}
-
-export async function devices(): Promise<Device[]> {
-  return ((await ask("GET", "/api/v1/devices")) as { devices: Device[] }).devices;
+export async function devices(): Promise<readonly Device[]> {
+  return (await read(relay.GET("/api/v1/devices"))).devices;
 }
 
 export async function spaces(): Promise<Space[]> {
-  return ((await ask("GET", "/api/v1/spaces")) as { spaces: Space[] }).spaces;
+  return (await read(relay.GET("/api/v1/spaces"))).spaces;
 }
 
-export async function ask(method: string, path: string, body?: unknown): Promise<unknown> {
-  const content = body === undefined ? {} : { "content-type": "application/json" };
-  const response = await fetch(path, {
-    method,
-    headers: { accept: "application/json", ...content },
-    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-  });
-  return await answer(response);
-}
-
-async function answer(response: Response): Promise<unknown> {
-  const text = await response.text();
-  let body: unknown = null;
-  try {
-    body = text === "" ? null : JSON.parse(text);
-  } catch {
-    body = null;
-  }
-  if (!response.ok) throw problemOf(body, response);
-  return body;
+/** An answer without a body. */
+async function done(outcome: Promise<{ error?: unknown; response: Response }>): Promise<void> {
+  const { error, response } = await outcome;
+  if (!response.ok) throw problemOf(error, response);
 }

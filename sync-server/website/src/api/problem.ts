@@ -6,7 +6,7 @@ type Body = components["schemas"]["Problem"];
 export type Violation = components["schemas"]["Violation"];
 
 /** `unreachable` and `unreadable` are this site's own: no relay answered, or not with what was agreed. */
-export type ProblemCode = Body["code"] | "unreachable" | "unreadable" | "link_invalid";
+export type ProblemCode = Body["code"] | "unreachable" | "unreadable";
 
 export class Problem extends Error {
   override readonly name = "Problem";

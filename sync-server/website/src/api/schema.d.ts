@@ -21,6 +21,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/devices": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The devices of the account, and whether they are connected. */
+        get: operations["listDevices"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/documents": {
         parameters: {
             query?: never;
@@ -106,6 +123,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/operator": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The whole relay in a few numbers, now and over the last day; for operators. */
+        get: operations["getOverview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/operator/spaces/{space}/documents/{document}/explain": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Why a document is in the state it is in, without what it says; for operators. */
+        get: operations["explainDocument"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/public/{space}/{document}": {
         parameters: {
             query?: never;
@@ -132,6 +183,76 @@ export interface paths {
         };
         /** The space that has a handle, and where what it may show is to be found. */
         get: operations["getHandle"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who asks, and as which session. */
+        get: operations["getSession"];
+        put?: never;
+        /** Begins a session with the code of a sign-in link, and sets its cookie. */
+        post: operations["signIn"];
+        /** Ends the session that asks, and takes its cookie away. */
+        delete: operations["signOut"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The browsers that are signed in to the account, the one that was used last first. */
+        get: operations["listSessions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/sessions/{session}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Ends a session of the account, and what it has open. */
+        delete: operations["endSession"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/spaces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The spaces of the account, with its role in each and where its log ends. */
+        get: operations["listSpaces"];
         put?: never;
         post?: never;
         delete?: never;
@@ -438,6 +559,12 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        Account: {
+            id: components["schemas"]["Id"];
+            name: string;
+            /** @enum {string} */
+            role: "user" | "operator";
+        };
         Conflict: {
             /** @description JSON Pointer into the value of the document. */
             path: string;
@@ -495,6 +622,24 @@ export interface components {
             /** @description What says in its place what could be kept. */
             replaced_by: string | null;
         };
+        Device: {
+            /** @description Name and version of its program; `website` writes what pages write. */
+            agent: string;
+            /** Format: date-time */
+            created_at: string;
+            id: components["schemas"]["Id"];
+            is_connected: boolean;
+            /** Format: date-time */
+            revoked_at: string | null;
+            /**
+             * Format: date-time
+             * @description Exact to a day.
+             */
+            seen_at: string;
+        };
+        DeviceList: {
+            devices: components["schemas"]["Device"][];
+        };
         Difference: {
             added: components["schemas"]["PlacedDocument"][];
             changed: components["schemas"]["PlacedDocument"][];
@@ -515,6 +660,8 @@ export interface components {
             /** @description The merged state. */
             value: unknown;
         };
+        /** @description What `sync-server explain --json` says; `summary` is a sentence for people. */
+        DocumentExplained: Record<string, never>;
         DocumentItem: {
             deleted: boolean;
             held: string | null;
@@ -566,6 +713,11 @@ export interface components {
         };
         Health: {
             status: string;
+        };
+        HeldDocument: {
+            document: components["schemas"]["Id"];
+            reason: string;
+            space: components["schemas"]["Id"];
         };
         Hint: {
             position: components["schemas"]["Position"];
@@ -641,6 +793,61 @@ export interface components {
             content?: unknown;
             device: components["schemas"]["Id"];
         };
+        Overview: {
+            accounts: number;
+            check: {
+                /** @description Those of them in the slow lane. */
+                slow: number;
+                /** @description Documents that wait for their check or are being checked. */
+                waiting: number;
+            };
+            /** @description That were not revoked. */
+            devices: number;
+            disk: {
+                free_bytes: number;
+                total_bytes: number;
+            } | null;
+            documents: number;
+            event_streams: number;
+            /** @description What the last look at the storage found wrong; null if there was none since it began. */
+            findings: number | null;
+            held: {
+                documents: number;
+                first: components["schemas"]["HeldDocument"][];
+            };
+            intake: {
+                batches: number;
+                bytes: number;
+                /** Format: date-time */
+                since: string | null;
+            };
+            log: {
+                entries: number;
+                file_bytes: number;
+            };
+            quarantine: {
+                bytes: number;
+                changes: number;
+            };
+            /** @description Memory, where the system says. */
+            resident_bytes: number | null;
+            sample_seconds: number;
+            /** @description The last day, the oldest first. */
+            samples: components["schemas"]["Sample"][];
+            sockets: number;
+            spaces: {
+                catalog: number;
+                personal: number;
+                team: number;
+            };
+            /** Format: date-time */
+            started_at: string;
+            takes_edits: boolean;
+            uptime_seconds: number;
+            version: string;
+            /** @description Why it takes none. */
+            why_not: string | null;
+        };
         PlacedDocument: {
             /** @description What the document is found by, by JSON Pointers into its value. */
             fields: Record<string, never>;
@@ -661,7 +868,7 @@ export interface components {
         };
         Problem: {
             /** @enum {string} */
-            code: "unauthenticated" | "route_not_found" | "method_not_allowed" | "space_not_found" | "document_not_found" | "handle_not_found" | "document_deleted" | "parameter_invalid" | "epoch_changed" | "projection_behind" | "not_indexed" | "not_sortable" | "not_searchable" | "not_comparable" | "condition" | "no_words" | "query_too_large" | "cursor" | "index_behind" | "version_too_large" | "owner_required" | "repair_impossible" | "editor_required" | "precondition_required" | "version_unknown" | "manual_fields_changed" | "conflict_open" | "conflict_moved" | "no_conflict" | "document_contested" | "media_type_unsupported" | "body_invalid" | "patch_not_applicable" | "document_invalid" | "type_unknown" | "type_not_found" | "namespace_required" | "type_invalid" | "type_version_taken" | "type_version_order" | "edit_too_large" | "document_held" | "deletion_impossible" | "authority_document" | "handle_taken" | "handles_kept" | "quota_exceeded" | "rate_limited" | "page_absent" | "idempotency_key_reused" | "idempotency_in_progress" | "upgrade_required" | "body_too_large" | "request_timeout" | "overloaded" | "unavailable" | "internal";
+            code: "unauthenticated" | "link_invalid" | "cross_site" | "session_not_found" | "route_not_found" | "method_not_allowed" | "space_not_found" | "document_not_found" | "handle_not_found" | "document_deleted" | "parameter_invalid" | "epoch_changed" | "projection_behind" | "not_indexed" | "not_sortable" | "not_searchable" | "not_comparable" | "condition" | "no_words" | "query_too_large" | "cursor" | "index_behind" | "version_too_large" | "owner_required" | "operator_only" | "repair_impossible" | "editor_required" | "precondition_required" | "version_unknown" | "manual_fields_changed" | "conflict_open" | "conflict_moved" | "no_conflict" | "document_contested" | "media_type_unsupported" | "body_invalid" | "patch_not_applicable" | "document_invalid" | "type_unknown" | "type_not_found" | "namespace_required" | "type_invalid" | "type_version_taken" | "type_version_order" | "edit_too_large" | "document_held" | "deletion_impossible" | "authority_document" | "handle_taken" | "handles_kept" | "quota_exceeded" | "rate_limited" | "page_absent" | "idempotency_key_reused" | "idempotency_in_progress" | "upgrade_required" | "body_too_large" | "request_timeout" | "overloaded" | "unavailable" | "internal";
             detail: string;
             request_id?: string;
             status: number;
@@ -760,15 +967,75 @@ export interface components {
              */
             state: "sound" | "held" | "repaired";
         };
+        Sample: {
+            entries: number;
+            event_streams: number;
+            file_bytes: number;
+            intake_batches: number;
+            resident_bytes: number | null;
+            sockets: number;
+            /** Format: date-time */
+            time: string;
+            waiting: number;
+        };
+        Session: {
+            /** @description What the browser called itself, at most 200 bytes of it. */
+            agent: string;
+            /** Format: date-time */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description If it is not used again.
+             */
+            expires_at: string;
+            id: string;
+            /** @description Whether it is the one that asks. */
+            is_current: boolean;
+            /**
+             * Format: date-time
+             * @description Exact to an hour.
+             */
+            used_at: string;
+        };
+        SessionList: {
+            sessions: components["schemas"]["Session"][];
+        };
         ShowPresence: {
             /** @description Whatever the others are shown; at most 1024 bytes as JSON. */
             content: unknown;
+        };
+        SignedIn: {
+            account: components["schemas"]["Account"];
+            /** @description Null if a token asks. */
+            session: {
+                /** Format: date-time */
+                created_at: string;
+                /** Format: date-time */
+                expires_at: string;
+                id: string;
+            } | null;
+        };
+        SignIn: {
+            /** @description What stands behind `#` in a sign-in link. */
+            code: string;
         };
         Snippet: {
             /** @description Where the words are in it: begin and end, in bytes of its UTF-8. */
             hits: number[][];
             /** @description A piece of the texts of the document, around what was found. */
             text: string;
+        };
+        Space: {
+            end: components["schemas"]["Position"];
+            id: components["schemas"]["Id"];
+            /** @enum {string} */
+            kind: "personal" | "team" | "catalog";
+            name: string;
+            /** @enum {string} */
+            role: "viewer" | "editor" | "owner";
+        };
+        SpaceList: {
+            spaces: components["schemas"]["Space"][];
         };
         Type: {
             bytes: number;
@@ -880,8 +1147,73 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `cross_site` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `space_not_found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `overloaded`, `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listDevices: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeviceList"];
+                };
+            };
+            /** @description `parameter_invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross_site` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -942,6 +1274,15 @@ export interface operations {
             };
             /** @description `unauthenticated` */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross_site` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1022,6 +1363,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `cross_site` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `space_not_found` */
             404: {
                 headers: {
@@ -1092,6 +1442,15 @@ export interface operations {
             };
             /** @description `unauthenticated` */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross_site` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -1199,6 +1558,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `cross_site` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `space_not_found` */
             404: {
                 headers: {
@@ -1262,6 +1630,132 @@ export interface operations {
                 };
                 content: {
                     "application/json": Record<string, never>;
+                };
+            };
+        };
+    };
+    getOverview: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Overview"];
+                };
+            };
+            /** @description `parameter_invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `operator_only`, `cross_site` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `overloaded`, `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    explainDocument: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The document. */
+                document: components["schemas"]["Id"];
+                /** @description The space. */
+                space: components["schemas"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentExplained"];
+                };
+            };
+            /** @description `parameter_invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `operator_only`, `cross_site` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `document_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `overloaded`, `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
                 };
             };
         };
@@ -1384,6 +1878,390 @@ export interface operations {
             };
         };
     };
+    getSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description `parameter_invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross_site` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `overloaded`, `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    signIn: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignIn"];
+            };
+        };
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignedIn"];
+                };
+            };
+            /** @description `parameter_invalid`, `body_invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `link_invalid` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross_site` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `media_type_unsupported` */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `overloaded`, `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    signOut: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross_site` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `session_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `overloaded`, `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSessions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SessionList"];
+                };
+            };
+            /** @description `parameter_invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross_site` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `overloaded`, `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    endSession: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The session, as listed. */
+                session: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross_site` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `session_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `overloaded`, `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listSpaces: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SpaceList"];
+                };
+            };
+            /** @description `parameter_invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross_site` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `overloaded`, `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     createDocument: {
         parameters: {
             query?: never;
@@ -1451,7 +2329,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `authority_document`, `editor_required`, `quota_exceeded` */
+            /** @description `authority_document`, `editor_required`, `quota_exceeded`, `cross_site` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1606,6 +2484,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `cross_site` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `space_not_found`, `document_not_found` */
             404: {
                 headers: {
@@ -1717,7 +2604,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `editor_required`, `quota_exceeded` */
+            /** @description `editor_required`, `quota_exceeded`, `cross_site` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -1888,7 +2775,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `authority_document`, `editor_required`, `quota_exceeded` */
+            /** @description `authority_document`, `editor_required`, `quota_exceeded`, `cross_site` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2061,6 +2948,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `cross_site` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `space_not_found`, `document_not_found` */
             404: {
                 headers: {
@@ -2166,7 +3062,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `authority_document`, `editor_required`, `quota_exceeded` */
+            /** @description `authority_document`, `editor_required`, `quota_exceeded`, `cross_site` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2322,6 +3218,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `cross_site` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `space_not_found`, `document_not_found` */
             404: {
                 headers: {
@@ -2395,6 +3300,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `cross_site` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `space_not_found`, `document_not_found` */
             404: {
                 headers: {
@@ -2454,6 +3368,15 @@ export interface operations {
             };
             /** @description `unauthenticated` */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross_site` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2568,6 +3491,15 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
+            /** @description `cross_site` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
             /** @description `space_not_found`, `document_not_found` */
             404: {
                 headers: {
@@ -2652,6 +3584,15 @@ export interface operations {
             };
             /** @description `unauthenticated` */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross_site` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2752,7 +3693,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `owner_required` */
+            /** @description `owner_required`, `cross_site` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -2844,7 +3785,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `editor_required`, `quota_exceeded` */
+            /** @description `editor_required`, `quota_exceeded`, `cross_site` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3003,7 +3944,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `owner_required`, `editor_required`, `quota_exceeded` */
+            /** @description `owner_required`, `editor_required`, `quota_exceeded`, `cross_site` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3132,6 +4073,15 @@ export interface operations {
             };
             /** @description `unauthenticated` */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross_site` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -3383,7 +4333,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `namespace_required`, `quota_exceeded` */
+            /** @description `namespace_required`, `quota_exceeded`, `cross_site` */
             403: {
                 headers: {
                     [name: string]: unknown;
@@ -3533,6 +4483,15 @@ export interface operations {
             };
             /** @description `unauthenticated` */
             401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross_site` */
+            403: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -154,7 +154,7 @@ function useDocumentEntries(): Entry[] {
     documents.map((item): Entry => {
       const path = `/vault/${item.space}/${item.id}`;
       const { name, icon } = nameOf(item);
-      return { id: path, icon, label: name, about: space.name ?? text.vault.space, run: () => void navigate(path) };
+      return { id: path, icon, label: name, about: space.name, run: () => void navigate(path) };
     }),
   );
 }

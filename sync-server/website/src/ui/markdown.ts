@@ -20,6 +20,11 @@ export function renderMarkdown(source: string, link: Link = ownLink): string {
   });
   markdown.renderer.rules["table_open"] = () => '<div class="table" tabindex="0" role="region" aria-label="Table"><table>';
   markdown.renderer.rules["table_close"] = () => "</table></div>";
+  // What scrolls has to scroll with keys as well.
+  for (const name of ["fence", "code_block"] as const) {
+    const rule = markdown.renderer.rules[name];
+    markdown.renderer.rules[name] = (...args) => (rule?.(...args) ?? "").replace("<pre>", '<pre tabindex="0">');
+  }
   markdown.renderer.rules["task"] = ({ [0]: token }) => (token?.content === "x" ? box(true) : box(false));
   return markdown.render(source);
 }

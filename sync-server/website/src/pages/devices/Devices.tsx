@@ -115,7 +115,7 @@ function Sessions() {
                 <li key={session.id}>
                   <Icon name="person" />
                   <div className={styles.what}>
-                    <strong title={session.agent ?? ""}>{agent}</strong>
+                    <strong title={session.agent}>{agent}</strong>
                     {session.is_current && <Badge tone="accent">{text.devices.current}</Badge>}
                   </div>
                   <span className={styles.times}>

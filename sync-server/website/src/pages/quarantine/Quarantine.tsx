@@ -29,7 +29,7 @@ export default function Quarantine() {
         </Empty>
       )}
       {filled.map(({ space, quarantine }) => (
-        <Panel key={space.id} title={space.name ?? text.vault.space}>
+        <Panel key={space.id} title={space.name}>
           {quarantine && quarantine.waiting.batches > 0 && (
             <p className={styles.waiting}>
               {text.quarantine.waiting(quarantine.waiting.batches)}{" "}

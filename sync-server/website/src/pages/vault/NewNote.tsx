@@ -59,7 +59,7 @@ export function NewNote({ spaces }: { spaces: readonly Space[] }) {
               <select className={ui.input} value={space} onChange={(event) => setChosen(event.target.value)}>
                 {writable.map(({ id, name }) => (
                   <option key={id} value={id}>
-                    {name ?? id}
+                    {name}
                   </option>
                 ))}
               </select>

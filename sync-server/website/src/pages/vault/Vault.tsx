@@ -83,7 +83,7 @@ function Spaces({ spaces, isFiltered }: { spaces: readonly SpaceDocuments[]; isF
   return filled.map(({ space, documents }) => (
     <Panel
       key={space.id}
-      title={space.name ?? text.vault.space}
+      title={space.name}
       actions={<Badge>{text.roles[space.role]}</Badge>}
     >
       <ul className={styles.documents}>
