@@ -25,9 +25,9 @@ sections! {
         server: Server {
             /// Address and port to listen on; port 0 takes a free one. TLS is the business of a proxy in front.
             listen: String = "127.0.0.1:8470".to_owned(),
-            /// Address under which browsers reach the relay, as in `https://vault.example.org`: sign-in links begin with
-            /// it, and what its pages ask is told from what other sites ask. Empty means the address to listen on, by
-            /// HTTP.
+            /// Address under which browsers reach the relay, as in `https://vault.example.org`: sign-in links begin
+            /// with it, and what its pages ask is told from what other sites ask. Empty means the address to listen
+            /// on, by HTTP.
             public_url: String = String::new(),
             /// What keeps the relay's state: `sqlite:PATH`, a relative path being below the data directory. One file,
             /// so that a backup is one file.

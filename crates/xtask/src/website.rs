@@ -1,5 +1,5 @@
-//! `cargo xtask website`: the website while it is developed, with reload, beside a relay that is there for it alone; with
-//! `--build` the website as the relay takes it in when it is built next.
+//! `cargo xtask website`: the website while it is developed, with reload, beside a relay that is there for it alone.
+//! With `--build` it is built, and the relay takes it in when that is built next.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};

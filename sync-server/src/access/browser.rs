@@ -1,8 +1,8 @@
 //! What only browsers send: the cookie of a session, and from which site a request comes.
 //!
 //! A browser sends the cookie with whatever any page asks of the relay. So it counts only where the browser says that a
-//! page of the relay itself asks (`Sec-Fetch-Site`, or `Origin` where a browser does not say that), or, for what changes
-//! nothing, that no page does. Whoever sends a token of his own is no browser, and is asked nothing of this.
+//! page of the relay itself asks (`Sec-Fetch-Site`, or `Origin` where a browser does not say that), or, for what
+//! changes nothing, that no page does. Whoever sends a token of his own is no browser, and is asked nothing of this.
 
 use http::header::{COOKIE, HOST, ORIGIN};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -95,8 +95,8 @@ impl<'r> Browser<'r> {
         if self.is_secure() { SECURE_COOKIE } else { PLAIN_COOKIE }
     }
 
-    /// Whether the browser came by HTTPS, as far as configuration or the proxy says. Whoever lies about it gets a cookie
-    /// that his browser does not keep.
+    /// Whether the browser came by HTTPS, as far as configuration or the proxy says. Whoever lies about it gets a
+    /// cookie that his browser does not keep.
     fn is_secure(&self) -> bool {
         let is_forwarded = self.headers.get(X_FORWARDED_PROTO).is_some_and(|scheme| scheme == "https");
         is_forwarded || self.config.server.public_url.starts_with("https:")
@@ -109,7 +109,8 @@ impl<'r> Browser<'r> {
 
     fn is_own(&self, origin: &HeaderValue) -> bool {
         let Ok(origin) = origin.to_str() else { return false };
-        if origin == self.config.server.public_url.trim_end_matches('/') {
+        let public = self.config.server.public_url.trim_end_matches('/');
+        if !public.is_empty() && origin == public {
             return true;
         }
         // The cookie is of the host that the browser asks, so a page of that host may use it.

@@ -77,8 +77,8 @@ pub async fn sign_in(State(app): State<App>, RawQuery(raw): RawQuery, request: R
     let SignInJson { code } = body::json(&parts.headers, &bytes)?;
     let begun = app.storage.sign_in(&code, &agent(&parts.headers)).await;
     let Some(begun) = begun.map_err(|error| ApiError::unavailable(&error))? else {
-        let detail = "the link was used, is too old or was never made; `sync-server account link NAME` prints a new one, \
-                      good for one use within 15 minutes";
+        let detail = "the link was used, is too old or was never made; `sync-server account link NAME` prints a new \
+                      one, good for one use within 15 minutes";
         return Err(ApiError::new(Code::LinkInvalid, detail));
     };
     info!(account.id = %begun.account, session.id = %begun.session.id, "Account {} signed in", begun.account);

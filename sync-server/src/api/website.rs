@@ -1,5 +1,5 @@
-//! Sends the files of the website: names with a hash in them for ever, everything else to be asked for again, and all of
-//! it under rules that let a browser load nothing from elsewhere.
+//! Sends the files of the website: names with a hash in them for ever, everything else to be asked for again, and all
+//! of it under rules that let a browser load nothing from elsewhere.
 
 use axum::response::{IntoResponse, Response};
 use http::header::{

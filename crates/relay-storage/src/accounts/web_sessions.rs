@@ -1,7 +1,7 @@
 //! Browsers that are signed in: by a link that works once, as a session of their own.
 //!
-//! Codes of links and secrets of sessions are made and kept as tokens are: 32 random bytes, of which only the hash stays
-//! here. What is over is deleted, so that neither outlives its use in a file that somebody copies.
+//! Codes of links and secrets of sessions are made and kept as tokens are: 32 random bytes, of which only the hash is
+//! kept. What is over is deleted, so that neither outlives its use in a file that somebody copies.
 
 use std::fmt;
 use std::str::FromStr;
