@@ -149,7 +149,7 @@ export class Watched {
 
 /** Waits until the page says that it is live. */
 export async function isLive(page: Page): Promise<void> {
-  await page.getByText("Live", { exact: true }).first().waitFor();
+  await page.getByText(/^Connection: Live$/).first().waitFor();
 }
 
 function program(variable: "SYNC_SERVER" | "VAULT"): string {

@@ -11,7 +11,13 @@ export const text = {
   device: "Device",
   time: { now: "just now" },
   bytes: (count: number): string =>
-    count < 1024 ? `${count} B` : count < 1_048_576 ? `${(count / 1024).toFixed(1)} KiB` : `${(count / 1_048_576).toFixed(1)} MiB`,
+    count < 1024
+      ? `${count} B`
+      : count < 1_048_576
+        ? `${(count / 1024).toFixed(1)} KiB`
+        : count < 1_073_741_824
+          ? `${(count / 1_048_576).toFixed(1)} MiB`
+          : `${(count / 1_073_741_824).toFixed(1)} GiB`,
 
   nav: {
     skip: "Skip to the content",
@@ -20,6 +26,7 @@ export const text = {
     vault: "My vault",
     docs: "Documentation",
     marketplace: "Marketplace",
+    short: { vault: "Vault", docs: "Docs", marketplace: "Market" },
     documents: "Documents",
     conflicts: "Conflicts",
     quarantine: "Quarantine",
@@ -33,10 +40,8 @@ export const text = {
   theme: { change: "Change the theme", toDark: "Dark theme", toLight: "Light theme" },
   live: {
     label: "Connection:",
-    connecting: "Connecting",
-    live: "Live",
+    short: { connecting: "Connecting", live: "Live", offline: "Offline", ended: "Signed out" },
     offline: "The relay is not reached. What is shown may be old; your edits wait here and are sent when it is back.",
-    ended: "Signed out",
   },
   command: { label: "Commands", copy: "Copy", copied: "Copied" },
   problem: {
@@ -270,6 +275,7 @@ export const text = {
     about: "Fields that were written on several devices at once, where chance must not decide. Everything else merges by itself.",
     documents: "Waiting for you",
     waiting: (count: number): string => `${plural(count, "field waits", "fields wait")} for you`,
+    look: "Look and decide",
     fields: (count: number): string => plural(count, "field", "fields"),
     empty: "Nothing waits for you",
     emptyAbout: "When two devices write such a field while apart, both values appear here, side by side. A terminal shows the same.",

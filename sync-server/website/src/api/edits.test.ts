@@ -71,6 +71,7 @@ class Relay {
       this.current = version;
     },
     () => `key-${String((this.keys += 1))}`,
+    () => undefined,
   );
 
   shown(): Json {

@@ -25,16 +25,21 @@ export interface PendingEdit {
 /** Sends one edit. Null: it is durable, and cannot be shown yet. */
 export type Send = (edit: PendingEdit) => Promise<Version | null>;
 
+const retrySecondsMax = 30;
+
 /** The edits of one document. What is listed is what was not taken in yet, the oldest first. */
 export class Edits {
   private list: readonly PendingEdit[] = [];
   private running: Promise<void> | null = null;
+  /** How often in a row nobody could be reached. */
+  private failures = 0;
   private readonly listeners = new Set<() => void>();
 
   constructor(
     private readonly send: Send,
     private readonly take: (version: Version) => void,
     private readonly newId: () => string = () => crypto.randomUUID(),
+    private readonly later: (run: () => void, seconds: number) => void = (run, seconds) => setTimeout(run, seconds * 1000),
   ) {}
 
   readonly pending = (): readonly PendingEdit[] => this.list;
@@ -100,10 +105,15 @@ export class Edits {
         // First the answer, then the edit away: in between nothing of it is ever missing.
         if (version !== null) this.take(version);
         this.discard(next.id);
+        this.failures = 0;
       } catch (error) {
         const problem = asProblem(error);
         this.set(next.id, problem.isTransient ? "waiting" : "failed", problem);
-        if (problem.isTransient) return;
+        if (problem.isTransient) {
+          this.failures += 1;
+          this.later(() => this.resume(), problem.retryAfterSeconds ?? Math.min(retrySecondsMax, 2 ** this.failures));
+          return;
+        }
       }
     }
   }

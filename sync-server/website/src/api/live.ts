@@ -83,8 +83,12 @@ async function keepReading(tell: (told: Told) => void, signal: AbortSignal): Pro
   let lastId: string | null = null;
   let failures = 0;
   while (!hasStopped(signal)) {
+    const cut = new AbortController();
+    const lose = (): void => cut.abort();
+    // A stream does not notice by itself that the network is gone; the browser does.
+    addEventListener("offline", lose);
     try {
-      for await (const event of readStream("/api/v1/events", lastId, signal)) {
+      for await (const event of readStream("/api/v1/events", lastId, AbortSignal.any([signal, cut.signal]))) {
         failures = 0;
         tell({ state: "live" });
         lastId = event.id ?? lastId;
@@ -100,6 +104,8 @@ async function keepReading(tell: (told: Told) => void, signal: AbortSignal): Pro
       }
       failures += 1;
       tell({ state: "offline" });
+    } finally {
+      removeEventListener("offline", lose);
     }
     await pause(failures, signal);
   }

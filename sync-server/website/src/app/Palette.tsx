@@ -27,7 +27,7 @@ interface Entry {
 
 const shownMax = 12;
 
-export default function Palette({ onClose }: { onClose: () => void }) {
+export function Palette({ onClose }: { onClose: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
   const list = useId();
   const [words, setWords] = useState("");
@@ -88,9 +88,7 @@ export default function Palette({ onClose }: { onClose: () => void }) {
             onMouseMove={() => setChosen(index)}
           >
             <Icon name={entry.icon} size={17} />
-            <span>{entry.label}</span>
-            <small>{entry.about}</small>
-            {entry.keys && <kbd>{entry.keys}</kbd>}
+            <span>{entry.label}</span> <small>{entry.about}</small> {entry.keys && <kbd>{entry.keys}</kbd>}
           </li>
         ))}
       </ul>

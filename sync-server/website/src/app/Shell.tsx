@@ -1,7 +1,7 @@
 // What stands around every page: the way to the others, who is signed in, and whether the page is live.
 
 import { useQueryClient } from "@tanstack/react-query";
-import { lazy, Suspense, useEffect, useState } from "react";
+import { useEffect, useState } from "react";
 import { Link, NavLink, Outlet, useLocation } from "react-router";
 
 import { text } from "../text.ts";
@@ -10,12 +10,12 @@ import { Icon } from "../ui/Icon.tsx";
 import { Dot, Hidden } from "../ui/parts.tsx";
 import { useFollow, useLive } from "./live.ts";
 import { leave, useSession } from "./session.ts";
+// Not loaded later: whoever opens it types on at once.
+import { Palette } from "./Palette.tsx";
 import styles from "./Shell.module.css";
 import { Sidebar, sectionOf } from "./Sidebar.tsx";
 import { chooseTheme, isDark } from "./theme.ts";
 import { useShortcuts } from "./shortcuts.ts";
-
-const Palette = lazy(() => import("./Palette.tsx"));
 
 export function Shell() {
   useFollow();
@@ -40,9 +40,7 @@ export function Shell() {
         </main>
       </div>
       {isPaletteOpen && (
-        <Suspense>
-          <Palette onClose={() => setPaletteOpen(false)} />
-        </Suspense>
+        <Palette onClose={() => setPaletteOpen(false)} />
       )}
     </div>
   );
@@ -56,9 +54,12 @@ function Header({ onSearch }: { onSearch: () => void }) {
         <span>{text.brand}</span>
       </Link>
       <nav aria-label={text.nav.main} className={styles.nav}>
-        <NavLink to="/vault">{text.nav.vault}</NavLink>
-        <NavLink to="/docs">{text.nav.docs}</NavLink>
-        <NavLink to="/marketplace">{text.nav.marketplace}</NavLink>
+        {sections.map(({ to, name, short }) => (
+          <NavLink key={to} to={to} aria-label={name}>
+            <span className={styles.long}>{name}</span>
+            <span className={styles.short}>{short}</span>
+          </NavLink>
+        ))}
       </nav>
       <button type="button" className={styles.find} onClick={onSearch} aria-keyshortcuts="Control+K">
         <Icon name="search" size={16} />
@@ -70,6 +71,13 @@ function Header({ onSearch }: { onSearch: () => void }) {
     </header>
   );
 }
+
+/** On a phone there is room for short names only. */
+const sections = [
+  { to: "/vault", name: text.nav.vault, short: text.nav.short.vault },
+  { to: "/docs", name: text.nav.docs, short: text.nav.short.docs },
+  { to: "/marketplace", name: text.nav.marketplace, short: text.nav.short.marketplace },
+];
 
 /** Four strokes of one chord. */
 function Mark() {
@@ -138,8 +146,10 @@ export function LiveMark() {
   return (
     <span className={styles.live}>
       <Dot state={tone} />
-      <Hidden>{text.live.label}</Hidden>
-      {text.live[state]}
+      <span>
+        <Hidden>{text.live.label} </Hidden>
+        {text.live.short[state]}
+      </span>
     </span>
   );
 }

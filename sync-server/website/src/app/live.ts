@@ -28,6 +28,11 @@ export function useFollow(): void {
   }, [state]);
 
   useEffect(() => {
+    addEventListener("online", resumeEdits);
+    return () => removeEventListener("online", resumeEdits);
+  }, []);
+
+  useEffect(() => {
     const warn = (event: BeforeUnloadEvent): void => {
       if (hasUnsavedEdits()) event.preventDefault();
     };

@@ -14,6 +14,13 @@ test("fields that differ are named by their path", () => {
   expect(differences(before, structuredClone(before))).toEqual([]);
 });
 
+test("an object that came or went is shown by its fields, and an empty one as it is", () => {
+  expect(differences({}, { linux: { x: 1 } })).toEqual([{ path: ["linux", "x"], before: undefined, after: 1 }]);
+  expect(differences({ linux: { x: 1 } }, {})).toEqual([{ path: ["linux", "x"], before: 1, after: undefined }]);
+  expect(differences({}, { linux: {} })).toEqual([{ path: ["linux"], before: undefined, after: {} }]);
+  expect(differences({ a: { b: 1 } }, { a: 2 })).toEqual([{ path: ["a"], before: { b: 1 }, after: 2 }]);
+});
+
 test.each([
   ["a\nb\nc", "a\nx\nc", [" a", "-b", "+x", " c"]],
   ["a", "a\nb", [" a", "+b"]],

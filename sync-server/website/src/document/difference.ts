@@ -12,9 +12,15 @@ export interface FieldDifference {
 
 export function differences(before: Json | undefined, after: Json | undefined, path: Path = []): FieldDifference[] {
   if (isEqual(before, after)) return [];
-  if (!isObject(before) || !isObject(after)) return [{ path, before, after }];
-  const keys = new Set([...Object.keys(before), ...Object.keys(after)]);
-  return [...keys].flatMap((key) => differences(before[key], after[key], [...path, key]));
+  const [old, now] = [opened(before), opened(after)];
+  const keys = new Set([...Object.keys(old ?? {}), ...Object.keys(now ?? {})]);
+  if (old === null || now === null || keys.size === 0) return [{ path, before, after }];
+  return [...keys].flatMap((key) => differences(old[key], now[key], [...path, key]));
+}
+
+/** An object that came or went is shown by its fields. */
+function opened(value: Json | undefined): Record<string, Json> | null {
+  return value === undefined ? {} : isObject(value) ? value : null;
 }
 
 export interface Line {

@@ -4,6 +4,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { lazy, Suspense, type ComponentType } from "react";
 import { Link } from "react-router";
 
+import { inboxQuery } from "../../api/conflicts.ts";
 import { spacesQuery } from "../../api/documents.ts";
 import { asProblem } from "../../api/problem.ts";
 import { LiveMark } from "../../app/Shell.tsx";
@@ -19,6 +20,7 @@ import { Keymap } from "./Keymap.tsx";
 import { Present } from "./Present.tsx";
 import { SaveState } from "./SaveState.tsx";
 import { Settings } from "./Settings.tsx";
+import styles from "./document.module.css";
 import { useDocument, usePlace, type OpenDocument } from "./useDocument.ts";
 
 // The note brings Markdown with it.
@@ -85,9 +87,22 @@ export default function DocumentPage() {
           <Badge tone="warn">{text.document.held}</Badge> {text.document.heldAbout(document.held)}
         </p>
       )}
+      <WaitingFields open={open} />
       <Suspense fallback={<Skeleton />}>
         <View open={open} />
       </Suspense>
     </Page>
+  );
+}
+
+/** Fields of the document about which a person has to decide. */
+function WaitingFields({ open }: { open: OpenDocument }) {
+  const { space, document } = open.place;
+  const waiting = useQuery(inboxQuery).data?.find((item) => item.space === space && item.id === document);
+  if (waiting === undefined) return null;
+  return (
+    <p className={styles.waiting}>
+      {text.conflicts.waiting(waiting.fields)} <Link to={`/conflicts/${space}/${document}`}>{text.conflicts.look}</Link>
+    </p>
   );
 }

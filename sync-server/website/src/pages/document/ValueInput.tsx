@@ -70,7 +70,7 @@ type EntryProps = Props & { written: string; input: "number" | "line" | "text" |
 function Entry({ label, isReadOnly, onChange, written, input }: EntryProps) {
   const [entered, setEntered] = useState(written);
   const value = parsed(entered, input);
-  const isWrong = value === undefined;
+  const isWrong = entered !== written && value === undefined;
   const commit = (): void => {
     if (entered !== written && value !== undefined) onChange(value);
   };
