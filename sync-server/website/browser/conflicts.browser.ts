@@ -18,7 +18,10 @@ test("a conflict appears live, is decided side by side, and both vaults have the
   const visitor = await world.signedIn();
   const page = await visitor.open("/vault");
   await isLive(page);
-  await page.getByRole("navigation", { name: "My vault" }).getByRole("link", { name: /Conflicts/ }).click();
+  await page
+    .getByRole("navigation", { name: "My vault" })
+    .getByRole("link", { name: /Conflicts/ })
+    .click();
   await page.getByText("Nothing waits for you").waitFor();
 
   await disagree(filled);

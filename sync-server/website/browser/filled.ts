@@ -18,7 +18,9 @@ const keymap = [
   { key: "f2", command: "-editor.action.rename" },
 ];
 
-const note = "# Set list\n\n- [x] Solace\n- [ ] Night Train\n\n| part | bpm |\n|------|----:|\n| head | 136 |\n\n<b>not HTML</b>\n";
+const note =
+  "# Set list\n\n- [x] Solace\n- [ ] Night Train\n\n" +
+  "| part | bpm |\n|------|----:|\n| head | 136 |\n\n<b>not HTML</b>\n";
 
 export interface Filled {
   laptop: Vault;
@@ -46,7 +48,15 @@ export async function fill(world: World): Promise<Filled> {
   const spaces = await laptop.run("spaces");
   const space = /^([1-9A-HJ-NP-Za-km-z]{20,28})\s/m.exec(spaces)?.[1];
   if (space === undefined) throw new Error(`no space in ${spaces}`);
-  return { laptop, desk, space, settings: id("settings"), keymap: id("keymap"), note: id("note"), profile: id("profile") };
+  return {
+    laptop,
+    desk,
+    space,
+    settings: id("settings"),
+    keymap: id("keymap"),
+    note: id("note"),
+    profile: id("profile"),
+  };
 }
 
 /** Writes one manual field on both devices while they are apart. */

@@ -23,7 +23,8 @@ test("a setting is found, changed and looked back at with keys alone", async () 
   await page.keyboard.press("Control+k");
   await page.keyboard.type("settings");
   await page.getByRole("option", { name: /^Settings ada/ }).waitFor();
-  while (!(await page.getByRole("option", { name: /^Settings ada/, selected: true }).count())) await page.keyboard.press("ArrowDown");
+  while (!(await page.getByRole("option", { name: /^Settings ada/, selected: true }).count()))
+    await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { name: "Settings", level: 1 }).waitFor();
   await isLive(page);

@@ -80,7 +80,9 @@ test("typing in a note is saved meanwhile, and merges with what a vault writes",
   const area = page.getByRole("textbox", { name: "Text, in Markdown" });
   await area.press("Control+End");
   await area.pressSequentially("from the site");
-  await expect.poll(() => filled.desk.run("sync").then(() => filled.desk.run("show", "Set list"))).toContain("from the site");
+  await expect
+    .poll(() => filled.desk.run("sync").then(() => filled.desk.run("show", "Set list")))
+    .toContain("from the site");
   const body = JSON.parse(await filled.desk.run("show", "Set list", "--json")) as { value: { body: string } };
   await filled.desk.run("patch", "Set list", JSON.stringify({ body: `from the desk\n\n${body.value.body}` }));
   await area.pressSequentially(" and more");
@@ -129,7 +131,9 @@ test("history shows what an edit changed, and goes back to a version as a new ed
   await page.getByText("base / editor.tabSize").waitFor();
   await page.locator("ol li button").nth(1).click();
   await page.getByRole("button", { name: "Restore this version" }).click();
-  await expect.poll(() => filled.laptop.run("sync").then(() => filled.laptop.run("get", "settings", "editor.tabSize"))).toBe("5\n");
+  await expect
+    .poll(() => filled.laptop.run("sync").then(() => filled.laptop.run("get", "settings", "editor.tabSize")))
+    .toBe("5\n");
   await page.goto(settingsPath());
   await page.getByRole("button", { name: "History of editor.tabSize", exact: true }).click();
   const dialog = page.getByRole("dialog");
@@ -144,7 +148,10 @@ test("a session that is revoked elsewhere ends where somebody looks, at once, wi
   const page = await lost.open("/vault");
   await isLive(page);
   const devices = await mine.open("/devices");
-  const others = devices.getByRole("listitem").filter({ hasNotText: "this browser" }).getByRole("button", { name: /^Sign out/ });
+  const others = devices
+    .getByRole("listitem")
+    .filter({ hasNotText: "this browser" })
+    .getByRole("button", { name: /^Sign out/ });
   await others.first().waitFor();
   while ((await others.count()) > 0) {
     const before = await others.count();

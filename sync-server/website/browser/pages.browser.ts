@@ -29,36 +29,44 @@ beforeAll(async () => {
 });
 afterAll(() => world.end());
 
-test.each(["light", "dark"] as const)("every page is sound in the %s theme", async (colorScheme) => {
-  const visitor = await world.signedIn({ colorScheme });
-  await countShifts(visitor);
-  for (const [name, path] of pages()) {
-    const page = await visitor.open(path);
-    await settled(page);
-    expect(await violations(page), `${name} can be used by everybody`).toEqual([]);
-    expect(await shifts(page), `${name} does not move while it loads`).toBeLessThan(layoutShiftMax);
-    expect(await page.title(), `${name} has a title`).toMatch(/Symphony Vault/);
-    for (const width of widths) {
-      await page.setViewportSize({ width, height: 900 });
-      const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      expect(over, `${name} fits into ${String(width)} pixels`).toBeLessThanOrEqual(0);
-      await picture(page, `${name}-${String(width)}-${colorScheme}`);
+test.each(["light", "dark"] as const)(
+  "every page is sound in the %s theme",
+  async (colorScheme) => {
+    const visitor = await world.signedIn({ colorScheme });
+    await countShifts(visitor);
+    for (const [name, path] of pages()) {
+      const page = await visitor.open(path);
+      await settled(page);
+      expect(await violations(page), `${name} can be used by everybody`).toEqual([]);
+      expect(await shifts(page), `${name} does not move while it loads`).toBeLessThan(layoutShiftMax);
+      expect(await page.title(), `${name} has a title`).toMatch(/Symphony Vault/);
+      for (const width of widths) {
+        await page.setViewportSize({ width, height: 900 });
+        const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        expect(over, `${name} fits into ${String(width)} pixels`).toBeLessThanOrEqual(0);
+        await picture(page, `${name}-${String(width)}-${colorScheme}`);
+      }
+      await page.close();
+      visitor.expectNoFaults();
     }
-    await page.close();
-    visitor.expectNoFaults();
-  }
-}, 300_000);
+  },
+  300_000,
+);
 
-test.each(["light", "dark"] as const)("whoever is not signed in sees sound pages in the %s theme", async (colorScheme) => {
-  const visitor = await world.visitor({ colorScheme });
-  for (const [name, path] of pages()) {
-    const page = await visitor.open(path);
-    await settled(page);
-    expect(await violations(page), name).toEqual([]);
-    await page.close();
-    visitor.expectNoFaults();
-  }
-}, 300_000);
+test.each(["light", "dark"] as const)(
+  "whoever is not signed in sees sound pages in the %s theme",
+  async (colorScheme) => {
+    const visitor = await world.visitor({ colorScheme });
+    for (const [name, path] of pages()) {
+      const page = await visitor.open(path);
+      await settled(page);
+      expect(await violations(page), name).toEqual([]);
+      await page.close();
+      visitor.expectNoFaults();
+    }
+  },
+  300_000,
+);
 
 test("an address without a page is answered with 404 and a page that says so", async () => {
   const visitor = await world.visitor();
@@ -77,7 +85,11 @@ function pages(): [name: string, path: string][] {
     const path = route.replace(":space", space).replace(":page", "conflicts").replace(":decision", "0018-conflicts");
     const name = route.replaceAll(/[/:]+/g, "-").replace(/^-/, "") || "start";
     if (!path.includes(":document")) return [[name, path]];
-    const kinds = route.startsWith("/conflicts") ? ["profile"] : route.endsWith(":document") ? Object.keys(documents) : ["settings"];
+    const kinds = route.startsWith("/conflicts")
+      ? ["profile"]
+      : route.endsWith(":document")
+        ? Object.keys(documents)
+        : ["settings"];
     return kinds.map((kind) => [`${name}-${kind}`, path.replace(":document", documents[kind] ?? "")]);
   });
 }
@@ -97,7 +109,9 @@ async function violations(page: Page): Promise<string[]> {
     }
     const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
     const { violations } = await axe.run({ runOnly: tags });
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join("; ")}`);
+    return violations.map(
+      ({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`).join("; ")}`,
+    );
   });
 }
 

@@ -91,7 +91,11 @@ export class World {
 
   /** A browser of its own, with cookies and storage of its own, that nobody is signed in with. */
   async visitor({ colorScheme = "light", width = 1440 }: Options = {}): Promise<Watched> {
-    const context = await this.browser.newContext({ colorScheme, viewport: { width, height: 900 }, baseURL: this.origin });
+    const context = await this.browser.newContext({
+      colorScheme,
+      viewport: { width, height: 900 },
+      baseURL: this.origin,
+    });
     const watched = new Watched(context, this.origin);
     this.contexts.push(watched);
     return watched;
@@ -149,7 +153,10 @@ export class Watched {
 
 /** Waits until the page says that it is live. */
 export async function isLive(page: Page): Promise<void> {
-  await page.getByText(/^Connection: Live$/).first().waitFor();
+  await page
+    .getByText(/^Connection: Live$/)
+    .first()
+    .waitFor();
 }
 
 function program(variable: "SYNC_SERVER" | "VAULT"): string {

@@ -22,7 +22,11 @@ export function compressed(budget: Budget): Plugin {
     },
     closeBundle() {
       const assets = join(directory, "assets");
-      const sizes = new Map(readdirSync(assets).filter(isText).map((name) => [name, compress(join(assets, name))]));
+      const sizes = new Map(
+        readdirSync(assets)
+          .filter(isText)
+          .map((name) => [name, compress(join(assets, name))]),
+      );
       const first = firstLoad(readFileSync(join(directory, "index.html"), "utf8"));
       const bytes = first.reduce((sum, name) => sum + (sizes.get(name) ?? 0), 0);
       this.info(`first load: ${String(first.length)} scripts, ${String(bytes)} bytes compressed`);

@@ -53,10 +53,15 @@ export const text = {
   session: {
     unknown: "Who is signed in is not known",
     how: "Ask for a link that signs you in",
-    needed: { title: "Sign in to see your vault", about: "Whoever runs the relay prints a link for you. It works once, for a few minutes." },
+    needed: {
+      title: "Sign in to see your vault",
+      about: "Whoever runs the relay prints a link for you. It works once, for a few minutes.",
+    },
     ended: {
       title: "You were signed out",
-      about: "The session was ended from elsewhere, or has expired. Nothing that was saved is lost. A new link signs you in again.",
+      about:
+        "The session was ended from elsewhere, or has expired. Nothing that was saved is lost. A " +
+        "new link signs you in again.",
     },
   },
   roles: { viewer: "viewer", editor: "editor", owner: "owner" },
@@ -74,12 +79,18 @@ export const text = {
     short: "settings, keymaps and notes on every device",
     title: "Your editor, the same on every device.",
     about:
-      "Settings, keymaps and notes live in a vault on each device, complete without a network. When there is one, a relay brings the " +
-      "vaults together: changes made apart are merged, key by key and letter by letter, and nothing that anybody wrote disappears.",
+      "Settings, keymaps and notes live in a vault on each device, complete without a network. When " +
+      "there is one, a relay brings the " +
+      "vaults together: changes made apart are merged, key by key and letter by letter, and nothing " +
+      "that anybody wrote disappears.",
     open: "Open my vault",
     docs: "Read the documentation",
     promises: "What it promises",
-    relay: { asked: "Asking this relay", ready: "This relay is ready", unready: "This relay cannot work at the moment" },
+    relay: {
+      asked: "Asking this relay",
+      ready: "This relay is ready",
+      unready: "This relay cannot work at the moment",
+    },
     merge: {
       label: "Two devices each change a setting while apart; afterwards both have both changes.",
       laptop: "Laptop",
@@ -93,7 +104,9 @@ export const text = {
       {
         icon: "device",
         title: "Complete offline",
-        about: "The vault is one file on your device. Reading takes less than a microsecond, and weeks offline are no special case.",
+        about:
+          "The vault is one file on your device. Reading takes less than a microsecond, and weeks " +
+          "offline are no special case.",
       },
       {
         icon: "split",
@@ -103,7 +116,8 @@ export const text = {
       {
         icon: "shield",
         title: "Nothing lost",
-        about: "What was acknowledged is on disk. Refused edits stay with their author, with the reason, until he decides.",
+        about:
+          "What was acknowledged is on disk. Refused edits stay with their author, with the reason, until he decides.",
       },
       {
         icon: "clock",
@@ -169,7 +183,8 @@ export const text = {
   document: {
     title: "Document",
     held: "Read-only",
-    heldAbout: (reason: string): string => `A change did not pass its check: ${reason}. The owner of the space can repair it: vault repair.`,
+    heldAbout: (reason: string): string =>
+      `A change did not pass its check: ${reason}. The owner of the space can repair it: vault repair.`,
   },
   save: {
     saved: "Everything is saved",
@@ -205,7 +220,8 @@ export const text = {
     search: "Search settings",
     onlySet: "Only what is set",
     onlyOverridden: "Only what this layer sets",
-    count: (shown: number, all: number): string => (shown === all ? plural(all, "entry", "entries") : `${shown} of ${all}`),
+    count: (shown: number, all: number): string =>
+      shown === all ? plural(all, "entry", "entries") : `${shown} of ${all}`,
     states: { set: "set", overrides: "overrides", inherited: "from base", default: "default" },
     baseSays: (value: string): string => `base: ${value}`,
     reset: (key: string): string => `Reset ${key}`,
@@ -256,7 +272,8 @@ export const text = {
     more: "Earlier edits",
     compare: "Compare with",
     against: { before: "What it changed", now: "Compare with now" },
-    changed: (count: number): string => (count === 0 ? "Nothing differs" : plural(count, "field differs", "fields differ")),
+    changed: (count: number): string =>
+      count === 0 ? "Nothing differs" : plural(count, "field differs", "fields differ"),
     same: "Both are the same. An edit of how a file is written, such as a comment, shows no difference here.",
     before: "before:",
     after: "after:",
@@ -272,13 +289,17 @@ export const text = {
 
   conflicts: {
     title: "Conflicts",
-    about: "Fields that were written on several devices at once, where chance must not decide. Everything else merges by itself.",
+    about:
+      "Fields that were written on several devices at once, where chance must not decide. " +
+      "Everything else merges by itself.",
     documents: "Waiting for you",
     waiting: (count: number): string => `${plural(count, "field waits", "fields wait")} for you`,
     look: "Look and decide",
     fields: (count: number): string => plural(count, "field", "fields"),
     empty: "Nothing waits for you",
-    emptyAbout: "When two devices write such a field while apart, both values appear here, side by side. A terminal shows the same.",
+    emptyAbout:
+      "When two devices write such a field while apart, both values appear here, side by side. A " +
+      "terminal shows the same.",
     in: (name: string): string => `Conflicts in ${name}`,
     inAbout: "Each value is safe until you decide. Your decision reaches every device, and stays in the history.",
     open: "Open the document",
@@ -297,7 +318,8 @@ export const text = {
     title: "Quarantine",
     about: "Edits of yours that the relay refused, with the reason. They are safe on the device that made them.",
     empty: "No edit was refused",
-    emptyAbout: "If one ever is, it is here with the reason and what to do. The device that made it keeps it until you decide.",
+    emptyAbout:
+      "If one ever is, it is here with the reason and what to do. The device that made it keeps it until you decide.",
     final: "for good",
     document: "Document",
     changes: (count: number): string => plural(count, "change", "changes"),
@@ -319,10 +341,14 @@ export const text = {
     empty: "No device has connected yet",
     emptyAbout: "A device appears here when it syncs for the first time.",
     saved: "Is everything saved?",
-    savedYes: (documents: number): string => `${plural(documents, "document", "documents")} of yours reached the relay and are saved here.`,
-    connectedNow: (count: number, all: number): string => `${count} of ${plural(all, "device is", "devices are")} connected and has every change as it comes.`,
+    savedYes: (documents: number): string =>
+      `${plural(documents, "document", "documents")} of yours reached the relay and are saved here.`,
+    connectedNow: (count: number, all: number): string =>
+      `${count} of ${plural(all, "device is", "devices are")} connected and has every change as it comes.`,
     noneConnected: "No device is connected at the moment; each fetches what is new when it is back.",
-    unsent: "What a device has not sent yet is safe on that device and known to it alone: vault status says whether something is.",
+    unsent:
+      "What a device has not sent yet is safe on that device and known to it alone: vault status " +
+      "says whether something is.",
     waits: (count: number): string => `${plural(count, "edit", "edits")} of this page wait for the network.`,
     lastPosition: (position: number): string => `${position} changes in the log`,
     used: "used",
@@ -341,7 +367,8 @@ export const text = {
     takesEdits: "It takes edits",
     takesNone: "It takes no edits",
     version: (version: string, since: string): string => `Version ${version}, up since ${since}`,
-    findings: (count: number): string => `${plural(count, "finding", "findings")} at the last look at the storage: sync-server doctor names them.`,
+    findings: (count: number): string =>
+      `${plural(count, "finding", "findings")} at the last look at the storage: sync-server doctor names them.`,
     sound: "The last look at the storage found nothing wrong.",
     unlooked: "The storage was not looked at since the relay began.",
     numbers: "At the moment",
@@ -364,7 +391,9 @@ export const text = {
       refusedBytes: "in quarantine",
     },
     charts: "Over the last day",
-    tooFew: (seconds: number): string => `A point is taken every ${plural(Math.round(seconds / 60), "minute", "minutes")}; the lines begin with the second one.`,
+    tooFew: (seconds: number): string =>
+      `A point is taken every ${plural(Math.round(seconds / 60), "minute", "minutes")}; ` +
+      `the lines begin with the second one.`,
     chart: (name: string, first: string, last: string): string => `${name}: from ${first} to ${last}`,
     heldTitle: "Held documents",
     heldNone: "No document is held.",
@@ -379,7 +408,8 @@ export const text = {
   docs: {
     search: "Search the documentation",
     searchPaths: "Search paths",
-    found: (count: number): string => (count === 0 ? "Nothing in the documentation has all of these words." : plural(count, "section", "sections")),
+    found: (count: number): string =>
+      count === 0 ? "Nothing in the documentation has all of these words." : plural(count, "section", "sections"),
     contents: "On this page",
     apiAbout: "Every path of the relay, made from the description that it serves at /api/v1/openapi.json.",
     apiWords: "The same in words, with examples",
@@ -415,7 +445,8 @@ export const text = {
     about: "Extensions, themes and snippets, from people who say who they are.",
     empty: "Not open yet",
     soon:
-      "Listings, reviews and publishers will be here. Publishers can already have types of their own, and profiles that everybody may see.",
+      "Listings, reviews and publishers will be here. Publishers can already have types of " +
+      "their own, and profiles that everybody may see.",
     read: "Read about document types",
   },
   notFound: {

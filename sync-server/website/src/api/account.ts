@@ -14,7 +14,7 @@ export async function signIn(code: string): Promise<Session> {
   return session;
 }
 
-/** Null if nobody is signed in. Browsers in which nobody was are not asked about: that would be a request for nothing. */
+/** Null if nobody is signed in. Where nobody ever was, the relay is not asked: that would be a request for nothing. */
 export async function session(): Promise<Session | null> {
   if (!maybeSignedIn()) return null;
   try {

@@ -22,7 +22,9 @@ export async function read<T>(outcome: Promise<Outcome<T>>): Promise<NonNullable
 }
 
 /** The same with the version of what was read, for `If-Match`. */
-export async function readWithTag<T>(outcome: Promise<Outcome<T>>): Promise<{ body: NonNullable<T>; etag: string | null }> {
+export async function readWithTag<T>(
+  outcome: Promise<Outcome<T>>,
+): Promise<{ body: NonNullable<T>; etag: string | null }> {
   const { data, error, response } = await outcome;
   if (!response.ok || data === undefined || data === null) throw problemOf(error, response);
   return { body: data, etag: response.headers.get("etag") };

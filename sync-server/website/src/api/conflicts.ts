@@ -48,11 +48,20 @@ export function conflictsQuery(place: DocumentPlace) {
 export type Choice = { keep: string } | { value: unknown };
 
 /** Settles a conflict as it was seen. Null: the decision is durable, and cannot be shown yet. */
-export async function resolve(place: DocumentPlace, conflict: Conflict, choice: Choice, key: string): Promise<Version | null> {
+export async function resolve(
+  place: DocumentPlace,
+  conflict: Conflict,
+  choice: Choice,
+  key: string,
+): Promise<Version | null> {
   const { body, etag } = await readWithTag(
     relay.POST("/api/v1/spaces/{space}/documents/{document}/conflicts/resolve", {
       params: { path: place, header: { "Idempotency-Key": `"${key}"` } },
-      body: { stored_path: conflict.stored_path, seen: conflict.values.map(({ change }) => change), ...choice } as never,
+      body: {
+        stored_path: conflict.stored_path,
+        seen: conflict.values.map(({ change }) => change),
+        ...choice,
+      } as never,
     }),
   );
   return "value" in body ? { document: body, etag: etag ?? "*" } : null;

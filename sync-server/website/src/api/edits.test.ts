@@ -87,6 +87,15 @@ class Relay {
 }
 
 function versionOf(value: Json, position: number): Version {
-  const document = { id: "d", space: "s", type: "settings", title: null, held: null, heads: [], position: `e:${String(position)}`, value };
+  const document = {
+    id: "d",
+    space: "s",
+    type: "settings",
+    title: null,
+    held: null,
+    heads: [],
+    position: `e:${String(position)}`,
+    value,
+  };
   return { document, etag: `"${String(position)}"` };
 }

@@ -39,7 +39,8 @@ export class Edits {
     private readonly send: Send,
     private readonly take: (version: Version) => void,
     private readonly newId: () => string = () => crypto.randomUUID(),
-    private readonly later: (run: () => void, seconds: number) => void = (run, seconds) => setTimeout(run, seconds * 1000),
+    private readonly later: (run: () => void, seconds: number) => void = (run, seconds) =>
+      setTimeout(run, seconds * 1000),
   ) {}
 
   readonly pending = (): readonly PendingEdit[] => this.list;
@@ -131,7 +132,8 @@ export class Edits {
 /** What a document looks like with the edits that are on their way. */
 export function withEdits(value: Json, edits: readonly PendingEdit[]): Json {
   return edits.reduce(
-    (shown, edit) => (edit.state === "failed" || edit.path.length === 0 ? shown : withValue(shown, edit.path, edit.value)),
+    (shown, edit) =>
+      edit.state === "failed" || edit.path.length === 0 ? shown : withValue(shown, edit.path, edit.value),
     value,
   );
 }

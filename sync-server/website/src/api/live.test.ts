@@ -49,7 +49,9 @@ test("events are read whatever the pieces are in which they come", () => {
   const stream = 'event: hint\nid: e:1\ndata: {"a":\ndata: 1}\n\n: comment\n\ndata: last\r\n\r\n';
   for (let size = 1; size < stream.length; size += 1) {
     const parser = new StreamParser();
-    const events = (stream.match(new RegExp(`[^]{1,${String(size)}}`, "g")) ?? []).flatMap((piece) => parser.push(piece));
+    const events = (stream.match(new RegExp(`[^]{1,${String(size)}}`, "g")) ?? []).flatMap((piece) =>
+      parser.push(piece),
+    );
     expect(events).toEqual([
       { event: "hint", id: "e:1", data: '{"a":\n1}' },
       { event: "message", id: "e:1", data: "last" },

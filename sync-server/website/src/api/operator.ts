@@ -19,7 +19,7 @@ export function explainQuery(place: DocumentPlace) {
     queryKey: ["operator", "explain", place.space, place.document],
     queryFn: async (): Promise<Record<string, unknown>> => {
       const path = "/api/v1/operator/spaces/{space}/documents/{document}/explain";
-      return (await read(relay.GET(path, { params: { path: place } })));
+      return await read(relay.GET(path, { params: { path: place } }));
     },
     staleTime: 0,
   });

@@ -22,7 +22,11 @@ export function followPresence(place: DocumentPlace, tell: (others: readonly Oth
   };
 }
 
-async function keepReading(place: DocumentPlace, tell: (others: readonly Other[]) => void, signal: AbortSignal): Promise<void> {
+async function keepReading(
+  place: DocumentPlace,
+  tell: (others: readonly Other[]) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const url = `/api/v1/spaces/${place.space}/documents/${place.document}/presence?page=${page}`;
   while (!hasStopped(signal)) {
     let others: readonly Other[] = [];

@@ -3,9 +3,22 @@ import { expect, test } from "vitest";
 import { asProblem, problemOf } from "./problem.ts";
 
 test("a problem document keeps its code, words, request and when to try again", () => {
-  const body = { type: "urn:x", title: "Too fast", status: 429, code: "rate_limited", detail: "wait a little", request_id: "r1" };
+  const body = {
+    type: "urn:x",
+    title: "Too fast",
+    status: 429,
+    code: "rate_limited",
+    detail: "wait a little",
+    request_id: "r1",
+  };
   const problem = problemOf(body, new Response(null, { status: 429, headers: { "retry-after": "7" } }));
-  expect(problem).toMatchObject({ code: "rate_limited", title: "Too fast", detail: "wait a little", requestId: "r1", retryAfterSeconds: 7 });
+  expect(problem).toMatchObject({
+    code: "rate_limited",
+    title: "Too fast",
+    detail: "wait a little",
+    requestId: "r1",
+    retryAfterSeconds: 7,
+  });
   expect(problem.isTransient).toBe(true);
 });
 

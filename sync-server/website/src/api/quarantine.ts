@@ -42,7 +42,17 @@ export function batchesOf(items: readonly RefusedChange[]): RefusedBatch[] {
       known.changes += 1;
       known.bytes += bytes ?? 0;
     } else {
-      batches.set(batch, { batch, document, device, code, detail, time, isFinal: final, changes: 1, bytes: bytes ?? 0 });
+      batches.set(batch, {
+        batch,
+        document,
+        device,
+        code,
+        detail,
+        time,
+        isFinal: final,
+        changes: 1,
+        bytes: bytes ?? 0,
+      });
     }
   }
   return [...batches.values()];

@@ -10,7 +10,11 @@ export interface StreamEvent {
 }
 
 /** Reads one stream to its end. Throws a Problem if it is refused, TypeError if nobody is reached. */
-export async function* readStream(url: string, lastId: string | null, signal: AbortSignal): AsyncGenerator<StreamEvent> {
+export async function* readStream(
+  url: string,
+  lastId: string | null,
+  signal: AbortSignal,
+): AsyncGenerator<StreamEvent> {
   const response = await fetch(url, {
     headers: { accept: "text/event-stream", ...(lastId === null ? {} : { "last-event-id": lastId }) },
     cache: "no-store",

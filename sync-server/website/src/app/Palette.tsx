@@ -102,7 +102,8 @@ function useEntries(words: string): Entry[] {
   const documents = useDocumentEntries();
   const notes = useNoteEntries(words);
   const wanted = words.toLowerCase().split(/\s+/).filter(Boolean);
-  const fits = ({ label, about }: Entry): boolean => wanted.every((word) => `${label} ${about}`.toLowerCase().includes(word));
+  const fits = ({ label, about }: Entry): boolean =>
+    wanted.every((word) => `${label} ${about}`.toLowerCase().includes(word));
   const fitting = [...actions.filter(fits), ...documents.filter(fits)];
   const known = new Set(fitting.map((entry) => entry.id));
   return [...fitting.slice(0, shownMax), ...notes.filter((note) => !known.has(note.id))].slice(0, shownMax);
@@ -134,12 +135,24 @@ function useActions(): Entry[] {
     page("/marketplace", "braces", text.nav.marketplace),
     { id: "theme", icon: "moon", label: text.theme.change, about: text.palette.action, run: theme },
     ...(session
-      ? [{ id: "leave", icon: "person" as const, label: text.nav.signOut, about: text.palette.action, run: () => void leave(client) }]
+      ? [
+          {
+            id: "leave",
+            icon: "person" as const,
+            label: text.nav.signOut,
+            about: text.palette.action,
+            run: () => void leave(client),
+          },
+        ]
       : []),
     ...docPages.flatMap((group) =>
-      group.pages.map(
-        (name): Entry => ({ id: name, icon: "book", label: text.docs.pages[name], about: text.nav.docs, run: go(docPath(name)) }),
-      ),
+      group.pages.map((name): Entry => ({
+        id: name,
+        icon: "book",
+        label: text.docs.pages[name],
+        about: text.nav.docs,
+        run: go(docPath(name)),
+      })),
     ),
   ];
 }
@@ -165,7 +178,9 @@ function useNoteEntries(words: string): Entry[] {
   const { data } = useQuery({
     queryKey: ["search", words],
     queryFn: () =>
-      read(relay.GET("/api/v1/find", { params: { query: { type: "note", words: `${words.trim()}*`, limit: shownMax } } })),
+      read(
+        relay.GET("/api/v1/find", { params: { query: { type: "note", words: `${words.trim()}*`, limit: shownMax } } }),
+      ),
     enabled: isSearch,
     placeholderData: keepPreviousData,
     staleTime: 10_000,

@@ -39,9 +39,7 @@ export function Shell() {
           <Outlet />
         </main>
       </div>
-      {isPaletteOpen && (
-        <Palette onClose={() => setPaletteOpen(false)} />
-      )}
+      {isPaletteOpen && <Palette onClose={() => setPaletteOpen(false)} />}
     </div>
   );
 }

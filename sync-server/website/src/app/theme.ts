@@ -1,4 +1,5 @@
-// Dark or light: the system decides until the person does. build/theme.ts applies the choice before anything is painted.
+// Dark or light: the system decides until the person does. build/theme.ts applies the choice before anything is
+// painted.
 
 export type Theme = "system" | "light" | "dark";
 

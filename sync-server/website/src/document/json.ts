@@ -25,7 +25,8 @@ export function valueAt(value: Json | undefined, path: Path): Json | undefined {
 export function withValue(value: Json | undefined, path: Path, next: NewValue): Json {
   const [key, ...rest] = path;
   if (key === undefined) return next === REMOVED ? null : next;
-  if (Array.isArray(value)) return value.map((item, index) => (String(index) === key ? withValue(item, rest, next) : item));
+  if (Array.isArray(value))
+    return value.map((item, index) => (String(index) === key ? withValue(item, rest, next) : item));
   const object = isObject(value) ? value : {};
   if (rest.length === 0 && next === REMOVED) {
     return Object.fromEntries(Object.entries(object).filter(([name]) => name !== key));

@@ -10,7 +10,12 @@ test.each<[string, string[], Json | typeof REMOVED, Patch]>([
   ["a key with a slash", ["base", "a/b"], 1, merge({ base: { "a/b": 1 } })],
   ["a removal", ["base", "editor.tabSize"], REMOVED, merge({ base: { "editor.tabSize": null } })],
   ["a layer that is new", ["platforms", "linux", "x"], true, merge({ platforms: { linux: { x: true } } })],
-  ["an object, by what differs", ["base", "[rust]"], { a: 1 }, merge({ base: { "[rust]": { "editor.tabSize": null, a: 1 } } })],
+  [
+    "an object, by what differs",
+    ["base", "[rust]"],
+    { a: 1 },
+    merge({ base: { "[rust]": { "editor.tabSize": null, a: 1 } } }),
+  ],
   ["an array, as one value", ["base", "rulers"], [80, null], merge({ base: { rulers: [80, null] } })],
   ["a null", ["base", "a/b"], null, steps([{ op: "add", path: "/base/a~1b", value: null }])],
   [
@@ -45,7 +50,9 @@ test("a way back to a version with a null is a JSON patch, for a merge patch wou
 });
 
 test("a value is put into a copy", () => {
-  expect(withValue(base, ["base", "editor.tabSize"], REMOVED)).toEqual({ base: { "[rust]": { "editor.tabSize": 4 }, rulers: [80] } });
+  expect(withValue(base, ["base", "editor.tabSize"], REMOVED)).toEqual({
+    base: { "[rust]": { "editor.tabSize": 4 }, rulers: [80] },
+  });
   expect(withValue({ list: [{ a: 1 }, { a: 2 }] }, ["list", "1", "a"], 3)).toEqual({ list: [{ a: 1 }, { a: 3 }] });
   expect(withValue({ a: 1 }, ["b", "c"], REMOVED)).toEqual({ a: 1 });
   expect(base).toHaveProperty(["base", "editor.tabSize"], 4);

@@ -26,7 +26,8 @@ export function patchTo(base: Json, next: Json): Patch {
   const body: Step[] = [];
   const before = isObject(base) ? base : {};
   const after = isObject(next) ? next : {};
-  for (const key of Object.keys(before)) if (!Object.hasOwn(after, key)) body.push({ op: "remove", path: pointer([key]) });
+  for (const key of Object.keys(before))
+    if (!Object.hasOwn(after, key)) body.push({ op: "remove", path: pointer([key]) });
   for (const [key, value] of Object.entries(after)) {
     if (!isEqual(before[key], value)) body.push({ op: "add", path: pointer([key]), value });
   }

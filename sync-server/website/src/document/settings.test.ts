@@ -37,7 +37,9 @@ test("each key of a layer says where its value comes from", () => {
 test("keys that a schema declares are there with their default before they are set", () => {
   const schema: Schema = { properties: { base: { properties: { size: { type: "integer", default: 3 } } } } };
   const base: Layer = { path: ["base"], name: "base", description: "" };
-  expect(settingsOf(schema, {}, base, base)).toMatchObject([{ key: "size", state: "default", fallback: 3, value: undefined }]);
+  expect(settingsOf(schema, {}, base, base)).toMatchObject([
+    { key: "size", state: "default", fallback: 3, value: undefined },
+  ]);
 });
 
 test("search takes words of keys and values, in any order", () => {

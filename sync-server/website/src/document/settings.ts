@@ -21,7 +21,8 @@ export type SettingState = "set" | "overrides" | "inherited" | "default";
 
 export function settingsOf(root: Schema, document: Json, layer: Layer, base: Layer): Setting[] {
   const own = leaves(valueAt(document, layer.path));
-  const below = layer.path.join("/") === base.path.join("/") ? new Map<string, Leaf>() : leaves(valueAt(document, base.path));
+  const below =
+    layer.path.join("/") === base.path.join("/") ? new Map<string, Leaf>() : leaves(valueAt(document, base.path));
   const declared = new Map(
     Object.keys(fieldAt(root, layer.path)?.properties ?? {}).map((key) => [key, { path: [key], value: undefined }]),
   );
@@ -70,7 +71,8 @@ function leaves(layer: Json | undefined): Map<string, Leaf> {
   const found = new Map<string, Leaf>();
   for (const [key, value] of Object.entries(isObject(layer) ? layer : {})) {
     if (isLanguage(key) && isObject(value)) {
-      for (const [inner, leaf] of Object.entries(value)) found.set(`${key} ${inner}`, { path: [key, inner], value: leaf });
+      for (const [inner, leaf] of Object.entries(value))
+        found.set(`${key} ${inner}`, { path: [key, inner], value: leaf });
     } else {
       found.set(key, { path: [key], value });
     }
@@ -84,7 +86,8 @@ export function isLanguage(key: string): boolean {
 
 /** Whether a setting is what somebody looks for: every word in its key, language or value. */
 export function matches(setting: Setting, words: string): boolean {
-  const text = `${setting.language ?? ""} ${setting.key} ${JSON.stringify(setting.value ?? setting.fallback ?? "")}`.toLowerCase();
+  const text =
+    `${setting.language ?? ""} ${setting.key} ${JSON.stringify(setting.value ?? setting.fallback ?? "")}`.toLowerCase();
   return words
     .toLowerCase()
     .split(/\s+/)

@@ -7,7 +7,12 @@ test.each([
   ["attributes too", '<img src=x onerror="alert(1)">', /&lt;img/, /<img/],
   ["links that run something lose their target", "[a](javascript:alert(1))", /a/, /href/],
   ["data addresses too", "[a](data:text/html;base64,PHNjcmlwdD4=)", /a/, /href/],
-  ["a picture is its words: the page asks no other host", "![a cat](https://elsewhere.example/cat.png)", /a cat/, /<img|elsewhere/],
+  [
+    "a picture is its words: the page asks no other host",
+    "![a cat](https://elsewhere.example/cat.png)",
+    /a cat/,
+    /<img|elsewhere/,
+  ],
   ["columns are aligned without inline styles", "|a|\n|-:|\n|1|", /class="align-right"/, /style=/],
 ])("%s", (_, source, has, hasNot) => {
   const html = renderMarkdown(source);

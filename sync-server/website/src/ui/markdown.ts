@@ -18,7 +18,8 @@ export function renderMarkdown(source: string, link: Link = ownLink): string {
       if (token.children) token.children = rewritten(token.children, link);
     });
   });
-  markdown.renderer.rules["table_open"] = () => '<div class="table" tabindex="0" role="region" aria-label="Table"><table>';
+  markdown.renderer.rules["table_open"] = () =>
+    '<div class="table" tabindex="0" role="region" aria-label="Table"><table>';
   markdown.renderer.rules["table_close"] = () => "</table></div>";
   // What scrolls has to scroll with keys as well.
   for (const name of ["fence", "code_block"] as const) {

@@ -8,7 +8,13 @@ import { Command } from "./Command.tsx";
 import { Icon, type IconName } from "./Icon.tsx";
 import styles from "./ui.module.css";
 
-export function Badge({ tone = "plain", children }: { tone?: "plain" | "accent" | "warn" | "bad"; children: ReactNode }) {
+export function Badge({
+  tone = "plain",
+  children,
+}: {
+  tone?: "plain" | "accent" | "warn" | "bad";
+  children: ReactNode;
+}) {
   return <span className={`${styles.badge ?? ""} ${tone === "plain" ? "" : (styles[tone] ?? "")}`}>{children}</span>;
 }
 
@@ -43,7 +49,9 @@ export function Time({ at }: { at: string }) {
 export function ago(date: Date, now: Date): string {
   const seconds = (date.getTime() - now.getTime()) / 1000;
   const [unit, length] = units.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
-  return unit === "second" && Math.abs(seconds) < 45 ? text.time.now : relatively.format(Math.round(seconds / length), unit);
+  return unit === "second" && Math.abs(seconds) < 45
+    ? text.time.now
+    : relatively.format(Math.round(seconds / length), unit);
 }
 
 /** The beginning of an id; the whole is in the tooltip. */

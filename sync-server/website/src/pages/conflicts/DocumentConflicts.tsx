@@ -4,7 +4,14 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState, type SyntheticEvent } from "react";
 import { Link } from "react-router";
 
-import { conflictsQuery, inboxQuery, resolve, type Choice, type Conflict, type ConflictValue } from "../../api/conflicts.ts";
+import {
+  conflictsQuery,
+  inboxQuery,
+  resolve,
+  type Choice,
+  type Conflict,
+  type ConflictValue,
+} from "../../api/conflicts.ts";
 import type { DocumentPlace } from "../../api/document.ts";
 import { spacesQuery } from "../../api/documents.ts";
 import { takeVersion } from "../../api/edits.ts";
@@ -82,7 +89,10 @@ function Waiting({ place, type, conflict, isReadOnly }: WaitingProps) {
   const schema = schemaOf(type);
   const field = schema && fieldAt(schema, parsePointer(conflict.path));
   return (
-    <Panel title={<code>{conflict.path}</code>} actions={<Badge tone="warn">{text.conflicts.values(conflict.values.length)}</Badge>}>
+    <Panel
+      title={<code>{conflict.path}</code>}
+      actions={<Badge tone="warn">{text.conflicts.values(conflict.values.length)}</Badge>}
+    >
       <div className={styles.conflict}>
         {field?.description !== undefined && <p className={styles.about}>{field.description}</p>}
         <ul className={styles.values}>
@@ -110,7 +120,8 @@ interface ValueProps {
 
 function Value({ value, isDisabled, onKeep }: ValueProps) {
   const shown = value.value as Json;
-  const words = shown === null ? text.conflicts.removal : typeof shown === "string" ? shown : JSON.stringify(shown, null, 2);
+  const words =
+    shown === null ? text.conflicts.removal : typeof shown === "string" ? shown : JSON.stringify(shown, null, 2);
   const time = value.device_time ?? value.time;
   return (
     <li className={styles.value} data-shown={value.shown}>

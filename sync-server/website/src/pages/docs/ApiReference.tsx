@@ -23,7 +23,9 @@ export default function ApiReference() {
     if (data && hash !== "") document.getElementById(hash.slice(1))?.scrollIntoView();
   }, [data, hash]);
   const wanted = words.toLowerCase();
-  const shown = data?.filter((operation) => `${operation.method} ${operation.path} ${operation.summary}`.toLowerCase().includes(wanted));
+  const shown = data?.filter((operation) =>
+    `${operation.method} ${operation.path} ${operation.summary}`.toLowerCase().includes(wanted),
+  );
   return (
     <Page
       title={text.docs.pages["api-reference"]}
@@ -37,7 +39,11 @@ export default function ApiReference() {
         <Search label={text.docs.searchPaths} value={words} onChange={setWords} />
       </div>
       {described.error && <ProblemNote error={described.error} onRetry={() => void described.refetch()} />}
-      {shown === undefined ? <Skeleton rows={10} /> : shown.map((operation) => <Described key={operation.id} operation={operation} />)}
+      {shown === undefined ? (
+        <Skeleton rows={10} />
+      ) : (
+        shown.map((operation) => <Described key={operation.id} operation={operation} />)
+      )}
     </Page>
   );
 }

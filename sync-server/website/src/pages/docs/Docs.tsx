@@ -95,7 +95,9 @@ function Doc({ name }: { name: string }) {
 }
 
 function Contents({ source }: { source: string }) {
-  const headings = [...source.replaceAll(/^```[\s\S]*?^```/gm, "").matchAll(/^## (.*)$/gm)].map((match) => match[1] ?? "");
+  const headings = [...source.replaceAll(/^```[\s\S]*?^```/gm, "").matchAll(/^## (.*)$/gm)].map(
+    (match) => match[1] ?? "",
+  );
   if (headings.length < 3) return null;
   return (
     <nav className={styles.contents} aria-label={text.docs.contents}>

@@ -20,7 +20,8 @@ test.each([
 });
 
 test("search finds sections that have all words, those with a word in the heading first", () => {
-  const source = "# Doc\n\nIntro about milk.\n\n## Milk\n\nWhite.\n\n```sh\n## no heading\n```\n\n## Eggs\n\nWith milk and salt.\n";
+  const source =
+    "# Doc\n\nIntro about milk.\n\n## Milk\n\nWhite.\n\n```sh\n## no heading\n```\n\n## Eggs\n\nWith milk and salt.\n";
   const sections = sectionsOf("doc", source);
   expect(sections.map(({ heading }) => heading)).toEqual(["Doc", "Milk", "Eggs"]);
   expect(find(sections, "milk").map(({ section }) => section.heading)).toEqual(["Milk", "Doc", "Eggs"]);

@@ -55,7 +55,13 @@ export function AddSetting({ open, layer, onLayer }: Props) {
           </label>
           <label>
             {text.settings.value}
-            <input className={ui.input} value={value} onChange={(event) => setValue(event.target.value)} spellCheck={false} required />
+            <input
+              className={ui.input}
+              value={value}
+              onChange={(event) => setValue(event.target.value)}
+              spellCheck={false}
+              required
+            />
             <small>{text.settings.valueAbout}</small>
           </label>
           <label>

@@ -38,7 +38,13 @@ export function FieldHistory({ place, path, onClose }: Props) {
           <h2 id="field-history">
             <code>{path.at(-1)}</code>
           </h2>
-          <Button look="quiet" size="small" icon="close" aria-label={text.close} onClick={() => dialog.current?.close()} />
+          <Button
+            look="quiet"
+            size="small"
+            icon="close"
+            aria-label={text.close}
+            onClick={() => dialog.current?.close()}
+          />
         </div>
         {error !== null && <ProblemNote error={error} onRetry={readMore} />}
         <ol className={styles.versions} aria-busy={isReading}>
@@ -113,7 +119,11 @@ async function readField(client: QueryClient, place: DocumentPlace, path: Path, 
 }
 
 /** The edits after which the field had another value than before; the oldest known one only if nothing is before it. */
-export function changesOf(edits: readonly Edit[], values: readonly (Json | undefined)[], isAll: boolean): FieldChange[] {
+export function changesOf(
+  edits: readonly Edit[],
+  values: readonly (Json | undefined)[],
+  isAll: boolean,
+): FieldChange[] {
   return values.flatMap((value, index) => {
     const edit = edits[index];
     const isLast = index === values.length - 1;

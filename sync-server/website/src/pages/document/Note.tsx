@@ -38,7 +38,11 @@ export default function Note({ open }: { open: OpenDocument }) {
       {isWriting ? (
         <Writing open={open} />
       ) : body.trim() === "" ? (
-        <Empty icon="note" title={text.note.empty} command={[`vault edit ${JSON.stringify(open.version.document.title ?? "")}`]}>
+        <Empty
+          icon="note"
+          title={text.note.empty}
+          command={[`vault edit ${JSON.stringify(open.version.document.title ?? "")}`]}
+        >
           {text.note.emptyAbout}
         </Empty>
       ) : (

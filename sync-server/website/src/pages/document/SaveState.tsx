@@ -11,7 +11,13 @@ export function SaveState({ open }: { open: OpenDocument }) {
   const [failed, waiting, sending] = [count("failed"), count("waiting"), count("sending")];
   const tone = failed > 0 ? "bad" : waiting > 0 ? "warn" : sending > 0 ? "none" : "good";
   const words =
-    failed > 0 ? text.save.failed(failed) : waiting > 0 ? text.save.waiting(waiting) : sending > 0 ? text.save.sending : text.save.saved;
+    failed > 0
+      ? text.save.failed(failed)
+      : waiting > 0
+        ? text.save.waiting(waiting)
+        : sending > 0
+          ? text.save.sending
+          : text.save.saved;
   return (
     <span className={styles.save} role="status">
       <Dot state={open.isReadOnly ? "none" : tone} /> {open.isReadOnly ? text.save.readOnly : words}

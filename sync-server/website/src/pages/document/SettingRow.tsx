@@ -45,7 +45,9 @@ export function SettingRow({ open, setting, onReset, onHistory }: Props) {
           <Badge>{text.save.onItsWay}</Badge>
         ) : (
           setting.state !== "set" && (
-            <Badge tone={setting.state === "overrides" ? "accent" : "plain"}>{text.settings.states[setting.state]}</Badge>
+            <Badge tone={setting.state === "overrides" ? "accent" : "plain"}>
+              {text.settings.states[setting.state]}
+            </Badge>
           )
         )}
       </div>
@@ -70,7 +72,11 @@ export function SettingRow({ open, setting, onReset, onHistory }: Props) {
       </div>
       {failed && (
         <div className={styles.failed}>
-          <ProblemNote error={failed.problem} onRetry={() => open.retry(failed)} onDismiss={() => open.discard(failed)} />
+          <ProblemNote
+            error={failed.problem}
+            onRetry={() => open.retry(failed)}
+            onDismiss={() => open.discard(failed)}
+          />
         </div>
       )}
     </li>

@@ -107,7 +107,11 @@ function NoSettings({ isFiltered, layer }: { isFiltered: boolean; layer: string 
   }
   const option = layer === "base" ? "" : ` --layer ${layer}`;
   return (
-    <Empty icon="sliders" title={text.settings.empty} command={[`vault set settings editor.tabSize 2${option}`, "vault sync"]}>
+    <Empty
+      icon="sliders"
+      title={text.settings.empty}
+      command={[`vault set settings editor.tabSize 2${option}`, "vault sync"]}
+    >
       {text.settings.emptyAbout}
     </Empty>
   );

@@ -24,7 +24,8 @@ export function ValueInput(props: Props) {
   const input = inputFor(props.schema, shown);
   if (input === "switch") return <Switch {...props} shown={shown} />;
   if (input === "choice") return <Choice {...props} shown={shown} />;
-  const written = input === "json" ? prettyJson(shown) : typeof shown === "string" || typeof shown === "number" ? String(shown) : "";
+  const written =
+    input === "json" ? prettyJson(shown) : typeof shown === "string" || typeof shown === "number" ? String(shown) : "";
   // A value that arrives from elsewhere begins the entry anew.
   return <Entry key={written} {...props} written={written} input={input} />;
 }
@@ -118,7 +119,8 @@ function prettyJson(value: Json | undefined): string {
 /** Undefined: not a value of this kind. */
 function parsed(entered: string, input: EntryProps["input"]): Json | undefined {
   if (input === "line" || input === "text") return entered;
-  if (input === "number") return entered.trim() !== "" && Number.isFinite(Number(entered)) ? Number(entered) : undefined;
+  if (input === "number")
+    return entered.trim() !== "" && Number.isFinite(Number(entered)) ? Number(entered) : undefined;
   try {
     return JSON.parse(entered) as Json;
   } catch {

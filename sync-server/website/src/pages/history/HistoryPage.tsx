@@ -3,7 +3,14 @@
 import { keepPreviousData, useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { Link, useSearchParams } from "react-router";
 
-import { documentQuery, editsOf, historyQuery, versionQuery, type DocumentPlace, type Edit } from "../../api/document.ts";
+import {
+  documentQuery,
+  editsOf,
+  historyQuery,
+  versionQuery,
+  type DocumentPlace,
+  type Edit,
+} from "../../api/document.ts";
 import { spacesQuery } from "../../api/documents.ts";
 import { numberOf } from "../../api/position.ts";
 import { differences } from "../../document/difference.ts";
@@ -78,7 +85,9 @@ export default function HistoryPage() {
               edit={chosen}
               before={edits[edits.indexOf(chosen) + 1]}
               isNewest={chosen === edits[0]}
-              mayRestore={document !== undefined && document.held === null && space !== undefined && space.role !== "viewer"}
+              mayRestore={
+                document !== undefined && document.held === null && space !== undefined && space.role !== "viewer"
+              }
               against={query.get("against") === "now" ? "now" : "before"}
               onAgainst={(against) => setQuery({ at: chosen.position, against }, { replace: true })}
             />

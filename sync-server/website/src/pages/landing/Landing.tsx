@@ -80,7 +80,9 @@ function RelayState() {
     gcTime: 0,
   });
   const state = ready.isPending ? "none" : ready.isError ? "bad" : "good";
-  const words = { none: text.landing.relay.asked, bad: text.landing.relay.unready, good: text.landing.relay.ready }[state];
+  const words = { none: text.landing.relay.asked, bad: text.landing.relay.unready, good: text.landing.relay.ready }[
+    state
+  ];
   return (
     <p className={styles.state} role="status">
       <Dot state={state} /> {words}

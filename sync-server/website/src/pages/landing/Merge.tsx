@@ -17,8 +17,16 @@ export function Merge() {
   return (
     <figure className={styles.merge} aria-label={text.landing.merge.label}>
       <div className={styles.apart}>
-        <Device name={text.landing.merge.laptop} about={text.landing.merge.offline} lines={[theme, { ...tab, isNew: true }]} />
-        <Device name={text.landing.merge.desk} about={text.landing.merge.home} lines={[theme, { ...size, isNew: true }]} />
+        <Device
+          name={text.landing.merge.laptop}
+          about={text.landing.merge.offline}
+          lines={[theme, { ...tab, isNew: true }]}
+        />
+        <Device
+          name={text.landing.merge.desk}
+          about={text.landing.merge.home}
+          lines={[theme, { ...size, isNew: true }]}
+        />
       </div>
       <svg className={styles.join} viewBox="0 0 400 44" preserveAspectRatio="none" aria-hidden="true">
         <path d="M100 0C100 26 200 14 200 44M300 0C300 26 200 14 200 44" vectorEffect="non-scaling-stroke" />

@@ -42,6 +42,7 @@ export function Chart({ name, samples, of, shown }: Props) {
 export function points(values: readonly number[]): string[] {
   const [least, most] = [Math.min(...values), Math.max(...values)];
   const step = width / Math.max(1, values.length - 1);
-  const y = (value: number): number => (most === least ? height / 2 : height - 4 - ((value - least) / (most - least)) * (height - 8));
+  const y = (value: number): number =>
+    most === least ? height / 2 : height - 4 - ((value - least) / (most - least)) * (height - 8);
   return values.map((value, index) => `${(index * step).toFixed(1)},${y(value).toFixed(1)}`);
 }

@@ -57,9 +57,19 @@ function Shown({ overview }: { overview: Overview }) {
             <Chart name={cards.entries} samples={overview.samples} of={(sample) => sample.entries} shown={counted} />
             <Chart name={cards.file} samples={overview.samples} of={(sample) => sample.file_bytes} shown={text.bytes} />
             <Chart name={cards.sockets} samples={overview.samples} of={(sample) => sample.sockets} shown={counted} />
-            <Chart name={cards.streams} samples={overview.samples} of={(sample) => sample.event_streams} shown={counted} />
+            <Chart
+              name={cards.streams}
+              samples={overview.samples}
+              of={(sample) => sample.event_streams}
+              shown={counted}
+            />
             <Chart name={cards.waiting} samples={overview.samples} of={(sample) => sample.waiting} shown={counted} />
-            <Chart name={cards.memory} samples={overview.samples} of={(sample) => sample.resident_bytes} shown={text.bytes} />
+            <Chart
+              name={cards.memory}
+              samples={overview.samples}
+              of={(sample) => sample.resident_bytes}
+              shown={text.bytes}
+            />
           </div>
         )}
       </Panel>
@@ -94,7 +104,13 @@ function Health({ overview }: { overview: Overview }) {
         {takes_edits ? text.operator.takesEdits : text.operator.takesNone}
       </h2>
       {why_not !== null && <p>{why_not}</p>}
-      <p>{findings === null ? text.operator.unlooked : findings === 0 ? text.operator.sound : text.operator.findings(findings)}</p>
+      <p>
+        {findings === null
+          ? text.operator.unlooked
+          : findings === 0
+            ? text.operator.sound
+            : text.operator.findings(findings)}
+      </p>
       <p>{text.operator.version(version, new Date(started_at).toLocaleString())}</p>
     </section>
   );
@@ -111,7 +127,11 @@ function numbersOf(overview: Overview): [name: string, value: string, isBad: boo
     [cards.documents, counted(overview.documents), false],
     [cards.entries, counted(overview.log.entries), false],
     [cards.file, text.bytes(overview.log.file_bytes), false],
-    [cards.free, disk === null ? "–" : text.bytes(disk.free_bytes), disk !== null && disk.free_bytes < disk.total_bytes / 20],
+    [
+      cards.free,
+      disk === null ? "–" : text.bytes(disk.free_bytes),
+      disk !== null && disk.free_bytes < disk.total_bytes / 20,
+    ],
     [cards.memory, resident_bytes === null ? "–" : text.bytes(resident_bytes), false],
     [cards.waiting, counted(overview.check.waiting), false],
     [cards.slow, counted(overview.check.slow), overview.check.slow > 0],

@@ -18,7 +18,9 @@ export default function Quarantine() {
   const isPending = spaces.isPending || lists.some((list) => list.isPending);
   const filled = (spaces.data ?? [])
     .map((space, index) => ({ space, quarantine: lists[index]?.data }))
-    .filter(({ quarantine }) => quarantine !== undefined && (quarantine.batches.length > 0 || quarantine.waiting.batches > 0));
+    .filter(
+      ({ quarantine }) => quarantine !== undefined && (quarantine.batches.length > 0 || quarantine.waiting.batches > 0),
+    );
   return (
     <Page title={text.quarantine.title} about={text.quarantine.about}>
       {error !== null && <ProblemNote error={error} onRetry={() => void spaces.refetch()} />}
@@ -64,7 +66,12 @@ function Refused({ space, refused }: { space: string; refused: RefusedBatch }) {
         {refused.bytes > 0 && ` · ${text.bytes(refused.bytes)}`}
       </p>
       <p className={styles.meta}>{text.quarantine.remedy}</p>
-      <Command lines={[`vault quarantine show ${shortOf(refused.batch)}`, `vault quarantine resubmit ${shortOf(refused.batch)}`]} />
+      <Command
+        lines={[
+          `vault quarantine show ${shortOf(refused.batch)}`,
+          `vault quarantine resubmit ${shortOf(refused.batch)}`,
+        ]}
+      />
     </li>
   );
 }

@@ -51,7 +51,13 @@ export function NewNote({ spaces }: { spaces: readonly Space[] }) {
           <h2 id="new-note">{text.newNote.title}</h2>
           <label>
             {text.newNote.name}
-            <input className={ui.input} value={name} onChange={(event) => setName(event.target.value)} required autoFocus />
+            <input
+              className={ui.input}
+              value={name}
+              onChange={(event) => setName(event.target.value)}
+              required
+              autoFocus
+            />
           </label>
           {writable.length > 1 && (
             <label>

@@ -27,7 +27,11 @@ export default function Vault() {
   }));
   const choose = (next: string | null): void => setQuery(next === null ? {} : { type: next }, { replace: true });
   return (
-    <Page title={text.vault.title} about={text.vault.about} actions={<NewNote spaces={spaces.map(({ space }) => space)} />}>
+    <Page
+      title={text.vault.title}
+      about={text.vault.about}
+      actions={<NewNote spaces={spaces.map(({ space }) => space)} />}
+    >
       {error !== null && <ProblemNote error={error} onRetry={() => location.reload()} />}
       <div className={styles.bar}>
         <div className={styles.find}>
@@ -45,7 +49,11 @@ export default function Vault() {
         </div>
         <LiveMark />
       </div>
-      {isPending && error === null ? <Skeleton /> : <Spaces spaces={shown} isFiltered={wanted !== "" || type !== null} />}
+      {isPending && error === null ? (
+        <Skeleton />
+      ) : (
+        <Spaces spaces={shown} isFiltered={wanted !== "" || type !== null} />
+      )}
     </Page>
   );
 }
@@ -81,11 +89,7 @@ function Spaces({ spaces, isFiltered }: { spaces: readonly SpaceDocuments[]; isF
     );
   }
   return filled.map(({ space, documents }) => (
-    <Panel
-      key={space.id}
-      title={space.name}
-      actions={<Badge>{text.roles[space.role]}</Badge>}
-    >
+    <Panel key={space.id} title={space.name} actions={<Badge>{text.roles[space.role]}</Badge>}>
       <ul className={styles.documents}>
         {sorted(documents).map((item) => (
           <Row key={item.id} item={item} />
@@ -115,7 +119,9 @@ function Row({ item }: { item: DocumentItem }) {
 /** Well-known documents first, for there is one of each; then by name. */
 function sorted(items: readonly DocumentItem[]): DocumentItem[] {
   const rank = (item: DocumentItem): number => (item.title === null ? 0 : 1);
-  return [...items].sort((a, b) => rank(a) - rank(b) || nameOf(a).name.localeCompare(nameOf(b).name) || (a.id < b.id ? -1 : 1));
+  return [...items].sort(
+    (a, b) => rank(a) - rank(b) || nameOf(a).name.localeCompare(nameOf(b).name) || (a.id < b.id ? -1 : 1),
+  );
 }
 
 function isNamed(item: DocumentItem, words: string): boolean {

@@ -20,7 +20,10 @@ export function iconOf(type: string | null): IconName {
 
 /** The title, else what its type is called: there is one of those in each space. */
 export function nameOf({ type, title }: Pick<DocumentItem, "type" | "title">): { name: string; icon: IconName } {
-  return { name: title ?? (schemaOf(type)?.["x-well-known"] ? typeName(type) : text.vault.untitled), icon: iconOf(type) };
+  return {
+    name: title ?? (schemaOf(type)?.["x-well-known"] ? typeName(type) : text.vault.untitled),
+    icon: iconOf(type),
+  };
 }
 
 export function typeName(type: string | null): string {
