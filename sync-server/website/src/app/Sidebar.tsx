@@ -1,7 +1,8 @@
 // The pages of one part of the site: my vault, or the documentation.
 
 import { useQuery } from "@tanstack/react-query";
-import { NavLink } from "react-router";
+import { useEffect, useRef, type ReactNode } from "react";
+import { NavLink, useLocation } from "react-router";
 
 import { inboxQuery } from "../api/conflicts.ts";
 import { docPages, docPath } from "../pages/docs/pages.ts";
@@ -20,8 +21,14 @@ export function sectionOf(pathname: string): Section | null {
 }
 
 export function Sidebar({ section }: { section: Section }) {
+  const nav = useRef<HTMLElement>(null);
+  const { pathname } = useLocation();
+  useEffect(() => {
+    // On a phone the pages are one line that scrolls.
+    nav.current?.querySelector("[aria-current=page]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [pathname]);
   return (
-    <nav className={styles.side} aria-label={section === "docs" ? text.nav.docs : text.nav.vault}>
+    <nav ref={nav} className={styles.side} aria-label={section === "docs" ? text.nav.docs : text.nav.vault}>
       {section === "docs" ? <DocsPages /> : <VaultPages />}
     </nav>
   );
@@ -74,7 +81,7 @@ interface ItemProps {
   to: string;
   label: string;
   icon?: IconName;
-  count?: React.ReactNode;
+  count?: ReactNode;
 }
 
 function Item({ to, label, icon, count }: ItemProps) {
