@@ -87,9 +87,10 @@ impl Website {
         Ok(())
     }
 
-    /// The pages in a browser, on relays of the programs in `binaries`.
-    pub(crate) fn browse(&self, binaries: &Path) -> Result<()> {
-        succeed(self.command(&["run", "--silent", "browser"]).env("VAULT_BINARIES", binaries))
+    /// The pages in a browser, on relays and vaults of the programs that were built.
+    pub(crate) fn browse(&self, workspace: &Workspace) -> Result<()> {
+        let programs = [("SYNC_SERVER", workspace.binary("sync-server")), ("VAULT", workspace.binary("vault"))];
+        succeed(self.command(&["run", "--silent", "browser"]).envs(programs))
     }
 
     /// Whether there are tests of its pages in a browser.
