@@ -89,6 +89,7 @@ test("typing in a note is saved meanwhile, and merges with what a vault writes",
   await filled.desk.run("sync");
   await expect.poll(() => area.inputValue()).toMatch(/^from the desk[^]*from the site and more$/);
   await page.getByRole("button", { name: "Done" }).click();
+  await area.waitFor({ state: "detached" });
   await page.getByText("<b>not HTML</b>").waitFor();
   visitor.expectNoFaults();
 });

@@ -7,7 +7,7 @@ import { useNavigate } from "react-router";
 
 import { signIn } from "../../api/account.ts";
 import { live } from "../../api/live.ts";
-import { sessionQuery, useSession } from "../../app/session.ts";
+import { forget, sessionQuery, useSession } from "../../app/session.ts";
 import { text } from "../../text.ts";
 import { Button, ButtonLink } from "../../ui/Button.tsx";
 import { Command } from "../../ui/Command.tsx";
@@ -24,6 +24,8 @@ export default function SignIn() {
   const attempt = useMutation({
     mutationFn: signIn,
     onSuccess: (session) => {
+      // Whoever was signed in before may have been somebody else.
+      forget(client);
       live.set("connecting");
       client.setQueryData(sessionQuery.queryKey, session);
       void navigate("/vault", { replace: true });
