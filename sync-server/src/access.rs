@@ -1,30 +1,36 @@
 //! Who may do what. The only place that makes a [`Caller`], a [`Readable`], a [`Writable`] or an [`Owned`]: whoever
 //! holds one has been checked, and what needs one cannot be called without.
 //!
-//! Tokens and grants are remembered between requests, and all of that is forgotten when storage says that any of them
-//! changed ([`watch`]). An append is checked again inside its own transaction.
+//! Credentials and grants are remembered between requests, and all of that is forgotten when storage says that any of
+//! them changed ([`watch`]). An append is checked again inside its own transaction.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+mod browser; // what only browsers send, and what it means
+mod remembered; // what was asked a moment ago
 
-use http::HeaderMap;
+use std::sync::Arc;
+use std::time::Duration;
+
 use http::header::AUTHORIZATION;
-use relay_storage::{RoleRead, SpaceGrant, StorageError, TokenId};
+use http::{HeaderMap, Method};
+use relay_storage::{AccountRole, Credential, RoleRead, SpaceGrant, StorageError, WebPrincipal, WebSessionId};
 use sync_wire::{AccountId, Role, Salt, SpaceId, SpaceKind};
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::app::App;
+pub use browser::{Browser, CrossSite};
+pub use remembered::AccessCache;
 
-/// Accounts whose grants are remembered.
-const GRANTS_CACHED_MAX: usize = 10_000;
 /// Longest token that is looked at.
 const TOKEN_BYTES_MAX: usize = 256;
+/// How often to look for sessions of browsers whose time is over.
+const SESSIONS_SWEEP: Duration = Duration::from_hours(1);
 
-/// An account whose token was checked.
+/// An account whose credential was checked.
 #[derive(Debug, Clone)]
 pub struct Caller {
     account: AccountId,
-    token: TokenId,
+    credential: Credential,
 }
 
 impl Caller {
@@ -34,11 +40,35 @@ impl Caller {
         self.account
     }
 
-    /// The token, for asking again later; its secret is not kept.
+    /// What he acts with, for asking again later; its secret is not kept.
     #[must_use]
-    pub const fn token(&self) -> TokenId {
-        self.token
+    pub const fn credential(&self) -> Credential {
+        self.credential
     }
+
+    /// The session, if it is a browser that is signed in.
+    #[must_use]
+    pub const fn session(&self) -> Option<WebSessionId> {
+        match self.credential {
+            Credential::Session(session) => Some(session),
+            Credential::Token(_) => None,
+        }
+    }
+}
+
+/// An account that may look at the whole relay.
+#[derive(Debug, Clone, Copy)]
+pub struct Operator(());
+
+/// Why there is no [`Operator`].
+#[derive(Debug, thiserror::Error)]
+pub enum OperatorError {
+    /// An account like others.
+    #[error("the account is no operator of this relay; `sync-server account role NAME operator` makes it one")]
+    NotOperator,
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
 }
 
 /// A space that the caller may read.
@@ -142,6 +172,12 @@ pub enum CallerError {
     /// Not a token of ours, or one that was revoked.
     #[error("the token is unknown or revoked; `sync-server token create` makes a new one")]
     Unknown,
+    /// The session of a browser that is over, or never was.
+    #[error("the session has ended; sign in with a new link, which `sync-server account link NAME` prints")]
+    SignedOut,
+    /// Another site asks in the name of whoever is signed in.
+    #[error(transparent)]
+    CrossSite(#[from] CrossSite),
     /// Storage failed.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -158,27 +194,68 @@ pub enum ReadableError {
     Storage(#[from] StorageError),
 }
 
-/// Checks the credentials of a request.
+/// Checks the credentials of a request: its token, or else the session of its browser. Where both are sent the token
+/// counts, also one that is not good.
 ///
 /// # Errors
 /// [`CallerError`]
-pub async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, CallerError> {
+pub async fn caller(app: &App, method: &Method, headers: &HeaderMap) -> Result<Caller, CallerError> {
+    if headers.contains_key(AUTHORIZATION) {
+        return by_token(app, headers).await;
+    }
+    let browser = Browser::of(&app.config, headers);
+    let secret = browser.secret().ok_or(CallerError::Missing)?;
+    browser.check(method)?;
+    // Boxed: what rarely happens must not make the future of every request large.
+    Box::pin(by_session(app, secret)).await
+}
+
+async fn by_token(app: &App, headers: &HeaderMap) -> Result<Caller, CallerError> {
     let secret = bearer(headers).ok_or(CallerError::Missing)?;
     let key = *blake3::hash(secret.as_bytes()).as_bytes();
-    let (known, generation) = app.access.token(&key);
+    let (known, generation) = app.access.caller(&key);
     if let Some(caller) = known {
         return Ok(caller);
     }
-    // Boxed: what rarely happens must not make the future of every request large.
+    // Boxed, as above.
     let principal = Box::pin(app.storage.authenticate(secret)).await?.ok_or(CallerError::Unknown)?;
-    let caller = Caller { account: principal.account, token: principal.token };
-    app.access.remember_token(key, caller.clone(), generation);
+    let caller = Caller { account: principal.account, credential: Credential::Token(principal.token) };
+    app.access.remember_caller(key, caller.clone(), None, generation);
+    Ok(caller)
+}
+
+async fn by_session(app: &App, secret: &str) -> Result<Caller, CallerError> {
+    let key = session_key(secret);
+    let (known, generation) = app.access.caller(&key);
+    if let Some(caller) = known {
+        return Ok(caller);
+    }
+    let asked = Instant::now();
+    let WebPrincipal { account, session, good_for, is_to_be_noted } =
+        app.storage.web_principal(secret).await?.ok_or(CallerError::SignedOut)?;
+    if is_to_be_noted && let Err(error) = app.storage.note_web_session(session).await {
+        // Reading goes on while nothing can be written; the session only seems to be less used than it is.
+        debug!(error.code = error.code(), "That a session is used is not noted: {error}");
+    }
+    let caller = Caller { account, credential: Credential::Session(session) };
+    app.access.remember_caller(key, caller.clone(), Some(asked + good_for), generation);
     Ok(caller)
 }
 
 /// As [`caller`], for whoever is remembered; says nothing about others.
-pub fn remembered_caller(app: &App, headers: &HeaderMap) -> Option<Caller> {
-    app.access.token(blake3::hash(bearer(headers)?.as_bytes()).as_bytes()).0
+pub fn remembered_caller(app: &App, method: &Method, headers: &HeaderMap) -> Option<Caller> {
+    if headers.contains_key(AUTHORIZATION) {
+        return app.access.caller(blake3::hash(bearer(headers)?.as_bytes()).as_bytes()).0;
+    }
+    let browser = Browser::of(&app.config, headers);
+    let secret = browser.secret()?;
+    browser.check(method).ok()?;
+    app.access.caller(&session_key(secret)).0
+}
+
+/// Under what a session is remembered: never what any token is, whatever somebody sends as one.
+fn session_key(secret: &str) -> [u8; 32] {
+    blake3::derive_key("symphony-vault 2026 sessions of browsers that are remembered", secret.as_bytes())
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -211,6 +288,15 @@ pub fn remembered_readable(app: &App, caller: &Caller, space: SpaceId) -> Option
 pub async fn readable_spaces(app: &App, caller: &Caller) -> Result<Vec<Readable>, StorageError> {
     let grants = grants(app, caller.account).await?;
     Ok(grants.iter().map(|grant| Readable { space: grant.space }).collect())
+}
+
+/// Every grant of the caller as storage has it now, ascending by space: what is remembered may say of a log that it
+/// ends where it ended a while ago.
+///
+/// # Errors
+/// Storage failed.
+pub async fn spaces(app: &App, caller: &Caller) -> Result<Vec<SpaceGrant>, StorageError> {
+    app.storage.grants_of(caller.account).await
 }
 
 /// Asks for a space to push to.
@@ -266,12 +352,22 @@ async fn grants(app: &App, account: AccountId) -> Result<Arc<[SpaceGrant]>, Stor
     Ok(grants)
 }
 
-/// Asks storage whether the token of an open stream is still good.
+/// Asks whether the caller may look at the whole relay. Storage is asked, not memory, as for [`owned`].
+///
+/// # Errors
+/// [`OperatorError`]
+pub async fn operator(app: &App, caller: &Caller) -> Result<Operator, OperatorError> {
+    let account = app.storage.account(caller.account).await?;
+    let is_operator = account.is_some_and(|account| account.role == AccountRole::Operator);
+    if is_operator { Ok(Operator(())) } else { Err(OperatorError::NotOperator) }
+}
+
+/// Asks storage whether the credential of an open stream is still good.
 ///
 /// # Errors
 /// Storage failed.
-pub async fn token_is_valid(app: &App, caller: &Caller) -> Result<bool, StorageError> {
-    app.storage.token_is_valid(caller.token).await
+pub async fn credential_is_valid(app: &App, caller: &Caller) -> Result<bool, StorageError> {
+    app.storage.credential_is_valid(caller.credential).await
 }
 
 /// Takes grants that storage has just given, so that a session's first push meets the grants of its welcome.
@@ -298,9 +394,7 @@ pub async fn watch(app: App) {
             Ok(version) if known == Some(version) => {}
             Ok(version) => {
                 debug!(access.version = version, "Access is at version {version} now");
-                app.access.forget();
-                app.hub.access_changed();
-                app.reached.readers.access_changed();
+                changed(&app);
                 known = Some(version);
             }
             // Remembering what cannot be verified would let a revoked token live on.
@@ -313,76 +407,27 @@ pub async fn watch(app: App) {
     }
 }
 
-/// Tokens and grants as read a moment ago.
-#[derive(Debug)]
-pub struct AccessCache {
-    tokens_max: usize,
-    remembered: Mutex<Remembered>,
+/// Forgets what was remembered, and has everybody who is connected ask again.
+pub fn changed(app: &App) {
+    app.access.forget();
+    app.hub.access_changed();
+    app.reached.readers.access_changed();
 }
 
-#[derive(Debug, Default)]
-struct Remembered {
-    /// Grows when everything is forgotten; an answer that was asked for before must not be remembered after.
-    generation: u64,
-    tokens: HashMap<[u8; 32], Caller>,
-    grants: HashMap<AccountId, Arc<[SpaceGrant]>>,
-}
-
-impl AccessCache {
-    /// Remembers nothing yet, and never more than `tokens_max` tokens.
-    #[must_use]
-    pub fn new(tokens_max: usize) -> Self {
-        Self { tokens_max, remembered: Mutex::default() }
-    }
-
-    fn remembered(&self) -> std::sync::MutexGuard<'_, Remembered> {
-        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Which answers may be remembered: those that were asked for when it was what it is.
-    #[must_use]
-    pub fn generation(&self) -> u64 {
-        self.remembered().generation
-    }
-
-    fn token(&self, key: &[u8; 32]) -> (Option<Caller>, u64) {
-        let remembered = self.remembered();
-        (remembered.tokens.get(key).cloned(), remembered.generation)
-    }
-
-    fn remember_token(&self, key: [u8; 32], caller: Caller, generation: u64) {
-        let mut remembered = self.remembered();
-        if remembered.generation != generation || self.tokens_max == 0 {
-            return;
+/// Ends sessions of browsers when their time is over, with what they have open. Ends when the relay stops.
+pub async fn end_old_sessions(app: App) {
+    let mut sweep = tokio::time::interval(SESSIONS_SWEEP);
+    sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = app.stop.cancelled() => return,
+            _ = sweep.tick() => {}
         }
-        if remembered.tokens.len() >= self.tokens_max {
-            remembered.tokens.clear();
+        match app.storage.end_old_web_sessions().await {
+            Ok(true) => changed(&app),
+            Ok(false) => {}
+            Err(error) => warn!(error.code = error.code(), "Old sessions stay for the moment: {error}"),
         }
-        remembered.tokens.insert(key, caller);
-    }
-
-    fn grants(&self, account: AccountId) -> (Option<Arc<[SpaceGrant]>>, u64) {
-        let remembered = self.remembered();
-        (remembered.grants.get(&account).cloned(), remembered.generation)
-    }
-
-    fn remember_grants(&self, account: AccountId, grants: Arc<[SpaceGrant]>, generation: u64) {
-        let mut remembered = self.remembered();
-        if remembered.generation != generation {
-            return;
-        }
-        if remembered.grants.len() >= GRANTS_CACHED_MAX {
-            remembered.grants.clear();
-        }
-        remembered.grants.insert(account, grants);
-    }
-
-    /// Forgets everything; the next question goes to storage.
-    pub fn forget(&self) {
-        let mut remembered = self.remembered();
-        remembered.generation += 1;
-        remembered.tokens.clear();
-        remembered.grants.clear();
     }
 }
 
@@ -407,18 +452,5 @@ mod tests {
         {
             assert_eq!(bearer(&headers(refused)), None, "{refused:?}");
         }
-    }
-
-    #[test]
-    fn an_answer_from_before_a_change_is_not_remembered_after_it() {
-        let cache = AccessCache::new(10);
-        let (_, generation) = cache.token(&[1; 32]);
-        cache.forget();
-        let caller = Caller { account: AccountId([1; 16]), token: TokenId(1) };
-        cache.remember_token([1; 32], caller.clone(), generation);
-        assert!(cache.token(&[1; 32]).0.is_none());
-        let (_, generation) = cache.token(&[1; 32]);
-        cache.remember_token([1; 32], caller, generation);
-        assert!(cache.token(&[1; 32]).0.is_some());
     }
 }

@@ -20,6 +20,7 @@ use crate::relay::author::Authors;
 use crate::relay::check::Checker;
 use crate::relay::gate::Gate;
 use crate::relay::hub::Hub;
+use crate::relay::overview::Overview;
 use crate::relay::presence::Rooms;
 use crate::relay::rates::Rates;
 use crate::relay::read::Tails;
@@ -78,6 +79,8 @@ pub struct Parts {
     pub pushed_bytes: Arc<Semaphore>,
     /// Requests that may be answered at once.
     pub requests: Arc<Semaphore>,
+    /// The relay in a few numbers, now and over the last day.
+    pub overview: Overview,
     /// The last answer of `/readyz`.
     pub readiness: Readiness,
     /// Says that the relay stops.
@@ -121,6 +124,7 @@ impl App {
             indexing: Arc::new(Semaphore::new(config.api.indexing_max.clamp(1, Semaphore::MAX_PERMITS))),
             pushed_bytes: Arc::new(Semaphore::new(config.relay.pushed_bytes_max.min(Semaphore::MAX_PERMITS))),
             requests: Arc::new(Semaphore::new(config.api.requests_max)),
+            overview: Overview::default(),
             readiness: Readiness::default(),
             config,
             directory,

@@ -26,6 +26,7 @@ use relay_storage::{Account, Storage};
 
 use crate::config::{Config, ConfigError, Flags};
 use crate::data_directory;
+use crate::explain::shown_time;
 use crate::server;
 
 /// The relay of Symphony Vault.
@@ -245,13 +246,6 @@ fn say(line: impl std::fmt::Display) -> Result<(), CommandError> {
 /// Writes a line to standard error. If that cannot be written there is nobody left to tell.
 fn remark(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
-}
-
-/// A time as people and machines read it.
-fn shown_time(unix_milliseconds: i64) -> String {
-    let seconds = unix_milliseconds.div_euclid(1000);
-    let time = time::OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(time::OffsetDateTime::UNIX_EPOCH);
-    time.format(&time::format_description::well_known::Rfc3339).unwrap_or_else(|_| seconds.to_string())
 }
 
 #[cfg(test)]

@@ -25,6 +25,10 @@ sections! {
         server: Server {
             /// Address and port to listen on; port 0 takes a free one. TLS is the business of a proxy in front.
             listen: String = "127.0.0.1:8470".to_owned(),
+            /// Address under which browsers reach the relay, as in `https://vault.example.org`: sign-in links begin
+            /// with it, and what its pages ask is told from what other sites ask. Empty means the address to listen
+            /// on, by HTTP.
+            public_url: String = String::new(),
             /// What keeps the relay's state: `sqlite:PATH`, a relative path being below the data directory. One file,
             /// so that a backup is one file.
             storage: String = "sqlite:relay.sqlite".to_owned(),
@@ -356,6 +360,13 @@ impl Config {
         if !matches!(self.log.format.as_str(), "text" | "json") {
             return refuse("log.format", self.log.format, "text or json");
         }
+        if !is_public_url(&self.server.public_url) {
+            return refuse(
+                "server.public_url",
+                self.server.public_url,
+                "https://HOST or http://HOST:PORT, without a path",
+            );
+        }
         if self.api.request_seconds <= self.api.after_wait_seconds {
             return refuse(
                 "api.request_seconds",
@@ -427,6 +438,15 @@ impl Config {
     }
 }
 
+/// Nothing, or scheme and host as browsers write them.
+fn is_public_url(text: &str) -> bool {
+    let after_scheme = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let Some(host) = after_scheme else { return text.is_empty() };
+    let is_sign = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-:[]".contains(&byte);
+    let host = host.strip_suffix('/').unwrap_or(host);
+    !host.is_empty() && host.bytes().all(is_sign)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -478,6 +498,20 @@ mod tests {
         assert!(error.contains("xml") && error.contains("text or json"), "{error}");
         let error = load("[api]\nrequest_seconds = 3", &[]).unwrap_err().to_string();
         assert!(error.contains("after_wait_seconds"), "{error}");
+    }
+
+    #[test]
+    fn a_public_url_is_scheme_and_host_and_nothing_else() {
+        for good in ["", "https://vault.example.org", "https://a/", "http://127.0.0.1:8470", "http://[::1]:8470"] {
+            assert!(is_public_url(good), "{good}");
+        }
+        for wrong in
+            ["vault.example.org", "ftp://a", "https://", "https://a/b", "https://A", "https://u@a", "https://a?b"]
+        {
+            assert!(!is_public_url(wrong), "{wrong}");
+        }
+        let error = load("[server]\npublic_url = \"a.example\"", &[]).unwrap_err().to_string();
+        assert!(error.contains("a.example") && error.contains("https://HOST"), "{error}");
     }
 
     #[test]

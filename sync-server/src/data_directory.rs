@@ -1,7 +1,8 @@
 //! The directory that everything of one relay lives in: found, made, locked, measured.
 
 use std::fs::{File, TryLockError};
-use std::io;
+use std::io::{self, Seek as _, Write as _};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 /// Held by the relay that serves a directory.
@@ -101,4 +102,29 @@ pub fn lock(directory: &Path) -> Result<File, DirectoryError> {
         Err(TryLockError::WouldBlock) => Err(DirectoryError::Locked { path: directory.into() }),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
+}
+
+/// Notes in the lock where the relay that holds it listens, for commands beside it.
+///
+/// # Errors
+/// [`DirectoryError::Io`]
+pub fn note_address(lock: &mut File, directory: &Path, address: SocketAddr) -> Result<(), DirectoryError> {
+    let mut note = || {
+        lock.set_len(0)?;
+        lock.rewind()?;
+        lock.write_all(format!("{address}\n").as_bytes())
+    };
+    note().map_err(|source| DirectoryError::Io { path: directory.into(), source })
+}
+
+/// Nobody listens any more.
+pub fn forget_address(lock: &File) {
+    // Whoever reads it nevertheless is told where the relay was last.
+    let _ = lock.set_len(0);
+}
+
+/// Where the relay listens that serves the directory, or did until it ended in the middle.
+#[must_use]
+pub fn noted_address(directory: &Path) -> Option<SocketAddr> {
+    std::fs::read_to_string(directory.join(LOCK_NAME)).ok()?.trim().parse().ok()
 }

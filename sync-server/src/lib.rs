@@ -11,7 +11,9 @@ pub mod types; // what documents may say
 pub mod projection; // the merged state
 pub mod publication; // what everybody may see
 pub mod repair; // what a held document has to do without
+pub mod explain; // why a document is in the state it is in
 pub mod api; // the HTTP interface
+pub mod website; // its pages, for browsers
 pub mod accept; // connections
 pub mod app; // what its parts share
 pub mod config; // what can be configured

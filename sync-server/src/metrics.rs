@@ -73,7 +73,7 @@ metrics! {
     INDEXED = Counter "sync_server_indexed_documents_total" [] "Documents taken in by queries, because they moved since their type was asked for";
     WRITES = Counter "sync_server_writes_total" ["outcome"] "Documents written over HTTP: `appended`, `stored`, `unchanged` or `refused`";
     RATE_PAUSES = Counter "sync_server_rate_pauses_total" [] "Times that a session read no further because its account had spent its burst";
-    HTTP_REQUESTS = Counter "sync_server_http_requests_total" ["method", "route", "status"] "Answered requests; `route` is the pattern, or `none`";
+    HTTP_REQUESTS = Counter "sync_server_http_requests_total" ["method", "route", "status"] "Answered requests; `route` is the pattern, `website` or `none`";
     HTTP_REQUEST_SECONDS = Histogram "sync_server_http_request_seconds" ["route"] "From the head of a request to the head of its answer";
     FREE_BYTES = Gauge "sync_server_free_bytes" [] "Bytes that are free on the disk of the data directory";
     TAKES_EDITS = Gauge "sync_server_takes_edits" [] "1, or 0 while edits wait on their devices because the disk is nearly full (`care.reserve_percent`) or storage is damaged";

@@ -14,5 +14,6 @@ pub mod gate; // whether edits are taken at all
 pub mod care; // room on the disk, and looks at what is kept
 pub mod purge; // what becomes of deleted documents
 pub mod sessions; // who is connected
+pub mod overview; // all of it in a few numbers
 pub mod rates; // how fast the devices of an account may speak
 pub mod runtime; // where long work is done

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::MethodRouter;
 use http::Method;
 
@@ -13,8 +14,10 @@ use crate::api::front::Front;
 use crate::api::guard::Guard;
 use crate::api::openapi::Operation;
 use crate::api::problem::{ApiError, Code};
+use crate::api::website;
 use crate::app::App;
 use crate::metrics;
+use crate::website::Website;
 use table::DOCUMENT;
 pub use table::ROUTES;
 
@@ -39,7 +42,7 @@ pub enum Access {
     Public,
     /// Anybody, token or not, and he is told what was published. Bounded like what needs a token.
     Anybody,
-    /// Whoever has a token. What exactly he may see, the handler asks `access`.
+    /// Whoever has a token, or is signed in with a browser. What exactly he may see, the handler asks `access`.
     Bearer,
 }
 
@@ -51,19 +54,25 @@ pub fn front(app: &App) -> Front {
         let guard = Guard::new(app, route.access, route.path);
         router = router.route(route.path, (route.handler)(guard));
     }
-    let nothing = |request: Request| refused(request, Code::RouteNotFound, "there is nothing at this path");
-    let router = router.fallback(nothing).method_not_allowed_fallback(no_method);
+    let router = router.fallback(page).method_not_allowed_fallback(no_method);
     Front::new(app.clone(), router, Guard::new(app, Access::Bearer, DOCUMENT))
 }
 
-/// No route takes it; it is counted nevertheless.
-async fn refused(request: Request, code: Code, detail: &'static str) -> ApiError {
-    let path = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
-    metrics::answered(request.method(), path, code.status(), Duration::ZERO);
-    ApiError::new(code, detail)
+/// No route takes it: it may be a page of the website, or nothing. It is counted either way.
+async fn page(request: Request) -> Response {
+    let (route, response) = match website::page(Website::embedded(), request.method(), request.uri(), request.headers())
+    {
+        Some(page) => ("website", page),
+        None => {
+            let nothing = ApiError::new(Code::RouteNotFound, "there is nothing at this path");
+            ("none", nothing.into_response())
+        }
+    };
+    metrics::answered(request.method(), route, response.status(), Duration::ZERO);
+    response
 }
 
-/// As [`refused`], where something is that takes other methods.
+/// Something is there that takes other methods.
 async fn no_method(request: Request) -> ApiError {
     let path = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str);
     metrics::answered(request.method(), path, Code::MethodNotAllowed.status(), Duration::ZERO);

@@ -25,7 +25,7 @@ use crate::data_directory::{self, DirectoryError};
 use crate::projection::reached;
 use crate::relay::author::handle;
 use crate::relay::runtime::{Priority, in_background};
-use crate::relay::{care, check, presence as presences, purge};
+use crate::relay::{care, check, overview, presence as presences, purge};
 use crate::types::{self, retyping};
 use crate::{accept, access, api, metrics, router};
 
@@ -88,7 +88,7 @@ pub struct Server {
     address: SocketAddr,
     measured: Option<Measured>,
     presence: Option<Presence>,
-    _lock: File,
+    lock: File,
 }
 
 /// The listener of `/metrics`.
@@ -134,13 +134,14 @@ impl Server {
     /// # Errors
     /// [`StartError`]
     pub async fn open(directory: PathBuf, config: Config) -> Result<Self, StartError> {
-        let lock = data_directory::lock(&directory)?;
+        let mut lock = data_directory::lock(&directory)?;
         let presence = care::enter(&directory);
         let storage = open_storage(&directory, &config).await?;
         let listen = config.server.listen.clone();
         let failed = |source| StartError::Listen { listen: listen.clone(), source };
         let listener = TcpListener::bind(&listen).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
+        data_directory::note_address(&mut lock, &directory, address)?;
         let measured = match config.server.metrics_listen.as_str() {
             "" => None,
             listen => {
@@ -155,7 +156,7 @@ impl Server {
             tracing::error!(error.code = error.code(), "Published document types are taken in later: {error}");
         }
         check::recover(&app).await;
-        Ok(Self { app, listener, address, measured, presence, _lock: lock })
+        Ok(Self { app, listener, address, measured, presence, lock })
     }
 
     /// Where `/metrics` is, if anywhere.
@@ -178,15 +179,17 @@ impl Server {
 
     /// Serves until it is stopped, then says goodbye, waits a bounded time for what is under way, and closes.
     pub async fn run(self) {
-        let Self { app, listener, address, measured, presence, _lock } = self;
+        let Self { app, listener, address, measured, presence, lock } = self;
         info!(listen = %address, data = %app.directory.display(), "Serving {} on {address}", app.directory.display());
         let background = TaskTracker::new();
         background.spawn(access::watch(app.clone()));
+        background.spawn(access::end_old_sessions(app.clone()));
         background.spawn(types::watch(app.clone()));
         background.spawn(check::run(app.clone()));
         background.spawn(purge::run(app.clone()));
         background.spawn(care::watch_room(app.clone()));
         background.spawn(presences::run(app.clone()));
+        background.spawn(overview::run(app.clone()));
         background.spawn(say_handles(app.clone()));
         let presence = Arc::new(presence);
         let cared = look_after(&app, &presence);
@@ -216,6 +219,7 @@ impl Server {
         if let Some(presence) = Arc::into_inner(presence).flatten() {
             presence.leave();
         }
+        data_directory::forget_address(&lock);
         info!("Stopped");
     }
 }

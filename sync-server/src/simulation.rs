@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue, Method};
 use relay_storage::{
     OpenError, Projection, PublicationState, Shell, Storage, StorageError, StorageOptions, StorageUrl, StorageUrlError,
 };
@@ -114,9 +114,11 @@ impl InlineRelay {
     /// # Errors
     /// [`Refused`]
     pub fn session(&self, token: &str, at: Instant) -> Result<InlineSession, Refused> {
-        let caller = now(access::caller(&self.app, &bearer(token))).map_err(|error| {
+        let caller = now(access::caller(&self.app, &Method::GET, &bearer(token))).map_err(|error| {
             let code = match error {
-                CallerError::Missing | CallerError::Unknown => GoodbyeCode::UNAUTHENTICATED,
+                CallerError::Missing | CallerError::Unknown | CallerError::SignedOut | CallerError::CrossSite(_) => {
+                    GoodbyeCode::UNAUTHENTICATED
+                }
                 CallerError::Storage(_) => GoodbyeCode::UNAVAILABLE,
             };
             Refused { code, detail: error.to_string() }
@@ -143,7 +145,8 @@ impl InlineRelay {
         named: Vec<ChangeHash>,
     ) -> Result<bool, String> {
         let owned = async {
-            let caller = access::caller(&self.app, &bearer(token)).await.map_err(|error| error.to_string())?;
+            let caller =
+                access::caller(&self.app, &Method::GET, &bearer(token)).await.map_err(|error| error.to_string())?;
             access::owned(&self.app, &caller, space).await.map_err(|error| error.to_string())
         };
         let owned = now(owned)?;

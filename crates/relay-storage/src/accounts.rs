@@ -3,6 +3,9 @@
 mod devices; // installations, bound to an account at their first contact
 mod standing; // all that a session asks about whoever is behind it
 mod tokens; // secrets that stand for an account; only their hashes are kept
+mod web_sessions; // browsers that are signed in
+mod credential; // what somebody acts with, whichever of the two it is
+mod roles; // who may look at the whole relay
 mod website; // the device of record of what is written over HTTP
 mod usage; // how much of the logs it has filled
 
@@ -15,12 +18,19 @@ use crate::options::{Random, random_bytes};
 use crate::spaces::SpaceError;
 use crate::storage::{Reader, Storage, Writer};
 
+pub use credential::Credential;
 pub use devices::{DeviceBinding, DeviceInfo};
 pub(crate) use devices::{bind_offered, has_revoked};
+pub use roles::{AccountRole, NoAccountRole};
 pub use standing::Standing;
 pub use tokens::{NewToken, Principal, TokenId, TokenInfo, TokenRef};
 pub use usage::{Quota, Usage};
 pub(crate) use usage::{miscounted, move_limits, recount};
+pub(crate) use web_sessions::forget_web_sessions;
+pub use web_sessions::{
+    LINK_KEPT, LINKS_MAX, NewWebSession, NoWebSessionId, WEB_AGENT_BYTES_MAX, WEB_SESSION_IDLE, WEB_SESSION_KEPT,
+    WEB_SESSIONS_MAX, WebPrincipal, WebSession, WebSessionId,
+};
 
 /// Longest name of an account, in bytes.
 const NAME_BYTES_MAX: usize = 64;
@@ -36,6 +46,8 @@ pub struct Account {
     pub personal_space: SpaceId,
     /// Unix milliseconds.
     pub created_at: i64,
+    /// What it may beside what is its own.
+    pub role: AccountRole,
 }
 
 /// Why something about an account cannot be done.
@@ -143,7 +155,7 @@ impl Writer {
             .prepare_cached("INSERT INTO accounts (id, name, personal_space, created_at) VALUES (?1, ?2, ?3, ?4)")?;
         statement.execute(params![id.0, name, personal_space.0, created_at])?;
         self.own_personal_space(personal_space, id).map_err(of_space)?;
-        Ok(Account { id, name: name.to_owned(), personal_space, created_at })
+        Ok(Account { id, name: name.to_owned(), personal_space, created_at, role: AccountRole::User })
     }
 }
 
@@ -167,7 +179,10 @@ fn check_name(name: &str) -> Result<(), AccountError> {
 
 impl Reader {
     fn accounts_where(&self, condition: &str, values: &[&dyn rusqlite::ToSql]) -> Result<Vec<Account>, StorageError> {
-        let sql = format!("SELECT id, name, personal_space, created_at FROM accounts WHERE {condition}");
+        let sql = format!(
+            "SELECT id, name, personal_space, created_at, account_key IN (SELECT account_key FROM operators)
+             FROM accounts WHERE {condition}"
+        );
         let mut statement = self.connection.prepare_cached(&sql)?;
         let accounts = statement.query_map(values, account_of)?.collect::<rusqlite::Result<_>>()?;
         Ok(accounts)
@@ -180,6 +195,7 @@ fn account_of(row: &Row<'_>) -> rusqlite::Result<Account> {
         name: row.get(1)?,
         personal_space: SpaceId(row.get(2)?),
         created_at: row.get(3)?,
+        role: if row.get(4)? { AccountRole::Operator } else { AccountRole::User },
     })
 }
 

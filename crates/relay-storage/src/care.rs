@@ -11,6 +11,7 @@ use rusqlite::Connection;
 use rusqlite::backup::Backup;
 use sync_wire::{DocumentId, SpaceId};
 
+use crate::accounts::forget_web_sessions;
 use crate::change_log::empty_intake;
 use crate::documents::NewProjection;
 use crate::error::{StorageError, storage_arm};
@@ -170,6 +171,7 @@ fn copy(from: &Path, draft: &Path, checkpoints: Checkpoints, journal: Journal) -
     // What waits for its check is not part of it: devices push it again.
     empty_intake(&target)?;
     keyed::forget_all(&target)?;
+    forget_web_sessions(&target)?;
     // A copy that is one file, whatever the journal of its original.
     target.pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))?;
     match doctor::examine(&target, doctor::WHOLE)?.first() {

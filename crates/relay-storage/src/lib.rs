@@ -16,6 +16,7 @@ pub mod handles; // short names of spaces
 pub mod keyed; // requests that must not be done twice
 mod error; // what can go wrong in the database
 mod open; // the open sequence of a connection
+pub mod overview; // all of it in a few numbers
 mod place; // the file system that the file is on
 mod options; // what a shell hands in: clock, randomness, limits
 pub mod types; // document types of third parties
@@ -25,8 +26,9 @@ mod storage; // the handle, its threads and the group commit
 mod url; // where storage is
 
 pub use accounts::{
-    Account, AccountError, DeviceBinding, DeviceInfo, NewToken, Principal, Quota, Standing, TokenId, TokenInfo,
-    TokenRef, Usage,
+    Account, AccountError, AccountRole, Credential, DeviceBinding, DeviceInfo, LINK_KEPT, LINKS_MAX, NewToken,
+    NewWebSession, NoAccountRole, NoWebSessionId, Principal, Quota, Standing, TokenId, TokenInfo, TokenRef, Usage,
+    WEB_AGENT_BYTES_MAX, WEB_SESSION_IDLE, WEB_SESSION_KEPT, WEB_SESSIONS_MAX, WebPrincipal, WebSession, WebSessionId,
 };
 pub use care::{BackupError, Finding, Project, Rebuilt, Verified};
 pub use change_log::{
@@ -49,6 +51,7 @@ pub use handles::{Claim, HANDLE_KEPT, HANDLES_KEPT_MAX, UnshownHandle};
 pub use keyed::{KEY_BYTES_MAX, KEYED_KEPT, KEYED_LEASE, Keyed};
 pub use open::OpenError;
 pub use options::{Clock, IntakeLimits, Limits, OnCommit, Random, Shell, StorageOptions, system_clock, system_random};
+pub use overview::{HeldDocument, Overview, StorageSize};
 pub use receipts::{ReceiptKeys, ReceiptKeysError};
 pub use spaces::{RoleRead, SpaceError, SpaceGrant, SpaceInfo};
 pub use storage::Storage;

@@ -17,6 +17,7 @@ mod simulate;
 mod soak;
 mod test;
 mod tidy;
+mod website;
 mod workspace;
 
 use clap::{Parser, Subcommand};
@@ -32,10 +33,12 @@ struct Args {
 
 #[derive(Subcommand)]
 enum Chore {
-    /// Checks everything: tools, format, lints, tidy, unit, integration and doc tests, end-to-end runs
+    /// Checks everything: tools, format, lints, tidy, the website, unit, integration and doc tests, end-to-end runs
     Test(test::Args),
     /// Shows two devices that edit offline and converge, as a story
     Demo(demo::Args),
+    /// Serves the website while it is developed, or builds it for the relay
+    Website(website::Args),
     /// Measures the vault and the relay
     Bench(bench::Args),
     /// Kills the vault and the relay at random instants, and looks for what they had acknowledged
@@ -72,6 +75,7 @@ fn main() -> std::process::ExitCode {
     let outcome = Workspace::find().and_then(|workspace| match Args::parse().chore {
         Chore::Test(args) => test::run(&workspace, &args),
         Chore::Demo(args) => demo::run(&workspace, &args),
+        Chore::Website(args) => website::run(&workspace, &args),
         Chore::Bench(args) => bench::run(&workspace, &args),
         Chore::Kill(args) => kill::run(&workspace, &args),
         Chore::Cycles(args) => cycles::run(&workspace, &args),

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 
+use crate::website::Website;
 use crate::workspace::{PROFILE, Workspace, succeed};
 use crate::{generate, schema, tidy};
 use counts::Counts;
@@ -21,7 +22,7 @@ pub(crate) struct Args {
     /// Leaves a step out; the run then ends with `NOT RUN: …`. Refused where CI is set
     #[arg(long, value_name = "NAME")]
     without: Vec<Step>,
-    /// The same as `--without doc --without checked --without end-to-end`
+    /// The same as `--without doc --without checked --without end-to-end --without browser`
     #[arg(long)]
     quick: bool,
 }
@@ -33,6 +34,7 @@ enum Step {
     Lints,
     Tidy,
     Schemas,
+    Website,
     Build,
     Generated,
     Unit,
@@ -40,6 +42,7 @@ enum Step {
     Integration,
     Checked,
     EndToEnd,
+    Browser,
 }
 
 /// What is judged otherwise when Automerge is compiled with assertions and overflow checks.
@@ -63,7 +66,10 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let data = RealData::find(workspace);
     let mut counts = Counts::default();
     let mut outcomes = Vec::new();
-    for step in Step::value_variants().iter().copied().filter(|step| !left_out.contains(step)) {
+    // Of a website without pages in a browser there is nothing to run.
+    let has_pages = Website::of(workspace).has_browser_tests();
+    let is_there = |step: &Step| *step != Step::Browser || has_pages;
+    for step in Step::value_variants().iter().copied().filter(|step| !left_out.contains(step) && is_there(step)) {
         println!("\n──── {} ", step.name());
         let began = Instant::now();
         let passed = step.run(workspace, &data, &mut counts);
@@ -82,7 +88,7 @@ impl Args {
     fn left_out(&self, is_ci: bool) -> Result<Vec<Step>> {
         let mut left_out = self.without.clone();
         if self.quick {
-            left_out.extend([Step::Doc, Step::Checked, Step::EndToEnd]);
+            left_out.extend([Step::Doc, Step::Checked, Step::EndToEnd, Step::Browser]);
         }
         if is_ci && !left_out.is_empty() {
             bail!("--without and --quick leave steps out, which is refused where CI is set; run `cargo xtask test`");
@@ -111,6 +117,7 @@ impl Step {
                 let scope = ["clippy", "--profile", PROFILE, "--workspace", "--all-targets", "--", "-D", "warnings"];
                 cargo(&scope)
             }
+            Self::Website => Website::of(workspace).check(),
             Self::Build => cargo(&["build", "--profile", PROFILE, "--workspace", "--all-targets"]),
             Self::Generated => passed(generate::check(workspace)?),
             Self::Unit => test(&["--lib", "--bins", "--examples"]),
@@ -118,6 +125,7 @@ impl Step {
             Self::Doc => test(&["--doc"]),
             Self::Checked => counts.run(&mut workspace.cargo(CHECKED)),
             Self::EndToEnd => test(&["--test", "end_to_end"]),
+            Self::Browser => Website::of(workspace).browse(workspace),
         }
     }
 }
@@ -178,7 +186,10 @@ mod tests {
     #[test]
     fn steps_are_left_out_by_a_person_but_never_in_ci() {
         let args = Args { without: vec![Step::Tidy], quick: true };
-        assert_eq!(args.left_out(false).unwrap(), [Step::Tidy, Step::Doc, Step::Checked, Step::EndToEnd]);
+        assert_eq!(
+            args.left_out(false).unwrap(),
+            [Step::Tidy, Step::Doc, Step::Checked, Step::EndToEnd, Step::Browser]
+        );
         let error = args.left_out(true).unwrap_err().to_string();
         assert!(error.contains("CI") && error.contains("cargo xtask test"), "{error}");
         assert!(Args { without: vec![], quick: false }.left_out(true).unwrap().is_empty());

@@ -34,6 +34,15 @@ pub(super) async fn read(app: &App, caller: &Caller, request: Request) -> ApiRes
     Ok((parts, body))
 }
 
+/// Reads a request of whoever has no account yet: its body is bounded, and how many there are at once is by `guard`.
+///
+/// # Errors
+/// [`Code::BodyTooLarge`], [`Code::BodyInvalid`]
+pub(super) async fn read_of_anybody(app: &App, request: Request) -> ApiResult<(Parts, Vec<u8>)> {
+    let (parts, body) = request.into_parts();
+    Ok((parts, whole(app, body).await?))
+}
+
 /// A body as JSON.
 ///
 /// # Errors

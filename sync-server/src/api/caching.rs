@@ -26,7 +26,7 @@ pub(super) fn etags(position: &LogPosition, body: &[u8]) -> (HeaderValue, Header
 
 /// The tags of what everybody sees, as [`etags`]: of the bytes alone, so that they tell nothing of edits that do not
 /// show.
-fn public_etags(body: &[u8]) -> (HeaderValue, HeaderValue) {
+pub(super) fn public_etags(body: &[u8]) -> (HeaderValue, HeaderValue) {
     let digest = blake3::hash(body).to_hex();
     let strong = format!("\"{}\"", &digest[..TAG_DIGITS]);
     (in_header(&strong), in_header(&format!("W/{strong}")))

@@ -47,6 +47,11 @@ impl Encoding {
 
     /// What the client likes best, unless it likes plain bytes better or names nothing that we have.
     pub(super) fn accepted(headers: &HeaderMap) -> Option<Self> {
+        Self::accepted_among(headers, |_| true)
+    }
+
+    /// As [`Self::accepted`], where not all of them are there.
+    pub(super) fn accepted_among(headers: &HeaderMap, is_there: impl Fn(Self) -> bool) -> Option<Self> {
         // Most scripts send none: nothing is parsed for them.
         headers.get(ACCEPT_ENCODING)?;
         let wanted: Vec<(&str, u16)> = headers
@@ -60,7 +65,7 @@ impl Encoding {
         let any = named("*").unwrap_or(0);
         let weigh = |encoding: &Self| named(encoding.name()).unwrap_or(any);
         // The last of equals is taken, hence from behind.
-        let best = Self::ALL.into_iter().rev().max_by_key(weigh)?;
+        let best = Self::ALL.into_iter().rev().filter(|encoding| is_there(*encoding)).max_by_key(weigh)?;
         let weight = weigh(&best);
         (weight > 0 && weight >= named("identity").unwrap_or(0)).then_some(best)
     }
@@ -122,6 +127,16 @@ mod tests {
         check("br;q=0, *;q=0.1", Some(Encoding::Zstd));
         check("identity, gzip;q=0.5", None);
         check("identity;q=0.5, gzip", Some(Encoding::Gzip));
+    }
+
+    #[test]
+    fn of_what_is_there_the_client_decides() {
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT_ENCODING, "gzip, zstd, br".parse().unwrap());
+        for there in Encoding::ALL {
+            assert_eq!(Encoding::accepted_among(&headers, |encoding| encoding == there), Some(there));
+        }
+        assert_eq!(Encoding::accepted_among(&headers, |_| false), None);
     }
 
     #[test]

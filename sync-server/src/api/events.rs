@@ -177,7 +177,7 @@ impl Hints {
     }
 
     async fn still_may(&mut self) -> Result<bool, StorageError> {
-        if !access::token_is_valid(&self.app, &self.caller).await? {
+        if !access::credential_is_valid(&self.app, &self.caller).await? {
             return Ok(false);
         }
         self.follow_readable().await?;

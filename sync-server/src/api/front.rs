@@ -58,7 +58,7 @@ impl Answer for Front {
     }
 }
 
-/// Compresses JSON that is worth it and not compressed yet, and nothing else: hints must leave at once.
+/// Compresses text that is worth it and not compressed yet, and nothing else: hints must leave at once.
 async fn encode(mut response: Response, accepted: Option<Encoding>) -> Response {
     if !is_worth_it(&response) {
         return response;
@@ -91,10 +91,16 @@ async fn compress(response: Response, encoding: Encoding) -> Response {
 
 fn is_worth_it(response: &Response) -> bool {
     let is_long = response.body().size_hint().exact().is_some_and(|bytes| bytes >= COMPRESSED_BYTES_MIN as u64);
-    let is_json = |kind: &HeaderValue| kind == "application/json" || kind == "application/problem+json";
     is_long
-        && response.headers().get(CONTENT_TYPE).is_some_and(is_json)
+        && response.headers().get(CONTENT_TYPE).is_some_and(is_text)
         && !has_decided(response.headers(), &ACCEPT_ENCODING)
+}
+
+/// What the interface says, and what the website is made of.
+fn is_text(kind: &HeaderValue) -> bool {
+    let Ok(kind) = kind.to_str() else { return false };
+    let kind = kind.split(';').next().unwrap_or_default();
+    kind.ends_with("json") || matches!(kind, "text/html" | "text/css" | "text/javascript" | "image/svg+xml")
 }
 
 /// Whether the handler has looked at what the client accepts.

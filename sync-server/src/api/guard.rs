@@ -95,7 +95,7 @@ impl Guard {
     /// to the whole way, which has the words for it.
     pub(super) fn at_once(&self, asked: &Asked, answer: impl FnOnce(&Caller) -> Option<Response>) -> Option<Response> {
         let began = self.answered.as_ref().map(|_| Instant::now());
-        let caller = access::remembered_caller(&self.app, asked.headers())?;
+        let caller = access::remembered_caller(&self.app, asked.method(), asked.headers())?;
         let is_short = content_length(asked.headers()) <= self.app.config.api.body_bytes_max;
         let _permit = self.app.requests.try_acquire().ok().filter(|_| is_short)?;
         let response = answer(&caller)?;
@@ -126,8 +126,12 @@ impl Guard {
             Access::Anybody => return self.bound(handler, request).await,
             Access::Bearer => {}
         }
-        let caller = access::caller(&self.app, request.headers()).await.map_err(|error| match error {
-            CallerError::Missing | CallerError::Unknown => ApiError::new(Code::Unauthenticated, error.to_string()),
+        let caller = access::caller(&self.app, request.method(), request.headers()).await;
+        let caller = caller.map_err(|error| match error {
+            CallerError::Missing | CallerError::Unknown | CallerError::SignedOut => {
+                ApiError::new(Code::Unauthenticated, error.to_string())
+            }
+            CallerError::CrossSite(_) => ApiError::new(Code::CrossSite, error.to_string()),
             CallerError::Storage(error) => ApiError::unavailable(&error),
         })?;
         request.extensions_mut().insert(caller);

@@ -5,6 +5,8 @@
 
 mod found; // what queries find
 mod requests; // what requests carry beside path and query
+mod account; // what an account has, and who runs the relay sees
+mod session; // browsers that are signed in
 mod types; // published document types
 
 use std::sync::OnceLock;
@@ -87,7 +89,13 @@ pub fn description() -> Value {
         },
         "paths": paths,
         "components": {
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "session": {
+                    "type": "apiKey", "in": "cookie", "name": "__Host-vault-session",
+                    "description": "Set by signIn; `vault-session` where the browser came without TLS.",
+                },
+            },
             "schemas": schemas(),
         },
     })
@@ -109,7 +117,7 @@ fn operation(route: &Route) -> Value {
         parameters.push(json!({"name": "Last-Event-ID", "in": "header", "description": description, "schema": schema}));
     }
     parameters.extend(requests::headers(operation.id));
-    let security = if route.access == Access::Bearer { json!([{"bearer": []}]) } else { json!([]) };
+    let security = if route.access == Access::Bearer { json!([{"bearer": []}, {"session": []}]) } else { json!([]) };
     let mut described = json!({
         "operationId": operation.id,
         "summary": operation.summary,
@@ -172,6 +180,7 @@ fn parameter(name: &str, place: &str) -> Value {
             json!({"type": "string", "pattern": "^ext\\.[a-z][a-z0-9-]{0,27}\\.[a-z][a-z0-9-]{0,30}$"}),
         ),
         "version" => ("The version.", json!({"type": "integer", "minimum": 1, "maximum": u32::MAX})),
+        "session" => ("The session, as listed.", json!({"type": "string", "pattern": "^[0-9a-f]{16}$"})),
         "hash" => {
             ("This change goes, whatever the check says of it.", json!({"type": "string", "pattern": "^[0-9a-f]{64}$"}))
         }
@@ -250,7 +259,7 @@ fn responses(route: &Route) -> Value {
     let everywhere: &[Code] = match route.access {
         Access::Public => &[],
         Access::Anybody => &[Code::Overloaded, Code::Unavailable],
-        Access::Bearer => &[Code::Unauthenticated, Code::Overloaded, Code::Unavailable],
+        Access::Bearer => &[Code::Unauthenticated, Code::CrossSite, Code::Overloaded, Code::Unavailable],
     };
     let mut codes: Vec<Code> = operation.problems.iter().chain(everywhere).copied().collect();
     codes.sort_by_key(|code| code.status().as_u16());
@@ -439,6 +448,8 @@ fn schemas() -> Value {
         },
     }));
     found::schemas().into_iter().for_each(|(name, schema)| schemas[name] = schema);
+    account::schemas().into_iter().for_each(|(name, schema)| schemas[name] = schema);
+    session::schemas().into_iter().for_each(|(name, schema)| schemas[name] = schema);
     types::schemas().into_iter().for_each(|(name, schema)| schemas[name] = schema);
     schemas
 }

@@ -224,7 +224,7 @@ impl Others {
     }
 
     async fn ask_again(&self) -> Result<bool, StorageError> {
-        if !access::token_is_valid(&self.app, &self.caller).await? {
+        if !access::credential_is_valid(&self.app, &self.caller).await? {
             return Ok(false);
         }
         match access::readable(&self.app, &self.caller, self.spot.space).await {

@@ -78,8 +78,14 @@ impl Code {
 }
 
 codes! {
-    /// No bearer token, or one that is unknown or revoked.
-    Unauthenticated = "unauthenticated", UNAUTHORIZED, "A valid bearer token is required";
+    /// No bearer token and no session, or one that is unknown or over.
+    Unauthenticated = "unauthenticated", UNAUTHORIZED, "A valid bearer token or session is required";
+    /// A code of a sign-in link that was used, is too old or was never made.
+    LinkInvalid = "link_invalid", UNAUTHORIZED, "The sign-in link is not good any more";
+    /// The cookie of a session with a request that no page of the relay made.
+    CrossSite = "cross_site", FORBIDDEN, "The request comes from another site";
+    /// The account has no session of that name.
+    SessionNotFound = "session_not_found", NOT_FOUND, "No such session of this account";
     /// No route of that path.
     RouteNotFound = "route_not_found", NOT_FOUND, "There is nothing at this path";
     /// The route exists with other methods.
@@ -120,6 +126,8 @@ codes! {
     VersionTooLarge = "version_too_large", UNPROCESSABLE_ENTITY, "The document is too large to be rebuilt";
     /// The caller may read the space, and does not own it.
     OwnerRequired = "owner_required", FORBIDDEN, "Only an owner of the space may do this";
+    /// The account is no operator of the relay.
+    OperatorOnly = "operator_only", FORBIDDEN, "Only an operator of the relay may see this";
     /// The document cannot be repaired like this; `detail` says what would help.
     RepairImpossible = "repair_impossible", CONFLICT, "The document cannot be repaired like this";
     /// The caller may read the space, and not write there.

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use sync_wire::{DocumentId, LogPosition, SpaceId};
 
-use crate::access::{self, Caller, Owned, OwnedError, Readable, ReadableError, Writable};
+use crate::access::{self, Caller, Operator, OperatorError, Owned, OwnedError, Readable, ReadableError, Writable};
 use crate::api::problem::{ApiError, ApiResult, Code};
 use crate::app::App;
 
@@ -58,6 +58,14 @@ pub(super) async fn owned(app: &App, caller: &Caller, space: &str) -> ApiResult<
         OwnedError::NoSuchSpace(_) => missing(),
         OwnedError::NotOwner(_) => ApiError::new(Code::OwnerRequired, error.to_string()),
         OwnedError::Storage(error) => ApiError::unavailable(&error),
+    })
+}
+
+/// As [`readable`], for the whole relay.
+pub(super) async fn operator(app: &App, caller: &Caller) -> ApiResult<Operator> {
+    access::operator(app, caller).await.map_err(|error| match error {
+        OperatorError::NotOperator => ApiError::new(Code::OperatorOnly, error.to_string()),
+        OperatorError::Storage(error) => ApiError::unavailable(&error),
     })
 }
 

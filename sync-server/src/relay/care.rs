@@ -84,6 +84,7 @@ async fn look_after_cut(app: &App, presence: &Presence) {
     };
     match looked {
         Ok(findings) if findings.is_empty() => {
+            app.overview.found(0);
             info!("The last relay did not end in order; the pages of its storage are sound");
             if let Err(error) = presence.looked() {
                 warn!("The pages are looked at again at the next start: {error}");
@@ -118,6 +119,7 @@ pub async fn scrub(app: &App) {
 
 fn report(app: &App, findings: &[relay_storage::Finding]) {
     metrics::findings(findings.len());
+    app.overview.found(findings.len());
     for finding in findings.iter().take(LOGGED_MAX) {
         error!(error.code = finding.code, "{}: {}; {}", finding.code, finding.detail, finding.remedy());
     }

@@ -98,6 +98,12 @@ impl Checker {
         self.queue.waiting() + self.intake.waiting()
     }
 
+    /// How many of those are in the slow lane.
+    #[must_use]
+    pub fn waiting_slow(&self) -> usize {
+        self.queue.waiting_slow() + self.intake.waiting_slow()
+    }
+
     fn took(&self, key: (SpaceId, DocumentId), took: Duration) {
         self.queue.took(key, took);
         self.intake.took(key, took);

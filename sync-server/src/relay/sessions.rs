@@ -43,6 +43,18 @@ impl Sessions {
     pub fn of_device(&self, account: AccountId, device: DeviceId) -> Option<Place<(AccountId, DeviceId)>> {
         take(&self.devices, (account, device), self.per_device_max)
     }
+
+    /// Whether `device` has a session.
+    #[must_use]
+    pub fn has_device(&self, account: AccountId, device: DeviceId) -> bool {
+        self.devices.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&(account, device))
+    }
+
+    /// Sessions of all accounts.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    }
 }
 
 fn take<K: Eq + Hash + Copy>(counts: &Counts<K>, key: K, max: usize) -> Option<Place<K>> {
@@ -78,7 +90,9 @@ mod tests {
         let held = [sessions.of_account(account).unwrap(), sessions.of_account(account).unwrap()];
         assert!(sessions.of_account(account).is_none());
         assert!(sessions.of_account(AccountId([2; 16])).is_some());
+        assert_eq!(sessions.total(), 2);
         drop(held);
+        assert_eq!(sessions.total(), 0);
         assert!(sessions.of_account(account).is_some());
     }
 
@@ -88,5 +102,6 @@ mod tests {
         let device = DeviceId([7; 16]);
         let _stranger = sessions.of_device(AccountId([1; 16]), device).unwrap();
         assert!(sessions.of_device(AccountId([2; 16]), device).is_some());
+        assert!(sessions.has_device(AccountId([1; 16]), device) && !sessions.has_device(AccountId([2; 16]), device));
     }
 }

@@ -1,5 +1,7 @@
 //! Every route there is, as data: how, where, who may, what for, and what it is answered with.
 
+mod account; // the rows of what an account has, and of who runs the relay
+mod session; // the rows of browsers that are signed in
 mod find; // the rows of documents by what is in them
 mod types; // and of document types
 
@@ -97,6 +99,15 @@ pub const ROUTES: &[Route] = &[
             problems: &[],
         },
     },
+    session::SIGN_IN,
+    session::GET,
+    session::SIGN_OUT,
+    session::LIST,
+    session::END,
+    account::SPACES,
+    account::DEVICES,
+    account::OVERVIEW,
+    account::EXPLAIN,
     Route {
         method: Method::GET,
         path: "/api/v1/documents",

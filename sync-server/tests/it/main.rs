@@ -12,6 +12,8 @@ mod presence; // who is where at the moment
 mod pages; // the same over HTTP
 mod offers; // a device that stands where the log does not
 mod access; // grants, tokens and devices that change meanwhile
+mod sign_in; // browsers, by a link
+mod operator; // what an account has, and the whole relay
 mod breaches; // what a device must not do
 mod checks; // what is behind the log
 mod intake; // what is before it, in spaces with other people

@@ -37,7 +37,7 @@ async fn a_sound_request_id_is_kept_and_another_is_replaced() {
     assert_eq!((one.len(), two.len()), (32, 32));
     assert_ne!(one, two);
     // A problem names it, so that a person can quote it.
-    for path in ["/nothing", "/api/v1/documents"] {
+    for path in ["/api/nothing", "/api/v1/documents"] {
         let problem = request(relay.address, "GET", path, &[("x-request-id", "quote-me")]).await;
         assert_eq!(problem.json()["request_id"], "quote-me", "{path}");
     }
@@ -96,7 +96,7 @@ async fn a_tag_is_strong_for_plain_bytes_only_and_both_are_known_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn head_says_what_get_would_without_the_body() {
     let (relay, alice, url) = with_long_note().await;
-    for path in [url.as_str(), "/api/v1/documents", "/healthz", "/nothing"] {
+    for path in [url.as_str(), "/api/v1/documents", "/healthz", "/api/nothing"] {
         let (get, head) = (ask(&relay, &alice, "GET", path, &[]).await, ask(&relay, &alice, "HEAD", path, &[]).await);
         assert_eq!((head.status, head.bytes.len()), (get.status, 0), "{path}");
         for name in ["content-type", "etag", "cache-control"] {

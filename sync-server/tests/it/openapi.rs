@@ -121,6 +121,8 @@ async fn real_answers_are_what_the_description_says() {
         ("/api/v1/documents?limit=none".to_owned(), "/api/v1/documents", 400),
         ("/api/v1/events?after=x".to_owned(), "/api/v1/events", 400),
         ("/api/v1/openapi.json".to_owned(), "/api/v1/openapi.json", 200),
+        ("/api/v1/session".to_owned(), "/api/v1/session", 200),
+        ("/api/v1/sessions".to_owned(), "/api/v1/sessions", 200),
         ("/sync".to_owned(), "/sync", 426),
         ("/healthz".to_owned(), "/healthz", 200),
     ] {
@@ -138,7 +140,7 @@ async fn every_described_parameter_is_taken_and_no_other() {
     let filled = |path: &str| {
         let space = alice.personal.to_string();
         let path = path.replace("{space}", &space).replace("{document}", &sync_wire::DocumentId([1; 16]).to_string());
-        path.replace("{name}", "ext.acme.task").replace("{version}", "1")
+        path.replace("{name}", "ext.acme.task").replace("{version}", "1").replace("{session}", "0123456789abcdef")
     };
     for route in ROUTES.iter().filter(|route| route.path.starts_with("/api/v1/") && !route.path.ends_with(".json")) {
         // What is no position, number or id is refused by the parameter itself, not as unknown.

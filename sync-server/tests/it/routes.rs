@@ -9,7 +9,7 @@ use crate::relay::Relay;
 fn filled(pattern: &str) -> String {
     let id = "3zsZUS4FQAze6f1obzvkpthRzPJb";
     let path = pattern.replace("{space}", id).replace("{document}", id);
-    path.replace("{name}", "ext.acme.task").replace("{version}", "1")
+    path.replace("{name}", "ext.acme.task").replace("{version}", "1").replace("{session}", "0123456789abcdef")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -24,6 +24,7 @@ async fn every_route_that_is_not_public_refuses_whoever_has_no_token() {
         vec![("authorization", format!("Basic {}", account.token))],
         vec![("authorization", account.token.clone())],
         vec![("cookie", format!("token={}", account.token))],
+        vec![("cookie", format!("vault-session={}", account.token)), ("sec-fetch-site", "same-origin".to_owned())],
     ];
     for route in ROUTES.iter().filter(|route| route.access == Access::Bearer) {
         for headers in &wrong {
@@ -52,7 +53,9 @@ async fn public_routes_say_nothing_but_that_they_work() {
 async fn what_is_not_in_the_table_is_a_coded_problem() {
     let relay = Relay::start().await;
     for (method, path, code) in [
-        ("GET", "/", "route_not_found"),
+        ("POST", "/", "route_not_found"),
+        ("GET", "/nothing.js", "route_not_found"),
+        ("GET", "/metrics", "route_not_found"),
         ("GET", "/api/v1/nothing", "route_not_found"),
         ("GET", "/api/v1/documents/", "route_not_found"),
         ("GET", "/api/v1/public/%ff/%00", "route_not_found"),
@@ -72,7 +75,7 @@ async fn a_name_in_a_path_that_is_not_utf8_is_a_coded_problem_on_every_route() {
     let headers = [("authorization", bearer.as_str())];
     let mut asked = 0;
     for route in ROUTES.iter().filter(|route| route.path.contains('{')) {
-        let path = ["{space}", "{document}", "{name}", "{version}", "{handle}"]
+        let path = ["{space}", "{document}", "{name}", "{version}", "{handle}", "{session}"]
             .iter()
             .fold(route.path.to_owned(), |path, name| path.replace(name, "%ff"));
         let answer = request(relay.address, route.method.as_str(), &path, &headers).await;

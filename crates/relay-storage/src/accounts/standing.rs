@@ -3,17 +3,17 @@
 
 use sync_wire::{AccountId, Cursor, DeviceId};
 
-use super::{AccountError, DeviceBinding, TokenId};
+use super::{AccountError, Credential, DeviceBinding};
 use crate::change_log::CursorVerdict;
 use crate::error::StorageError;
 use crate::spaces::SpaceGrant;
 use crate::storage::{Reader, Storage};
 
-/// Where an account stands that connected with a token and a device.
+/// Where an account stands that connected with a credential and a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
-    /// Whether the token was not revoked.
-    pub token_is_valid: bool,
+    /// Whether the credential was not revoked.
+    pub credential_is_valid: bool,
     /// Whether the device is bound to the account and not revoked.
     pub device_is_valid: bool,
     /// Every space that the account may read, ascending by id; with what becomes of the device's cursor in it, if it
@@ -31,11 +31,11 @@ impl Storage {
     pub async fn standing(
         &self,
         account: AccountId,
-        token: TokenId,
+        credential: Credential,
         device: DeviceId,
         cursors: Vec<Cursor>,
     ) -> Result<Standing, StorageError> {
-        self.read(move |reader| reader.standing(account, token, device, &cursors)).await
+        self.read(move |reader| reader.standing(account, credential, device, &cursors)).await
     }
 
     /// [`Storage::bind_device`] and [`Storage::standing`] for a device that connects: one read, if it is known.
@@ -45,7 +45,7 @@ impl Storage {
     pub async fn contact(
         &self,
         account: AccountId,
-        token: TokenId,
+        credential: Credential,
         device: DeviceId,
         agent: &str,
         cursors: Vec<Cursor>,
@@ -54,14 +54,14 @@ impl Storage {
         let (settled, standing) = self
             .read(move |reader| {
                 let settled = reader.settled_binding(account, device, &asked)?;
-                Ok::<_, StorageError>((settled, reader.standing(account, token, device, &named)?))
+                Ok::<_, StorageError>((settled, reader.standing(account, credential, device, &named)?))
             })
             .await?;
         match settled {
             Some(binding) => Ok((binding, standing)),
             None => {
                 let binding = self.bind_device(account, device, agent).await?;
-                Ok((binding, self.standing(account, token, device, cursors).await?))
+                Ok((binding, self.standing(account, credential, device, cursors).await?))
             }
         }
     }
@@ -71,12 +71,12 @@ impl Reader {
     fn standing(
         &self,
         account: AccountId,
-        token: TokenId,
+        credential: Credential,
         device: DeviceId,
         cursors: &[Cursor],
     ) -> Result<Standing, StorageError> {
         Ok(Standing {
-            token_is_valid: self.token_is_valid(token)?,
+            credential_is_valid: self.credential_is_valid(credential)?,
             device_is_valid: self.device_is_valid(account, device)?,
             grants: self.grants_with(account, cursors)?,
             limits_version: self.context.judged_by(&self.connection),

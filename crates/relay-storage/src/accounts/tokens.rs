@@ -95,7 +95,7 @@ impl Storage {
     /// # Errors
     /// [`StorageError`].
     pub async fn authenticate(&self, secret: &str) -> Result<Option<Principal>, StorageError> {
-        let Some(hash) = hash_of(secret) else { return Ok(None) };
+        let Some(hash) = hash_of(PREFIX, secret) else { return Ok(None) };
         self.read(move |reader| reader.authenticate(&hash)).await
     }
 
@@ -117,7 +117,7 @@ impl Storage {
                 self.write(move |writer| writer.revoke_token("token_key = ?1", &id.0.cast_signed())).await
             }
             TokenRef::Secret(secret) => {
-                let Some(hash) = hash_of(secret) else { return Ok(false) };
+                let Some(hash) = hash_of(PREFIX, secret) else { return Ok(false) };
                 self.write(move |writer| writer.revoke_token("hash = ?1", &hash)).await
             }
         }
@@ -136,7 +136,7 @@ impl Writer {
     fn create_token(&self, account: AccountId, label: &str) -> Result<NewToken, AccountError> {
         let account_key = account_key(&self.connection, account)?.ok_or(AccountError::UnknownAccount { account })?;
         let bytes: [u8; 32] = random_bytes(&self.context.random);
-        let secret = format!("{PREFIX}{}", bs58::encode(bytes).into_string());
+        let secret = secret_of(PREFIX, &bytes);
         let mut statement = self
             .connection
             .prepare_cached("INSERT INTO tokens (account_key, hash, label, created_at) VALUES (?1, ?2, ?3, ?4)")?;
@@ -187,9 +187,14 @@ impl Reader {
     }
 }
 
-/// The hash that is kept of a secret; `None` if the text is no token at all.
-fn hash_of(secret: &str) -> Option<[u8; 32]> {
-    let encoded = secret.strip_prefix(PREFIX).filter(|encoded| encoded.len() <= 44)?;
+/// How a secret is sent and shown.
+pub(super) fn secret_of(prefix: &str, bytes: &[u8; 32]) -> String {
+    format!("{prefix}{}", bs58::encode(bytes).into_string())
+}
+
+/// The hash that is kept of a secret; `None` if the text is no secret of this prefix at all.
+pub(super) fn hash_of(prefix: &str, secret: &str) -> Option<[u8; 32]> {
+    let encoded = secret.strip_prefix(prefix).filter(|encoded| encoded.len() <= 44)?;
     let bytes: [u8; 32] = bs58::decode(encoded).into_vec().ok()?.try_into().ok()?;
     Some(*blake3::hash(&bytes).as_bytes())
 }

@@ -1,4 +1,4 @@
-//! Short names of spaces: whose one is, for how long it is kept, and that the document that says it is nobody's to write.
+//! Short names of spaces: whose one is, for how long it is kept, and that nobody may write the document that says it.
 
 use std::sync::Arc;
 

@@ -21,5 +21,6 @@ mod offers; // what devices give back to a log that lost its end
 mod reading; // pages, cursors, bootstrap
 mod verifying; // the thorough look, derived data made again, explanations
 mod handles; // short names of spaces
+mod web_sessions; // browsers that are signed in
 mod types; // what third parties publish
 mod voids; // entries that exclude others

@@ -22,10 +22,10 @@ enum Source {
     Node,
 }
 
-/// The oldest version that still runs what `tests/interop` pins.
+/// The oldest version that still runs what `tests/interop` and the website pin.
 const NODE_PROBE: &str = "node -e 'process.exit(process.versions.node.split(\".\")[0] >= 20 ? 0 : 1)' && npm --version";
 
-const TOOLS: [Tool; 6] = [
+const TOOLS: [Tool; 7] = [
     Tool { noun: "a C compiler", probe: &["cc", "--version"], source: Source::Debian("gcc libc6-dev") },
     Tool { noun: "rustfmt", probe: &["cargo", "fmt", "--version"], source: Source::Rustup("rustfmt") },
     Tool { noun: "clippy", probe: &["cargo", "clippy", "--version"], source: Source::Rustup("clippy") },
@@ -35,6 +35,7 @@ const TOOLS: [Tool; 6] = [
         probe: &["python3", "-c", "import venv, ensurepip"],
         source: Source::Debian("python3 python3-venv"),
     },
+    Tool { noun: "Chromium", probe: &["chromium", "--version"], source: Source::Debian("chromium") },
     Tool { noun: "Node.js 20 or newer with npm", probe: &["sh", "-c", NODE_PROBE], source: Source::Node },
 ];
 

@@ -17,7 +17,7 @@ pub(super) struct File {
     pub(super) text: String,
 }
 
-const NOT_OURS: [&str; 4] = ["target", ".git", "node_modules", ".venv"];
+const NOT_OURS: [&str; 5] = ["target", ".git", "node_modules", ".venv", "dist"];
 const TEXT: [&str; 13] = ["rs", "toml", "md", "json", "jsonc", "yml", "sh", "sql", "txt", "ts", "tsx", "mjs", "css"];
 
 impl Tree {

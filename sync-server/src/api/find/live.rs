@@ -209,7 +209,7 @@ impl Live {
 
     /// Whether the caller may still be told. Notes whether of other spaces than before.
     async fn still_may(&mut self) -> Result<bool, StorageError> {
-        if !access::token_is_valid(&self.app, &self.caller).await? {
+        if !access::credential_is_valid(&self.app, &self.caller).await? {
             return Ok(false);
         }
         let readable: BTreeSet<SpaceId> = spaces_of(&self.sources().await?).into_iter().collect();

@@ -37,6 +37,7 @@ pub(super) fn body(operation: &str) -> Option<Value> {
             "application/json-patch+json": reference("JsonPatch"),
         }),
         "createDocument" => json!({"application/json": reference("NewDocument")}),
+        "signIn" => json!({"application/json": reference("SignIn")}),
         "showPresence" => json!({"application/json": reference("ShowPresence")}),
         "resolveConflict" => json!({"application/json": reference("Decision")}),
         "putHandle" => json!({"application/json": reference("NewHandle")}),

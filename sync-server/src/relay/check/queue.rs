@@ -143,6 +143,13 @@ impl Queue {
         waiting.order.len() + waiting.taken.len()
     }
 
+    /// How many of those are in the slow lane.
+    pub(super) fn waiting_slow(&self) -> usize {
+        let waiting = self.shared.lock();
+        let queued = waiting.order.iter().filter(|(_, key)| waiting.is_slow(key)).count();
+        queued + waiting.taken.keys().filter(|key| waiting.is_slow(key)).count()
+    }
+
     /// Documents that have been worked on for so long, and still are.
     pub(super) fn taken_for(&self, long: Duration) -> Vec<Key> {
         let (waiting, now) = (self.shared.lock(), Instant::now());

@@ -144,9 +144,9 @@ impl Peer {
     }
 
     async fn try_authorize(&self, device: DeviceId, agent: &str, cursors: Vec<Cursor>) -> Result<Input, Failure> {
-        let (account, token) = (self.caller.account(), self.caller.token());
+        let (account, credential) = (self.caller.account(), self.caller.credential());
         let asked = self.app.access.generation();
-        let (binding, standing) = match self.app.storage.contact(account, token, device, agent, cursors).await {
+        let (binding, standing) = match self.app.storage.contact(account, credential, device, agent, cursors).await {
             Ok(found) => found,
             Err(AccountError::Storage(error)) => return Err(error.into()),
             Err(error) => return Err(Failure::Denied(GoodbyeCode::UNAUTHENTICATED, error.to_string())),
@@ -187,18 +187,18 @@ impl Peer {
     }
 
     async fn try_regrant(&self, device: DeviceId) -> Result<(Vec<Grant>, u64), Failure> {
-        let (account, token) = (self.caller.account(), self.caller.token());
+        let (account, credential) = (self.caller.account(), self.caller.credential());
         let asked = self.app.access.generation();
-        let standing = self.app.storage.standing(account, token, device, Vec::new()).await?;
+        let standing = self.app.storage.standing(account, credential, device, Vec::new()).await?;
         self.grants(device, standing, asked)
     }
 
-    /// Every grant as it is now, and what decides where none does, if token and device still are what they were: a
+    /// Every grant as it is now, and what decides where none does, if credential and device still are what they were: a
     /// change between the upgrade and the first hint would otherwise be missed. `asked` is the generation of access
     /// from before the question.
     fn grants(&self, device: DeviceId, standing: Standing, asked: u64) -> Result<(Vec<Grant>, u64), Failure> {
-        if !standing.token_is_valid {
-            let detail = "the token was revoked; log in again".to_owned();
+        if !standing.credential_is_valid {
+            let detail = "the token was revoked, or the session ended; log in again".to_owned();
             return Err(Failure::Denied(GoodbyeCode::UNAUTHENTICATED, detail));
         }
         if !standing.device_is_valid {

@@ -1,0 +1,13 @@
+// The tests in a real browser: one file after the other, for each has a relay, vaults and a browser of its own.
+
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    environment: "node",
+    include: ["browser/**/*.browser.ts"],
+    fileParallelism: false,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+});

@@ -1,0 +1,16 @@
+// The pages of the documentation, in the order in which one reads them. Each is a file of docs/, loaded when it is
+// opened; the API reference is made from docs/openapi.json.
+
+export const docPages = [
+  { title: "Begin", pages: ["quick-start", "architecture", "life-of-an-edit"] },
+  { title: "Use", pages: ["settings-files", "conflicts", "queries", "presence", "schemas", "limits"] },
+  { title: "Build", pages: ["api", "api-reference", "protocol", "file-format"] },
+  { title: "Run", pages: ["operations", "configuration", "benchmarks"] },
+  { title: "Work on it", pages: ["testing", "style"] },
+] as const;
+
+export type DocPage = (typeof docPages)[number]["pages"][number];
+
+export function docPath(page: DocPage): string {
+  return page === "quick-start" ? "/docs" : `/docs/${page}`;
+}

@@ -1,0 +1,108 @@
+// One document: its head, whether its edits are saved, and the view that fits its type.
+
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { lazy, Suspense, type ComponentType } from "react";
+import { Link } from "react-router";
+
+import { inboxQuery } from "../../api/conflicts.ts";
+import { spacesQuery } from "../../api/documents.ts";
+import { asProblem } from "../../api/problem.ts";
+import { LiveMark } from "../../app/Shell.tsx";
+import { schemaOf } from "../../document/schema.ts";
+import { text } from "../../text.ts";
+import { ButtonLink } from "../../ui/Button.tsx";
+import { Badge, Page, Skeleton } from "../../ui/parts.tsx";
+import { ProblemNote } from "../../ui/ProblemNote.tsx";
+import { nameOf, typeName } from "../vault/names.ts";
+import { Deleted, DeleteButton } from "./Deletion.tsx";
+import { Fields } from "./Fields.tsx";
+import { Keymap } from "./Keymap.tsx";
+import { Present } from "./Present.tsx";
+import { SaveState } from "./SaveState.tsx";
+import { Settings } from "./Settings.tsx";
+import styles from "./document.module.css";
+import { useDocument, usePlace, type OpenDocument } from "./useDocument.ts";
+
+// The note brings Markdown with it.
+const Note = lazy(() => import("./Note.tsx"));
+
+const views: Readonly<Record<string, ComponentType<{ open: OpenDocument }>>> = {
+  settings: Settings,
+  keymap: Keymap,
+  note: Note,
+};
+
+export default function DocumentPage() {
+  const place = usePlace();
+  const client = useQueryClient();
+  const space = useQuery(spacesQuery).data?.find(({ id }) => id === place.space);
+  const { open, error } = useDocument(place, space !== undefined && space.role !== "viewer");
+  const crumbs = (
+    <>
+      <Link to="/vault">{text.vault.title}</Link>
+      <span aria-hidden="true">/</span>
+      <span>{space?.name ?? text.vault.space}</span>
+    </>
+  );
+  if (error !== null && asProblem(error).code === "document_deleted") return <Deleted place={place} crumbs={crumbs} />;
+  if (open === null) {
+    return (
+      <Page title={text.document.title} crumbs={crumbs}>
+        {error === null ? (
+          <Skeleton />
+        ) : (
+          <ProblemNote
+            error={error}
+            onRetry={() => void client.invalidateQueries({ queryKey: ["space", place.space] })}
+          />
+        )}
+      </Page>
+    );
+  }
+  const { document } = open.version;
+  const View = views[document.type ?? ""] ?? Fields;
+  const isWellKnown = schemaOf(document.type)?.["x-well-known"] === true;
+  return (
+    <Page
+      key={place.document}
+      title={nameOf(document).name}
+      crumbs={crumbs}
+      about={
+        <span>
+          {document.title !== null && `${typeName(document.type)} · `}
+          <LiveMark /> · <SaveState open={open} /> <Present place={place} />
+        </span>
+      }
+      actions={
+        <>
+          <ButtonLink icon="clock" to={`/vault/${place.space}/${place.document}/history`}>
+            {text.history.title}
+          </ButtonLink>
+          {!isWellKnown && !open.isReadOnly && <DeleteButton open={open} />}
+        </>
+      }
+    >
+      {document.held !== null && (
+        <p>
+          <Badge tone="warn">{text.document.held}</Badge> {text.document.heldAbout(document.held)}
+        </p>
+      )}
+      <WaitingFields open={open} />
+      <Suspense fallback={<Skeleton />}>
+        <View open={open} />
+      </Suspense>
+    </Page>
+  );
+}
+
+/** Fields of the document about which a person has to decide. */
+function WaitingFields({ open }: { open: OpenDocument }) {
+  const { space, document } = open.place;
+  const waiting = useQuery(inboxQuery).data?.find((item) => item.space === space && item.id === document);
+  if (waiting === undefined) return null;
+  return (
+    <p className={styles.waiting}>
+      {text.conflicts.waiting(waiting.fields)} <Link to={`/conflicts/${space}/${document}`}>{text.conflicts.look}</Link>
+    </p>
+  );
+}
