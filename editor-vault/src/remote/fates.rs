@@ -91,11 +91,16 @@ fn record(tx: &Tx<'_>, fate: &Fate, now: i64) -> Result<bool, StorageError> {
 }
 
 fn park(tx: &Tx<'_>, batch: &Fated, code: FateCode, judged_by: u64, detail: &str) -> Result<(), StorageError> {
+    tx.park(batch.row, code, judged_by, detail)?;
     if matches!(batch.content, Content::Tombstone(_)) && code == FateCode::CONTESTED {
-        // Edits that the deletion did not know win until a person decides.
-        tx.set_deleted(batch.document, false)?;
+        if tx.log_mark(batch.document)? == Some(true) {
+            // Somebody who knew those edits has deleted it meanwhile: nothing is left to be decided.
+            tx.discard_deletions(batch.document, FateCode::CONTESTED)?;
+        }
+        // Else edits that the deletion did not know win until a person decides.
+        tx.mark_without_it(batch.document)?;
     }
-    tx.park(batch.row, code, judged_by, detail)
+    Ok(())
 }
 
 fn refuse(tx: &Tx<'_>, batch: &Fated, refusal: &Refusal<'_>) -> Result<bool, StorageError> {
@@ -105,11 +110,11 @@ fn refuse(tx: &Tx<'_>, batch: &Fated, refusal: &Refusal<'_>) -> Result<bool, Sto
         let because = Because { code: refusal.code, detail: refusal.detail, unix_seconds: refusal.unix_seconds };
         return recover(tx, batch.document, change, &because);
     }
+    tx.quarantine(batch.row, refusal, None)?;
     match &batch.content {
-        Content::Tombstone(_) => tx.set_deleted(batch.document, false)?,
+        Content::Tombstone(_) => tx.mark_without_it(batch.document)?,
         Content::Restore if refusal.code == FateCode::GONE => tx.set_deleted(batch.document, true)?,
         Content::Changes(_) | Content::Restore => {}
     }
-    tx.quarantine(batch.row, refusal, None)?;
     Ok(false)
 }

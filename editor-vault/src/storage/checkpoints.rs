@@ -253,14 +253,8 @@ impl Tx<'_> {
     /// A document of which deletions or restorations were taken back, beginning with one of kind `first`, is deleted if
     /// its own user's last word says so, else if the last word that the log still has does.
     fn mark_again(&self, document: i64, first: i64) -> Result<(), StorageError> {
-        let logged = self.one(
-            "SELECT kind FROM markers WHERE document = ?1 AND kind IN (3, 4) ORDER BY position DESC LIMIT 1",
-            [document],
-            |row| row.get(0),
-        )?;
-        let tombstone = EntryKind::Tombstone as i64;
         // Of what came with a bootstrap no marker is kept; but nobody restores what is not deleted.
-        let logged = logged.map_or(first != tombstone, |kind: i64| kind == tombstone);
+        let logged = self.log_mark(document)?.unwrap_or(first != EntryKind::Tombstone as i64);
         let deleted = self.own_mark(document)?.unwrap_or(logged);
         self.set_deleted(document, deleted)
     }

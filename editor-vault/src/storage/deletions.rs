@@ -95,6 +95,30 @@ impl Tx<'_> {
         )
     }
 
+    /// Whether the last word of the log, as far as it was delivered or acknowledged, deletes a document or takes that
+    /// back; none if it has said neither since the document came. Walks all such words: only for what is rare.
+    pub(crate) fn log_mark(&self, document: i64) -> Result<Option<bool>, StorageError> {
+        self.one(
+            "SELECT deletes FROM
+                 (SELECT position, kind = 3 AS deletes FROM markers WHERE document = ?1 AND kind IN (3, 4)
+                  UNION ALL SELECT position, kind = 2 FROM batches
+                  WHERE document = ?1 AND kind IN (2, 3) AND undelivered IS NOT NULL)
+             ORDER BY position DESC LIMIT 1",
+            [document],
+            |row| row.get(0),
+        )
+    }
+
+    /// A deletion of its own user has come to nothing: a document is deleted if his last word says so that is left, else
+    /// if that of the log does. It was there when it was deleted, so one of which the log says nothing is there.
+    pub(crate) fn mark_without_it(&self, document: i64) -> Result<(), StorageError> {
+        let deleted = match self.own_mark(document)? {
+            Some(own) => own,
+            None => self.log_mark(document)?.unwrap_or(false),
+        };
+        self.set_deleted(document, deleted)
+    }
+
     /// Counts deletions of a space within the last hour. `true`: they are too many, with these: more than 20, and more
     /// than a quarter of the documents that there were.
     pub(crate) fn count_deletions(

@@ -337,6 +337,29 @@ fn deleted_elsewhere(seed: u64) -> (Sight, InlineRelay, Vault, Line, editor_vaul
 }
 
 #[test]
+fn a_deletion_that_is_not_taken_because_others_deleted_first_leaves_the_document_deleted() {
+    let contested: fn() -> Answer = || Answer::Park(FateCode::CONTESTED, 1);
+    let refused: fn() -> Answer = || Answer::Refuse(FateCode::UNDECODABLE);
+    for (seed, answer) in [(3, contested), (4, refused)] {
+        let (_sight, relay, vault, mut line, note) = deleted_elsewhere(seed);
+        relay.judge(move |push| match push.content {
+            Content::Tombstone(_) => answer(),
+            Content::Changes(_) | Content::Restore => Answer::Take,
+        });
+        vault.delete(&note).unwrap();
+        settle(&relay, &vault, &mut line);
+        let status = note.status().unwrap();
+        assert_eq!((status.deleted, status.pending_batches), (true, 0), "{status:?}");
+        assert!(vault.contested().unwrap().is_empty(), "nothing is left to be decided");
+        relay.purge("alice", note.id());
+        settle(&relay, &vault, &mut line);
+        let status = note.status().unwrap();
+        assert!(status.purged && status.held.is_none(), "{status:?}");
+        sound(&vault);
+    }
+}
+
+#[test]
 fn a_restoration_does_not_wait_for_the_edit_that_waits_for_it() {
     let (_sight, relay, vault, mut line, note) = deleted_elsewhere(1);
     let restored = Arc::new(AtomicBool::new(false));

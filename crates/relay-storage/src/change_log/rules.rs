@@ -210,7 +210,7 @@ impl Rules<'_> {
     }
 
     /// The hash of the actor's previous change, if it is the one before this.
-    fn judge_seq(&self, header: &Header, draft: &Draft<'_>) -> Result<Option<ChangeHash>, Stop> {
+    fn judge_seq(&self, header: &Header, draft: &mut Draft<'_>) -> Result<Option<ChangeHash>, Stop> {
         let last = match draft.last.get(&header.actor) {
             Some(last) => Some(*last),
             None => self.last_of(header.actor)?,
@@ -220,7 +220,7 @@ impl Rules<'_> {
             return Ok((header.seq == seq + 1).then_some(hash));
         }
         // What is in the log was found by its fate, so the other one is in this very batch.
-        if header.hash == hash {
+        if draft.staged.find(&header.hash).is_some() {
             return Err(twice(header));
         }
         let rule = format!("is a second change number {} of its actor in one batch", header.seq);

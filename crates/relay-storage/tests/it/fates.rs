@@ -129,10 +129,18 @@ fn the_companions_of_a_refused_change_go_with_it_and_may_come_again_without_it()
 fn a_change_that_came_twice_in_one_batch_is_no_culprit() {
     on_each_shell(|relay| {
         let (ada, mut author) = begun(&relay);
-        let change = author.edit();
-        assert!(is_refused(&relay.append(ada.push(DOCUMENT, &[&[change.clone(), change.clone()]]))[0]));
-        assert_eq!(relay.appended(&ada, DOCUMENT, &[change]).position, Position(4));
+        let changes = author.edits(7);
+        let with = |more: &[usize]| -> Vec<document::Change> {
+            (0..7).chain(more.iter().copied()).map(|index| changes[index].clone()).collect()
+        };
+        for more in [&[6][..], &[5], &[0], &[0, 3]] {
+            let outcome = relay.append(ada.push(DOCUMENT, &[&with(more)])).remove(0);
+            let Outcome::Refused { culprit: None, code, detail } = outcome else { panic!("{more:?}: {outcome:?}") };
+            assert_eq!(code, FateCode::UNDECODABLE);
+            assert!(detail.contains("is twice in one batch"), "{detail}");
+        }
         assert_eq!(refused(&relay), []);
+        assert_eq!(relay.appended(&ada, DOCUMENT, &changes).position, Position(10));
     });
 }
 

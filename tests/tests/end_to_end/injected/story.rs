@@ -4,6 +4,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail, ensure};
 use system_tests::{Answer, Device, Programs, Relay, under};
@@ -109,7 +110,7 @@ impl House {
         self.relay.stop()?;
         let read = |(act, log): (Act, PathBuf)| {
             let (log, serves) = (whole(&log)?, act == Act::Serve);
-            let watched = Watched::read(&log, self.directory.path());
+            let watched = Watched::read(&log, self.directory.path(), second());
             ensure!(!watched.files.is_empty() || !serves, "strace saw nothing of {act:?}:\n{log}");
             Ok((act, watched))
         };
@@ -129,7 +130,6 @@ impl House {
     pub(super) fn suffer(&mut self, victim: Act, fault: &Fault, watched: &Watched) -> Result<bool> {
         let log = self.directory.path().join("strace");
         let files: Vec<PathBuf> = watched.files.iter().map(|file| self.directory.path().join(file)).collect();
-        let strace = fault.strace(&log, &files);
         let mut undone = Vec::new();
         let is_told = |act: &Act| match act {
             Act::Account | Act::BackUpRelay => *act == victim,
@@ -137,7 +137,8 @@ impl House {
         };
         for act in STORY.into_iter().filter(is_told) {
             let is_it = act == victim;
-            if let Err(refusal) = self.play(act, if is_it { &strace } else { &[] })? {
+            let strace = if is_it { fault.strace(&log, &files, second()) } else { Vec::new() };
+            if let Err(refusal) = self.play(act, &strace)? {
                 ensure!(is_it || victim == Act::Serve, "{act:?} failed, and nothing happened to it: {refusal}");
                 ensure!(refusal.contains("error["), "{act:?} has no code for what happened: {refusal}");
                 undone.push(act);
@@ -312,6 +313,12 @@ fn ended(command: &Command, strace: &[OsString]) -> Result<Result<String, String
         Some(1 | 3) => Ok(Err(answer.err)),
         _ => bail!("{command:?} ended with {answer:?}"),
     }
+}
+
+/// Of the wall clock, as programs put it into the names of files.
+fn second() -> u64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_secs())
 }
 
 /// What `strace` wrote, once it has written all of it: it ends a moment after the program.
