@@ -1,6 +1,8 @@
 //! `cargo xtask website`: the website while it is developed, with reload, beside a relay that is there for it alone.
 //! With `--build` it is built, and the relay takes it in when that is built next.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -9,6 +11,10 @@ use system_tests::{Programs, Relay};
 
 use crate::workspace::{PROFILE, Workspace, succeed};
 
+/// Where the relay's build looks for it, below its own directory.
+const BUILT: &str = "dist";
+/// Where it is built, before it is compared with what is there.
+const NEXT: &str = "dist.next";
 /// Where vite serves it.
 const PORT: &str = "5173";
 /// Whether Node.js runs what the website is built with.
@@ -75,16 +81,31 @@ impl Website {
 
     pub(crate) fn build(&self) -> Result<()> {
         self.install()?;
-        self.npm(&["run", "--silent", "build"])
+        self.renew()
     }
 
     /// Everything that must hold of it before a relay is built with it, and then that.
     pub(crate) fn check(&self) -> Result<()> {
         self.install()?;
-        for script in ["lint", "typecheck", "test", "build"] {
+        for script in ["lint", "typecheck", "test"] {
             self.npm(&["run", "--silent", script])?;
         }
-        Ok(())
+        self.renew()
+    }
+
+    /// Builds it beside what was built last, and puts it in the place of that only if it is another one: the relay is
+    /// compiled anew whenever anything there is touched.
+    fn renew(&self) -> Result<()> {
+        self.npm(&["run", "--silent", "build", "--", "--outDir", NEXT, "--emptyOutDir"])?;
+        let (next, built) = (self.directory.join(NEXT), self.directory.join(BUILT));
+        if contents(&next)? == contents(&built)? {
+            fs::remove_dir_all(&next)?;
+            return Ok(());
+        }
+        if built.exists() {
+            fs::remove_dir_all(&built)?;
+        }
+        fs::rename(&next, &built).with_context(|| format!("cannot rename {}", next.display()))
     }
 
     /// The pages in a browser, on relays and vaults of the programs that were built.
@@ -125,6 +146,27 @@ impl Website {
     }
 }
 
+/// Every file below a directory, by its path there; none if there is no such directory.
+fn contents(directory: &Path) -> Result<BTreeMap<PathBuf, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    if !directory.exists() {
+        return Ok(files);
+    }
+    let mut open = vec![PathBuf::new()];
+    while let Some(below) = open.pop() {
+        for entry in fs::read_dir(directory.join(&below))? {
+            let entry = entry?;
+            let name = below.join(entry.file_name());
+            if entry.file_type()?.is_dir() {
+                open.push(name);
+            } else {
+                files.insert(name, fs::read(entry.path())?);
+            }
+        }
+    }
+    Ok(files)
+}
+
 /// Whether what was installed last is what is locked now: npm notes it when it is done.
 fn is_installed(directory: &Path) -> bool {
     let time_of = |name: &str| directory.join(name).metadata().and_then(|file| file.modified()).ok();
@@ -154,6 +196,20 @@ mod tests {
         assert!(is_installed(directory.path()));
         write("package-lock.json", 11);
         assert!(!is_installed(directory.path()));
+    }
+
+    #[test]
+    fn a_directory_is_known_again_by_its_files() {
+        let directory = tempfile::tempdir().unwrap();
+        let (a, b) = (directory.path().join("a"), directory.path().join("b"));
+        assert!(contents(&a).unwrap().is_empty());
+        for side in [&a, &b] {
+            fs::create_dir_all(side.join("assets")).unwrap();
+            fs::write(side.join("assets/x.js"), "1").unwrap();
+        }
+        assert_eq!(contents(&a).unwrap(), contents(&b).unwrap());
+        fs::write(b.join("assets/x.js"), "2").unwrap();
+        assert_ne!(contents(&a).unwrap(), contents(&b).unwrap());
     }
 
     #[test]
