@@ -342,11 +342,13 @@ fn a_deletion_that_is_not_taken_because_others_deleted_first_leaves_the_document
     let refused: fn() -> Answer = || Answer::Refuse(FateCode::UNDECODABLE);
     for (seed, answer) in [(3, contested), (4, refused)] {
         let (_sight, relay, vault, mut line, note) = deleted_elsewhere(seed);
-        relay.judge(move |push| match push.content {
-            Content::Tombstone(_) => answer(),
-            Content::Changes(_) | Content::Restore => Answer::Take,
-        });
         vault.delete(&note).unwrap();
+        relay.judge(|_| Answer::Park(FateCode::SCHEMA, 1));
+        settle(&relay, &vault, &mut line);
+        assert!(note.status().unwrap().deleted, "the log has said so while ours was waiting");
+        relay.judge(move |_| answer());
+        relay.state().limits_version = 2;
+        let mut line = self::line(&vault);
         settle(&relay, &vault, &mut line);
         let status = note.status().unwrap();
         assert_eq!((status.deleted, status.pending_batches), (true, 0), "{status:?}");
