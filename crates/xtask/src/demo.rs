@@ -1,8 +1,8 @@
 //! `cargo xtask demo`: two devices that edit offline and converge through a relay, told as a story.
 //!
 //! It runs the programs that a user runs, in a temporary directory, and touches nothing else. The story itself is
-//! `system_tests::demo`, which the end-to-end tests run too. Where the website can be built the relay has it, and a link
-//! is printed that opens it, signed in.
+//! `system_tests::demo`, which the end-to-end tests run too. Where the website can be built the relay has it, and a
+//! link is printed that opens it, signed in.
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;

@@ -109,8 +109,8 @@ impl Tx<'_> {
         )
     }
 
-    /// A deletion of its own user has come to nothing: a document is deleted if his last word says so that is left, else
-    /// if that of the log does. It was there when it was deleted, so one of which the log says nothing is there.
+    /// A deletion of its own user has come to nothing: a document is deleted if his last word says so that is left,
+    /// else if that of the log does. It was there when it was deleted, so one of which the log says nothing is there.
     pub(crate) fn mark_without_it(&self, document: i64) -> Result<(), StorageError> {
         let deleted = match self.own_mark(document)? {
             Some(own) => own,

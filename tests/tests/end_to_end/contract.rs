@@ -34,6 +34,7 @@ fn every_answer_is_one_that_the_description_allows() -> Result<()> {
         Ok(names.iter().all(|name| notes.iter().any(|note| note["title"] == *name)))
     })?;
     world.relay.admin(&["namespace", "grant", "acme", "ada"])?;
+    world.relay.admin(&["account", "role", "ada", "operator"])?;
     let types = world.path().join("ext.acme.task");
     std::fs::create_dir(&types)?;
     let task = r#"{ "x-type": "ext.acme.task", "x-version": 1, "type": "object" }"#;
@@ -60,7 +61,8 @@ fn every_answer_is_one_that_the_description_allows() -> Result<()> {
 }
 
 /// What exists, what is left out, and which answers are none of a rule that a description can hold: that there is no
-/// such document or version, that another has come in between, that a value breaks a rule of its type.
+/// such document or version, that another has come in between, that a value breaks a rule of its type, that a link is
+/// nobody's.
 fn configuration(described: &Value, notes: &[Value]) -> Result<String> {
     let note = |name: &str| {
         let found = notes.iter().find(|note| note["title"] == name).and_then(|note| note["id"].as_str());
@@ -75,7 +77,9 @@ fn configuration(described: &Value, notes: &[Value]) -> Result<String> {
          [parameters]\nspace = \"{space}\"\ndocument = \"{}\"\nname = \"ext.acme.task\"\nversion = 1\n\
          [[operations]]\ninclude-operation-id = \"patchDocument\"\nparameters = {{ document = \"{}\" }}\n\
          [[operations]]\ninclude-operation-id = [\"deleteDocument\", \"restoreDocument\"]\n\
-         parameters = {{ document = \"{}\" }}\n",
+         parameters = {{ document = \"{}\" }}\n\
+         [[operations]]\ninclude-operation-id = \"signIn\"\n\
+         checks.positive_data_acceptance.expected-statuses = [\"2xx\", 401]\n",
         note("read")?,
         note("written")?,
         note("deleted")?,

@@ -8,7 +8,7 @@ const SEEDS_MAX: u64 = 2000;
 
 /// Where the search for a bug begins that one world in some two thousand shows: whether the first two thousand have
 /// such a world is a matter of luck, which every change of a delay draws anew.
-const RARE_FROM: u64 = 4_000;
+const RARE_FROM: u64 = 6_000;
 
 #[track_caller]
 fn check_is_found(bug: Bug) {
