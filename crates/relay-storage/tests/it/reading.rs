@@ -250,7 +250,7 @@ fn every_page_of_a_bootstrap_fits_one_frame() {
         let mut from = Some(BootstrapCursor { at: at.position, after: None, within: Within::Start });
         while let Some(cursor) = from {
             let page = wait(relay.storage.read_bootstrap(ada.space, cursor, 256 << 10)).unwrap();
-            let word = page.next.is_none().then(|| receipt_of_all(relay, ada.space));
+            let word = page.next.is_none().then(|| receipt_of_all(&relay, ada.space));
             assert_eq!(page.receipt, word, "the last page vouches for the log as the last delivery of it does");
             let (documents, done, receipt) = (page.documents, page.next.is_none(), page.receipt);
             let frame = Bootstrap { space: ada.space, at, documents, done, receipt };
