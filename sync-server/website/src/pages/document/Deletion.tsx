@@ -14,7 +14,6 @@ import { ProblemNote } from "../../ui/ProblemNote.tsx";
 import ui from "../../ui/ui.module.css";
 import { nameOf } from "../vault/names.ts";
 import type { OpenDocument } from "./useDocument.ts";
-import styles from "./document.module.css";
 
 export function DeleteButton({ open }: { open: OpenDocument }) {
   const dialog = useRef<HTMLDialogElement>(null);
@@ -41,11 +40,11 @@ export function DeleteButton({ open }: { open: OpenDocument }) {
         {text.deletion.title}
       </Button>
       <dialog ref={dialog} className={ui.dialog} aria-labelledby="deletion">
-        <div className={styles.dialog}>
+        <div className={ui.dialogBody}>
           <h2 id="deletion">{text.deletion.ask(nameOf(version.document).name)}</h2>
           <p>{text.deletion.about}</p>
           {deletion.error && <ProblemNote error={deletion.error} />}
-          <div className={styles.dialogActions}>
+          <div className={ui.dialogActions}>
             <Button onClick={() => dialog.current?.close()}>{text.cancel}</Button>
             <Button look="danger" disabled={deletion.isPending} onClick={() => deletion.mutate()}>
               {text.deletion.title}
@@ -77,7 +76,7 @@ export function Deleted({ place, crumbs }: { place: DocumentPlace; crumbs: React
       <Empty icon="reset" title={text.deletion.back}>
         {text.deletion.backAbout}
       </Empty>
-      <div className={styles.dialogActions}>
+      <div className={ui.dialogActions}>
         <ButtonLink to={`/vault/${place.space}/${place.document}/history`}>{text.history.title}</ButtonLink>
         <Button look="primary" disabled={restoring.isPending} onClick={() => restoring.mutate()}>
           {text.deletion.restore}

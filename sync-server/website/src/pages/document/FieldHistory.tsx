@@ -33,7 +33,7 @@ export function FieldHistory({ place, path, onClose }: Props) {
   useEffect(() => dialog.current?.showModal(), []);
   return (
     <dialog ref={dialog} className={ui.dialog} aria-labelledby="field-history" onClose={onClose}>
-      <div className={styles.dialog}>
+      <div className={ui.dialogBody}>
         <div className={styles.dialogHead}>
           <h2 id="field-history">
             <code>{path.at(-1)}</code>
@@ -60,7 +60,7 @@ export function FieldHistory({ place, path, onClose }: Props) {
             </li>
           ))}
         </ol>
-        <div className={styles.dialogActions}>
+        <div className={ui.dialogActions}>
           <span role="status" className={styles.muted}>
             {isReading ? text.fieldHistory.reading : isAll ? text.fieldHistory.all : ""}
           </span>

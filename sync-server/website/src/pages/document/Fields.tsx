@@ -5,9 +5,9 @@ import { useState } from "react";
 import { isObject, REMOVED, valueAt, type Json, type Path } from "../../document/json.ts";
 import { fieldAt, schemaOf, type Schema } from "../../document/schema.ts";
 import { text } from "../../text.ts";
-import { Button } from "../../ui/Button.tsx";
 import { Badge, Panel } from "../../ui/parts.tsx";
 import { ProblemNote } from "../../ui/ProblemNote.tsx";
+import { FieldActions } from "./FieldActions.tsx";
 import { FieldHistory } from "./FieldHistory.tsx";
 import type { OpenDocument } from "./useDocument.ts";
 import { ValueInput } from "./ValueInput.tsx";
@@ -75,22 +75,11 @@ function Field({ open, path, schema, onHistory }: FieldProps) {
         onChange={(next) => open.put(path, next)}
       />
       <span>
-        <Button
-          look="quiet"
-          size="small"
-          icon="reset"
-          aria-label={text.settings.reset(name)}
-          title={text.settings.reset(name)}
-          disabled={open.isReadOnly || value === undefined}
-          onClick={() => open.put(path, REMOVED)}
-        />
-        <Button
-          look="quiet"
-          size="small"
-          icon="clock"
-          aria-label={text.settings.historyOf(name)}
-          title={text.settings.historyOf(name)}
-          onClick={onHistory}
+        <FieldActions
+          label={name}
+          canReset={!open.isReadOnly && value !== undefined}
+          onReset={() => open.put(path, REMOVED)}
+          onHistory={onHistory}
         />
       </span>
       {failed && (

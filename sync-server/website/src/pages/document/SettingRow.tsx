@@ -3,9 +3,9 @@
 import { inOneLine } from "../../document/json.ts";
 import type { Setting } from "../../document/settings.ts";
 import { text } from "../../text.ts";
-import { Button } from "../../ui/Button.tsx";
 import { Badge } from "../../ui/parts.tsx";
 import { ProblemNote } from "../../ui/ProblemNote.tsx";
+import { FieldActions } from "./FieldActions.tsx";
 import type { OpenDocument } from "./useDocument.ts";
 import { ValueInput } from "./ValueInput.tsx";
 import styles from "./Settings.module.css";
@@ -52,22 +52,11 @@ export function SettingRow({ open, setting, onReset, onHistory }: Props) {
         )}
       </div>
       <div className={styles.actions}>
-        <Button
-          look="quiet"
-          size="small"
-          icon="reset"
-          aria-label={text.settings.reset(label)}
-          title={text.settings.reset(label)}
-          disabled={open.isReadOnly || setting.value === undefined}
-          onClick={onReset}
-        />
-        <Button
-          look="quiet"
-          size="small"
-          icon="clock"
-          aria-label={text.settings.historyOf(label)}
-          title={text.settings.historyOf(label)}
-          onClick={onHistory}
+        <FieldActions
+          label={label}
+          canReset={!open.isReadOnly && setting.value !== undefined}
+          onReset={onReset}
+          onHistory={onHistory}
         />
       </div>
       {failed && (

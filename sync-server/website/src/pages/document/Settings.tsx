@@ -7,6 +7,7 @@ import { REMOVED, type Path } from "../../document/json.ts";
 import { layersOf, schemaOf } from "../../document/schema.ts";
 import { groupOf, matches, settingsOf, type Setting } from "../../document/settings.ts";
 import { text } from "../../text.ts";
+import { Choice } from "../../ui/Choice.tsx";
 import { Empty, Search } from "../../ui/parts.tsx";
 import { AddSetting } from "./AddSetting.tsx";
 import { FieldHistory } from "./FieldHistory.tsx";
@@ -41,19 +42,13 @@ export function Settings({ open }: { open: OpenDocument }) {
   return (
     <div className={styles.settings}>
       <div className={styles.bar}>
-        <div className={styles.layers} role="group" aria-label={text.settings.layers}>
-          {shownLayers.map(({ name, description }) => (
-            <button
-              key={name}
-              type="button"
-              title={description}
-              aria-pressed={name === layer.name}
-              onClick={() => change({ layer: name === base.name ? null : name })}
-            >
-              {name}
-            </button>
-          ))}
-        </div>
+        <Choice
+          label={text.settings.layers}
+          options={shownLayers.map(({ name, description }) => ({ value: name, name, about: description }))}
+          chosen={layer.name}
+          onChoose={(name) => change({ layer: name === base.name ? null : name })}
+          isCode
+        />
         {!open.isReadOnly && <AddSetting open={open} layer={layer} onLayer={(name) => change({ layer: name })} />}
       </div>
       <div className={styles.bar}>

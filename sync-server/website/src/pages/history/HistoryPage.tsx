@@ -16,6 +16,7 @@ import { numberOf } from "../../api/position.ts";
 import { differences } from "../../document/difference.ts";
 import type { Json } from "../../document/json.ts";
 import { text } from "../../text.ts";
+import { Choice } from "../../ui/Choice.tsx";
 import { Button } from "../../ui/Button.tsx";
 import { Badge, Empty, Id, Page, Panel, Skeleton, Time } from "../../ui/parts.tsx";
 import { ProblemNote } from "../../ui/ProblemNote.tsx";
@@ -134,13 +135,15 @@ function Version({ place, edit, before, isNewest, mayRestore, against, onAgainst
   return (
     <div className={styles.version} aria-busy={at.isPlaceholderData}>
       <div className={styles.bar}>
-        <div className={styles.against} role="group" aria-label={text.history.compare}>
-          {(["before", "now"] as const).map((choice) => (
-            <button key={choice} type="button" aria-pressed={choice === against} onClick={() => onAgainst(choice)}>
-              {text.history.against[choice]}
-            </button>
-          ))}
-        </div>
+        <Choice
+          label={text.history.compare}
+          options={[
+            { value: "before", name: text.history.against.before },
+            { value: "now", name: text.history.against.now },
+          ]}
+          chosen={against}
+          onChoose={onAgainst}
+        />
         {mayRestore && !isNewest && <Restore place={place} to={value} at={edit} />}
       </div>
       <Panel title={text.history.changed(found.length)}>

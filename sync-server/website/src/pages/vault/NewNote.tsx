@@ -1,20 +1,18 @@
 // Begins a note, in a space where the account may write.
 
 import { useMutation } from "@tanstack/react-query";
-import { useRef, useState, type SyntheticEvent } from "react";
+import { useState } from "react";
 import { useNavigate } from "react-router";
 
 import type { Space } from "../../api/account.ts";
 import { read, relay } from "../../api/client.ts";
 import { asProblem } from "../../api/problem.ts";
 import { text } from "../../text.ts";
-import { Button } from "../../ui/Button.tsx";
+import { FormDialog } from "../../ui/FormDialog.tsx";
 import { ProblemNote } from "../../ui/ProblemNote.tsx";
 import ui from "../../ui/ui.module.css";
-import styles from "./Vault.module.css";
 
 export function NewNote({ spaces }: { spaces: readonly Space[] }) {
-  const dialog = useRef<HTMLDialogElement>(null);
   const navigate = useNavigate();
   const [name, setName] = useState("");
   const [chosen, setChosen] = useState<string | null>(null);
@@ -30,56 +28,36 @@ export function NewNote({ spaces }: { spaces: readonly Space[] }) {
           body: { type: "note", value: { name, body: "" } as never },
         }),
       ),
-    onSuccess: ({ id }) => {
-      dialog.current?.close();
-      void navigate(`/vault/${space}/${id}?edit`);
-    },
+    onSuccess: ({ id }) => void navigate(`/vault/${space}/${id}?edit`),
     // What was refused is done with; what nobody answered may have begun the note, so that keeps its key.
     onError: (error) => asProblem(error).isTransient || setKey(crypto.randomUUID()),
   });
-  const submit = (event: SyntheticEvent): void => {
-    event.preventDefault();
-    creation.mutate();
-  };
   return (
-    <>
-      <Button icon="note" disabled={writable.length === 0} onClick={() => dialog.current?.showModal()}>
-        {text.newNote.title}
-      </Button>
-      <dialog ref={dialog} className={ui.dialog} aria-labelledby="new-note">
-        <form className={styles.form} onSubmit={submit}>
-          <h2 id="new-note">{text.newNote.title}</h2>
-          <label>
-            {text.newNote.name}
-            <input
-              className={ui.input}
-              value={name}
-              onChange={(event) => setName(event.target.value)}
-              required
-              autoFocus
-            />
-          </label>
-          {writable.length > 1 && (
-            <label>
-              {text.vault.space}
-              <select className={ui.input} value={space} onChange={(event) => setChosen(event.target.value)}>
-                {writable.map(({ id, name }) => (
-                  <option key={id} value={id}>
-                    {name}
-                  </option>
-                ))}
-              </select>
-            </label>
-          )}
-          {creation.error && <ProblemNote error={creation.error} />}
-          <div className={styles.formActions}>
-            <Button onClick={() => dialog.current?.close()}>{text.cancel}</Button>
-            <Button type="submit" look="primary" disabled={creation.isPending}>
-              {text.newNote.begin}
-            </Button>
-          </div>
-        </form>
-      </dialog>
-    </>
+    <FormDialog
+      title={text.newNote.title}
+      icon="note"
+      isDisabled={writable.length === 0}
+      submit={text.newNote.begin}
+      isBusy={creation.isPending}
+      onSubmit={(close) => creation.mutate(undefined, { onSuccess: close })}
+    >
+      <label>
+        {text.newNote.name}
+        <input className={ui.input} value={name} onChange={(event) => setName(event.target.value)} required autoFocus />
+      </label>
+      {writable.length > 1 && (
+        <label>
+          {text.vault.space}
+          <select className={ui.input} value={space} onChange={(event) => setChosen(event.target.value)}>
+            {writable.map(({ id, name }) => (
+              <option key={id} value={id}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
+      {creation.error && <ProblemNote error={creation.error} />}
+    </FormDialog>
   );
 }
