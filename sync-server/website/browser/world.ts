@@ -2,7 +2,7 @@
 // browser (/usr/bin/chromium unless it is set). Nothing is intercepted.
 
 import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -29,6 +29,9 @@ export interface Options {
   width?: number;
 }
 
+/** What the relay says meanwhile, in the directory of a world. */
+const LOG = "relay.log";
+
 export class World {
   private readonly contexts: Watched[] = [];
 
@@ -46,7 +49,7 @@ export class World {
     const token = await run(program("SYNC_SERVER"), ["token", "create", "--account", "ada", "--data", data]);
     writeFileSync(join(directory, "token"), token.stdout);
     const relay = spawn(program("SYNC_SERVER"), ["serve", "--data", data, "--listen", "127.0.0.1:0"], {
-      stdio: ["ignore", "pipe", "inherit"],
+      stdio: ["ignore", "pipe", openSync(join(directory, LOG), "w")],
     });
     const origin = await listening(relay);
     const browser = await chromium.launch({
@@ -61,7 +64,9 @@ export class World {
     await this.browser.close();
     this.relay.kill("SIGTERM");
     await new Promise((resolve) => this.relay.once("exit", resolve));
+    const faults = readFileSync(join(this.directory, LOG), "utf8").match(/^.* ERROR .*$/gm);
     rmSync(this.directory, { recursive: true });
+    if (faults) throw new Error(`the relay was upset:\n${faults.join("\n")}`);
   }
 
   async relayCommand(...words: string[]): Promise<string> {
