@@ -60,7 +60,7 @@ pub mod simulation; // the vault on one thread, for a simulated world
 pub use ::document::{Difference, Draft, Intent, Violation};
 pub use ::file_systems::Remote as RemoteFileSystem;
 pub use schemas::typed as types;
-pub use schemas::{Compare, Cursor, Direction, Publication, Query, QueryError as WrongQuery, Typed};
+pub use schemas::{Compare, Cursor, Direction, Publication, Query, QueryError as WrongQuery, Typed, is_type_name};
 pub use schemas_derive::Typed;
 pub use sync_core::client::{Link, Status as SyncStatus};
 pub use sync_wire::{

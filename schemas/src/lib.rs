@@ -38,7 +38,7 @@ pub use document::Intent;
 pub use document_type::{DocumentType, well_known_id};
 pub use index::{INDEXES_MAX, IndexKind, IndexedField, MEMBERS_MAX, StoredIndex};
 pub use lint::{FINDINGS_MAX, Finding, lint, lint_files};
-pub use name::{NAMESPACE_BYTES_MAX, is_namespace, namespace_of};
+pub use name::{NAMESPACE_BYTES_MAX, is_namespace, is_type_name, namespace_of};
 pub use pointer::{escape, join, unescape};
 pub use publication::Publication;
 pub use query::{
