@@ -115,12 +115,17 @@ impl Storage {
         self.write(move |writer| writer.create_sign_in_link(account)).await
     }
 
-    /// Begins a session with the code of a link, which is used up by that; `None` if it is none, or none any more.
+    /// Begins a session with the code of a link, which is used up by that; `None` if it is none, or none any more. Of
+    /// too many sessions the one that was not used for longest ends as any credential that is revoked.
     ///
     /// # Errors
     /// [`StorageError`].
     pub async fn sign_in(&self, code: &str, agent: &str) -> Result<Option<NewWebSession>, StorageError> {
         let Some(hash) = hash_of(CODE_PREFIX, code) else { return Ok(None) };
+        // Whoever guesses costs the writer nothing.
+        if !self.read(move |reader| reader.has_link(&hash)).await? {
+            return Ok(None);
+        }
         let agent = agent[..agent.floor_char_boundary(WEB_AGENT_BYTES_MAX)].to_owned();
         self.write(move |writer| writer.sign_in(&hash, &agent)).await
     }
@@ -284,6 +289,10 @@ impl Writer {
 }
 
 impl Reader {
+    fn has_link(&self, code: &[u8; 32]) -> Result<bool, StorageError> {
+        Ok(self.connection.prepare_cached("SELECT 1 FROM sign_in_links WHERE hash = ?1")?.exists([code])?)
+    }
+
     fn web_principal(&self, hash: &[u8; 32]) -> Result<Option<WebPrincipal>, StorageError> {
         let now = (self.context.clock)();
         let (created, used) = bounds(now);
