@@ -10,8 +10,7 @@ use crate::access::Caller;
 use crate::api::caching;
 use crate::api::history::shown_time;
 use crate::api::problem::{ApiError, ApiResult, Code};
-use crate::api::publication::NoQuery;
-use crate::api::request::{Path, no_document, operator, parse_document, parse_query};
+use crate::api::request::{NoQuery, Path, no_document, operator, parse_document, parse_query};
 use crate::app::App;
 use crate::explain::{ExplainError, Explained};
 use crate::relay::overview::{SAMPLED_EVERY, Sample, Seen};
@@ -25,7 +24,7 @@ pub async fn overview(
     Extension(caller): Extension<Caller>,
     RawQuery(raw): RawQuery,
 ) -> ApiResult<Response> {
-    let _: NoQuery = parse_query(raw.as_deref())?;
+    let NoQuery {} = parse_query(raw.as_deref())?;
     operator(&app, &caller).await?;
     let seen = app.overview.look(&app).await.map_err(|error| ApiError::unavailable(&error))?;
     Ok((caching::private(), Json(shown(&app, &seen))).into_response())
@@ -41,7 +40,7 @@ pub async fn explain(
     Path((space, document)): Path<(String, String)>,
     RawQuery(raw): RawQuery,
 ) -> ApiResult<Response> {
-    let _: NoQuery = parse_query(raw.as_deref())?;
+    let NoQuery {} = parse_query(raw.as_deref())?;
     operator(&app, &caller).await?;
     let id: SpaceId = space.parse().map_err(|_| no_document(&space, &document))?;
     let document = parse_document(&space, &document)?;

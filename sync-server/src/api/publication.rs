@@ -20,18 +20,13 @@ use crate::access::Caller;
 use crate::api::caching;
 use crate::api::problem::{ApiError, ApiResult, Code};
 use crate::api::ready;
-use crate::api::request::{Path, no_document, parse_document, parse_position, parse_query, readable};
+use crate::api::request::{NoQuery, Path, no_document, parse_document, parse_position, parse_query, readable};
 use crate::app::App;
 use crate::projection;
 use crate::publication::{self, Told, Unpublished};
 
 /// How long a cache may answer for the relay: so long may what was withdrawn still be seen.
 const PUBLIC: HeaderValue = HeaderValue::from_static("public, max-age=60");
-
-/// What everybody sees has no parameters, so that caches keep one answer of it.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct NoQuery {}
 
 /// Parameters of the publication of a document.
 #[derive(Debug, Default, Deserialize)]

@@ -30,6 +30,11 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Path<T>
     }
 }
 
+/// The parameters of a request that takes none: a mistyped one must not be ignored, and caches keep one answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct NoQuery {}
+
 /// A space that is no id is like one that is not there: both say nothing about other people's spaces.
 pub(super) async fn readable(app: &App, caller: &Caller, space: &str) -> ApiResult<Readable> {
     let missing = || ApiError::new(Code::SpaceNotFound, format!("no space {space:.80} for this account"));

@@ -14,8 +14,7 @@ use tracing::info;
 use crate::access::{self, Browser, Caller};
 use crate::api::history::shown_time;
 use crate::api::problem::{ApiError, ApiResult, Code};
-use crate::api::publication::NoQuery;
-use crate::api::request::{Path, parse_query};
+use crate::api::request::{NoQuery, Path, parse_query};
 use crate::api::{body, caching};
 use crate::app::App;
 
@@ -70,7 +69,7 @@ struct ListedJson {
 /// # Errors
 /// [`Code::LinkInvalid`], [`Code::CrossSite`], and those of a body
 pub async fn sign_in(State(app): State<App>, RawQuery(raw): RawQuery, request: Request) -> ApiResult<Response> {
-    let _: NoQuery = parse_query(raw.as_deref())?;
+    let NoQuery {} = parse_query(raw.as_deref())?;
     let browser = Browser::of(&app.config, request.headers());
     browser.check_without_cookie().map_err(|error| ApiError::new(Code::CrossSite, error.to_string()))?;
     let (parts, bytes) = body::read_of_anybody(&app, request).await?;
@@ -82,8 +81,6 @@ pub async fn sign_in(State(app): State<App>, RawQuery(raw): RawQuery, request: R
         return Err(ApiError::new(Code::LinkInvalid, detail));
     };
     info!(account.id = %begun.account, session.id = %begun.session.id, "Account {} signed in", begun.account);
-    // One that it took the place of ends now, with what it has open.
-    access::changed(&app);
     let answer = signed_in(&app, begun.account, Some(&begun.session)).await?;
     let cookie = Browser::of(&app.config, &parts.headers).cookie(&begun.secret, WEB_SESSION_KEPT.as_secs());
     Ok(([(SET_COOKIE, cookie), (CACHE_CONTROL, NO_STORE)], Json(answer)).into_response())
@@ -98,7 +95,7 @@ pub async fn get(
     Extension(caller): Extension<Caller>,
     RawQuery(raw): RawQuery,
 ) -> ApiResult<Response> {
-    let _: NoQuery = parse_query(raw.as_deref())?;
+    let NoQuery {} = parse_query(raw.as_deref())?;
     let session = match caller.session() {
         Some(id) => Some(listed(&app, &caller).await?.into_iter().find(|session| session.id == id).ok_or_else(over)?),
         None => None,
@@ -117,7 +114,7 @@ pub async fn sign_out(
     RawQuery(raw): RawQuery,
     headers: HeaderMap,
 ) -> ApiResult<Response> {
-    let _: NoQuery = parse_query(raw.as_deref())?;
+    let NoQuery {} = parse_query(raw.as_deref())?;
     let Some(id) = caller.session() else {
         let detail = "a token has no session; `sync-server token revoke` ends a token";
         return Err(ApiError::new(Code::SessionNotFound, detail));
@@ -136,7 +133,7 @@ pub async fn list(
     Extension(caller): Extension<Caller>,
     RawQuery(raw): RawQuery,
 ) -> ApiResult<Response> {
-    let _: NoQuery = parse_query(raw.as_deref())?;
+    let NoQuery {} = parse_query(raw.as_deref())?;
     let sessions = listed(&app, &caller).await?.into_iter().map(|session| ListedJson {
         id: session.id.to_string(),
         created_at: shown_time(session.created_at),
@@ -158,7 +155,7 @@ pub async fn end(
     Path(session): Path<String>,
     RawQuery(raw): RawQuery,
 ) -> ApiResult<Response> {
-    let _: NoQuery = parse_query(raw.as_deref())?;
+    let NoQuery {} = parse_query(raw.as_deref())?;
     let missing = || ApiError::new(Code::SessionNotFound, format!("no session {session:.80} of this account"));
     let id: WebSessionId = session.parse().map_err(|_| missing())?;
     if !end_one(&app, &caller, id).await? {

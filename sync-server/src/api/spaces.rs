@@ -9,8 +9,7 @@ use crate::access::{self, Caller};
 use crate::api::caching;
 use crate::api::history::shown_time;
 use crate::api::problem::{ApiError, ApiResult};
-use crate::api::publication::NoQuery;
-use crate::api::request::parse_query;
+use crate::api::request::{NoQuery, parse_query};
 use crate::app::App;
 
 #[derive(Serialize)]
@@ -51,7 +50,7 @@ pub async fn list(
     Extension(caller): Extension<Caller>,
     RawQuery(raw): RawQuery,
 ) -> ApiResult<Response> {
-    let _: NoQuery = parse_query(raw.as_deref())?;
+    let NoQuery {} = parse_query(raw.as_deref())?;
     let grants = access::spaces(&app, &caller).await.map_err(|error| ApiError::unavailable(&error))?;
     let spaces = grants.into_iter().map(|grant| SpaceJson {
         id: grant.space.to_string(),
@@ -72,7 +71,7 @@ pub async fn devices(
     Extension(caller): Extension<Caller>,
     RawQuery(raw): RawQuery,
 ) -> ApiResult<Response> {
-    let _: NoQuery = parse_query(raw.as_deref())?;
+    let NoQuery {} = parse_query(raw.as_deref())?;
     let found = app.storage.devices(caller.account()).await.map_err(|error| ApiError::unavailable(&error))?;
     let devices = found.into_iter().map(|device| DeviceJson {
         id: device.id.to_string(),

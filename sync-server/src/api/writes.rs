@@ -18,7 +18,7 @@ use crate::access::{Caller, Readable};
 use crate::api::caching;
 use crate::api::problem::{ApiError, ApiResult};
 use crate::api::ready;
-use crate::api::request::{Path, owned, parse_document, parse_query, readable, writable};
+use crate::api::request::{NoQuery, Path, owned, parse_document, parse_query, readable, writable};
 use crate::app::App;
 use crate::projection::{self, AfterError};
 use crate::relay::author::{self, Deed, Done, Place};
@@ -32,11 +32,6 @@ use decision::DecisionJson;
 
 /// When a write that was stored is worth asking for again.
 const ASK_AGAIN_SECONDS: u64 = 1;
-
-/// None of these routes takes parameters: a mistyped one must not be ignored.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct NoQuery {}
 
 /// What a new document is.
 #[derive(Debug, Deserialize)]
