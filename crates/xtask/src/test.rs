@@ -125,7 +125,7 @@ impl Step {
             Self::Doc => test(&["--doc"]),
             Self::Checked => counts.run(&mut workspace.cargo(CHECKED)),
             Self::EndToEnd => test(&["--test", "end_to_end"]),
-            Self::Browser => Website::of(workspace).browse(workspace),
+            Self::Browser => counts.run(&mut Website::of(workspace).browsing(workspace)),
         }
     }
 }

@@ -108,10 +108,12 @@ impl Website {
         fs::rename(&next, &built).with_context(|| format!("cannot rename {}", next.display()))
     }
 
-    /// The pages in a browser, on relays and vaults of the programs that were built.
-    pub(crate) fn browse(&self, workspace: &Workspace) -> Result<()> {
+    /// What opens the pages in a browser, on relays and vaults of the programs that were built.
+    pub(crate) fn browsing(&self, workspace: &Workspace) -> Command {
         let programs = [("SYNC_SERVER", workspace.binary("sync-server")), ("VAULT", workspace.binary("vault"))];
-        succeed(self.command(&["run", "--silent", "browser"]).envs(programs))
+        let mut command = self.command(&["run", "--silent", "browser"]);
+        command.envs(programs).env("NO_COLOR", "1");
+        command
     }
 
     /// Whether there are tests of its pages in a browser.

@@ -18,9 +18,11 @@ afterAll(() => world.end());
 test("a setting is found, changed and looked back at with keys alone", async () => {
   const visitor = await world.signedIn();
   const page = await visitor.open("/");
+  await page.locator("h1").waitFor();
   await page.keyboard.press("Tab");
   expect(await focused(page)).toBe("Skip to the content");
   await page.keyboard.press("Control+k");
+  await page.getByRole("dialog").waitFor();
   await page.keyboard.type("settings");
   await page.getByRole("option", { name: /^Settings ada/ }).waitFor();
   while (!(await page.getByRole("option", { name: /^Settings ada/, selected: true }).count()))
@@ -43,12 +45,12 @@ test("a setting is found, changed and looked back at with keys alone", async () 
   await page.keyboard.press("Enter");
   await page.getByRole("dialog").getByText("21", { exact: true }).waitFor();
   await page.keyboard.press("Escape");
-  expect(await page.getByRole("dialog").count()).toBe(0);
+  await page.getByRole("dialog").waitFor({ state: "detached" });
 
   await page.keyboard.press("g");
   await page.keyboard.press("c");
   await page.getByRole("heading", { name: "Conflicts" }).waitFor();
-  expect(await focused(page)).toBe("Conflicts");
+  await expect.poll(() => focused(page)).toBe("Conflicts");
   visitor.expectNoFaults();
 });
 

@@ -9,5 +9,7 @@ export default defineConfig({
     fileParallelism: false,
     testTimeout: 120_000,
     hookTimeout: 120_000,
+    // A second, the default, is too short where both cores are busy.
+    expect: { poll: { timeout: 30_000 } },
   },
 });
