@@ -9,8 +9,8 @@ const OWN_BYTES_MAX: usize = 63;
 /// Longest name of a type in one, in bytes.
 const NAME_BYTES_MAX: usize = 31;
 
-/// Whether a document type may be called so: one word of at most 63 bytes, as our own are, or `ext.PUBLISHER.NAME`; words
-/// are of a-z, 0-9 and -, a letter first. The rule is that of `x-type` in `types/meta.json`.
+/// Whether a document type may be called so: one word of at most 63 bytes, as our own are, or `ext.PUBLISHER.NAME`;
+/// words are of a-z, 0-9 and -, a letter first. The rule is that of `x-type` in `types/meta.json`.
 ///
 /// ```
 /// for name in ["note", "ext.acme.task"] {
