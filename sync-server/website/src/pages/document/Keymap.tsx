@@ -1,99 +1,161 @@
-// A keymap as a table, in the order in which the editor tries the bindings.
+// A keymap as a list, in the order in which the editor tries the bindings, and every edit of it.
 
-import { useDeferredValue, useState } from "react";
+import { useDeferredValue, useLayoutEffect, useRef, useState } from "react";
 
-import { inOneLine, isObject, valueAt, type Json } from "../../document/json.ts";
+import { isEqual } from "../../document/json.ts";
+import {
+  bindingsOf,
+  bindingsPath,
+  isFound,
+  placed,
+  shadowed,
+  textOf,
+  turned,
+  type Binding,
+} from "../../document/keymap.ts";
 import { text } from "../../text.ts";
+import { Button } from "../../ui/Button.tsx";
 import { Empty, Search } from "../../ui/parts.tsx";
+import { ProblemNote } from "../../ui/ProblemNote.tsx";
+import { BindingForm } from "./BindingForm.tsx";
+import { BindingRow, type BindingActions } from "./BindingRow.tsx";
+import styles from "./Keymap.module.css";
 import type { OpenDocument } from "./useDocument.ts";
-import styles from "./document.module.css";
+
+/** A keymap may have 10,000 bindings: so many more are shown at a time. */
+const shownStep = 300;
+
+/** A dialog is open: for a new binding, or for one as it was when it was opened. */
+type Form = "new" | Binding;
 
 export function Keymap({ open }: { open: OpenDocument }) {
   const [words, setWords] = useState("");
-  const wanted = useDeferredValue(words.toLowerCase());
-  const bindings = valueAt(open.value, ["bindings"]);
-  const rows = (Array.isArray(bindings) ? bindings : []).filter(isObject);
-  if (rows.length === 0) {
-    return (
-      <Empty icon="keys" title={text.keymap.empty} command={["vault import keymap keybindings.json", "vault sync"]}>
-        {text.keymap.emptyAbout}
-      </Empty>
-    );
-  }
-  const shown = rows
-    .map((binding, index) => ({ binding, place: index + 1 }))
-    .filter(({ binding }) => JSON.stringify(binding).toLowerCase().includes(wanted));
-  return (
-    <>
-      <div className={styles.bar}>
-        <Search label={text.keymap.search} value={words} onChange={setWords} />
-        <span className={styles.muted} role="status">
-          {text.settings.count(shown.length, rows.length)}
-        </span>
-      </div>
-      <div className={styles.table} tabIndex={0} role="region" aria-label={text.keymap.table}>
-        <table>
-          <thead>
-            <tr>
-              <th scope="col">{text.keymap.place}</th>
-              <th scope="col">{text.keymap.keys}</th>
-              <th scope="col">{text.keymap.command}</th>
-              <th scope="col">{text.keymap.when}</th>
-            </tr>
-          </thead>
-          <tbody>
-            {shown.map(({ binding, place }) => (
-              <tr key={place}>
-                <td className={styles.muted}>{place}</td>
-                <td>
-                  <Keys keys={asText(binding["key"])} />
-                </td>
-                <td>
-                  <BoundCommand command={asText(binding["command"])} args={binding["args"]} />
-                </td>
-                <td>{binding["when"] === undefined ? "" : <code>{asText(binding["when"])}</code>}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
-    </>
-  );
-}
+  const [shownMax, setShownMax] = useState(shownStep);
+  const [form, setForm] = useState<Form | null>(null);
+  const [removed, setRemoved] = useState<{ binding: Binding; place: number } | null>(null);
+  const [said, setSaid] = useState("");
+  const wanted = useDeferredValue(words.trim());
+  const { list, focus } = useFocusAfterEdit();
 
-/** `ctrl+k ctrl+c`: keys that are pressed together, one after the other. */
-function Keys({ keys }: { keys: string }) {
-  return (
-    <span className={styles.keys}>
-      {keys.split(" ").map((chord, index) => (
-        <span key={index} className={styles.keys}>
-          {index > 0 && <i />}
-          {chord.split("+").map((key) => (
-            <kbd key={key}>{key}</kbd>
-          ))}
-        </span>
-      ))}
-    </span>
-  );
-}
+  const bindings = bindingsOf(open.value);
+  const overlaps = shadowed(bindings);
+  const found = bindings.flatMap((binding, index) => (isFound(binding, wanted) ? [index] : []));
+  const shown = found.slice(0, shownMax);
+  const failed = open.pending.find((edit) => edit.state === "failed" && edit.path[0] === bindingsPath[0]);
 
-function BoundCommand({ command, args }: { command: string; args: Json | undefined }) {
-  const isRemoval = command.startsWith("-");
+  const put = (next: Binding[]): void => {
+    setRemoved(null);
+    setSaid("");
+    if (!isEqual(next, bindings)) open.put(bindingsPath, next);
+  };
+  const actions: BindingActions = {
+    turn: (index, state) => put(bindings.map((binding, at) => (at === index ? turned(binding, state) : binding))),
+    move: (index, direction) => {
+      const [binding, to] = [bindings[index], found[found.indexOf(index) + (direction === "up" ? -1 : 1)]];
+      if (binding === undefined || to === undefined) return;
+      put(placed(bindings, index, binding, to));
+      setSaid(text.keymap.moved(textOf(binding, "key"), to + 1));
+      focus(to, direction);
+    },
+    change: (index) => setForm(bindings[index] ?? null),
+    remove: (index) => {
+      const binding = bindings[index];
+      if (binding === undefined) return;
+      put(bindings.filter((_, at) => at !== index));
+      setRemoved({ binding, place: index });
+      focus(Math.min(index, bindings.length - 2), "close");
+    },
+  };
   return (
-    <>
-      <code className={isRemoval ? styles.removed : undefined} title={isRemoval ? text.keymap.removal : undefined}>
-        {isRemoval ? command.slice(1) : command}
-      </code>
-      {args !== undefined && (
-        <>
-          {" "}
-          <code className={styles.muted}>{inOneLine(args)}</code>
-        </>
+    <div className={styles.keymap}>
+      {failed && (
+        <ProblemNote error={failed.problem} onRetry={() => open.retry(failed)} onDismiss={() => open.discard(failed)} />
       )}
-    </>
+      <div className={styles.bar}>
+        {bindings.length > 0 && (
+          <div className={styles.find}>
+            <Search label={text.keymap.search} value={words} onChange={setWords} />
+          </div>
+        )}
+        <span className={styles.said} role="status">
+          {removed === null ? (
+            said || (bindings.length > 0 && text.keymap.count(found.length, bindings.length))
+          ) : (
+            <>
+              {text.keymap.removed(textOf(removed.binding, "key"))}
+              <Button size="small" onClick={() => put(placed(bindings, null, removed.binding, removed.place))}>
+                {text.keymap.undo}
+              </Button>
+            </>
+          )}
+        </span>
+        {!open.isReadOnly && (
+          <Button icon="plus" onClick={() => setForm("new")}>
+            {text.keymap.add}
+          </Button>
+        )}
+      </div>
+      {bindings.length === 0 ? (
+        <Empty icon="keys" title={text.keymap.empty} command={["vault import keymap keybindings.json", "vault sync"]}>
+          {text.keymap.emptyAbout}
+        </Empty>
+      ) : found.length === 0 ? (
+        <Empty icon="search" title={text.keymap.nothing}>
+          {text.keymap.nothingAbout}
+        </Empty>
+      ) : (
+        <ol ref={list} className={styles.bindings} aria-label={text.keymap.list}>
+          {shown.map((index) => (
+            <BindingRow
+              key={index}
+              binding={bindings[index] ?? {}}
+              index={index}
+              shadowedBy={overlaps.get(index)}
+              actions={open.isReadOnly ? null : actions}
+              canMove={{ up: index !== found[0], down: index !== found.at(-1) }}
+            />
+          ))}
+        </ol>
+      )}
+      {found.length > shown.length && (
+        <Button onClick={() => setShownMax(shownMax + shownStep)}>
+          {text.keymap.more(found.length - shown.length)}
+        </Button>
+      )}
+      {form !== null && (
+        <BindingForm
+          bindings={bindings}
+          from={placeOf(form, bindings)}
+          onSave={(binding, place) => put(placed(bindings, placeOf(form, bindings), binding, place))}
+          onClose={() => setForm(null)}
+        />
+      )}
+    </div>
   );
 }
 
-function asText(value: Json | undefined): string {
-  return typeof value === "string" ? value : inOneLine(value);
+/** Null also for a binding that was changed elsewhere since its dialog was opened: what is saved then stands beside it. */
+function placeOf(form: Form, bindings: readonly Binding[]): number | null {
+  const place = form === "new" ? -1 : bindings.findIndex((binding) => isEqual(binding, form));
+  return place < 0 ? null : place;
+}
+
+type Action = "up" | "down" | "close";
+
+/** Whoever works with keys goes with the binding that moved, and to the next one when one is removed. */
+function useFocusAfterEdit() {
+  const list = useRef<HTMLOListElement>(null);
+  const wanted = useRef<{ index: number; action: Action } | null>(null);
+  useLayoutEffect(() => {
+    if (wanted.current === null) return;
+    const { index, action } = wanted.current;
+    wanted.current = null;
+    const row = list.current?.querySelector(`[data-index="${String(index)}"]`);
+    const button = (name: Action) => row?.querySelector<HTMLElement>(`[data-action=${name}]:not(:disabled)`);
+    (button(action) ?? button(action === "up" ? "down" : "up"))?.focus();
+  });
+  const focus = (index: number, action: Action): void => {
+    wanted.current = { index, action };
+  };
+  return { list, focus };
 }
