@@ -182,9 +182,39 @@ export const text = {
 
   document: {
     title: "Document",
-    held: "Read-only",
-    heldAbout: (reason: string): string =>
-      `A change did not pass its check: ${reason}. The owner of the space can repair it: vault repair.`,
+  },
+  held: {
+    title: "Read-only",
+    about: (reason: string): string => `A change did not pass its check: ${reason}.`,
+    remedy: "A repair takes out what fails the check, and the document goes on. Look at what it would do first.",
+    ownerOnly: "The owner of the space can repair it, here or with vault repair.",
+    look: "Look at a repair",
+    sound: "Nothing is to be repaired any more.",
+    ask: (count: number): string => `Take ${plural(count, "change", "changes")} out?`,
+    askAbout: "What is listed counts for nothing afterwards, on any device. The history keeps it, marked as taken out.",
+    excluded: "What is taken out",
+    dependents: (count: number): string => `${plural(count, "change rests", "changes rest")} on that`,
+    lost: "Lost as a whole.",
+    kept: (lost: number): string =>
+      lost === 0 ? "Kept, written anew." : `Written anew, without ${plural(lost, "operation", "operations")}.`,
+    change: "Change",
+    repair: "Repair the document",
+  },
+  publication: {
+    title: "Publication",
+    states: { all: "public", older: "an older version is public", none: "not public" },
+    everybody: "Everybody who has the address sees its public fields, without signing in.",
+    readers: "Whoever may read this space sees it, and nobody else.",
+    because: (reason: string): string => `Not published, because ${reason}.`,
+    refused: "Not published, because it breaks rules of its type:",
+    refusedNewest:
+      "The newest version is not published, because it breaks rules of its type. What passed before is shown.",
+    omitted: (count: number): string => `And ${count} more.`,
+    fields: "Public fields",
+    version: "Published as of",
+    position: (number: number): string => `position ${number}`,
+    address: "Public address",
+    copy: "Copy the public address",
   },
   save: {
     saved: "Everything is saved",
