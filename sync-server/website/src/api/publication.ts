@@ -22,7 +22,7 @@ export function publicationQuery(place: DocumentPlace, position: string) {
   });
 }
 
-/** Whoever has this address needs no account. */
-export function publicAddress({ space, document }: DocumentPlace): string {
-  return `${location.origin}/api/v1/public/${space}/${document}`;
+/** Where everybody is shown the document; nobody needs an account there. */
+export function publicPath({ space, document }: DocumentPlace): string {
+  return `/api/v1/public/${space}/${document}`;
 }

@@ -10,6 +10,8 @@ import ui from "../../ui/ui.module.css";
 import { KeysInput } from "./Keys.tsx";
 import styles from "./Keymap.module.css";
 
+const codeInput = `${ui.input ?? ""} ${styles.code ?? ""}`;
+
 interface Props {
   bindings: readonly Binding[];
   /** Where the binding is; null: it is new. */
@@ -49,7 +51,7 @@ export function BindingForm({ bindings, from, onSave, onClose }: Props) {
       <label>
         {text.keymap.command}
         <input
-          className={ui.input}
+          className={codeInput}
           value={command}
           onChange={(event) => setCommand(event.target.value)}
           placeholder="editor.action.addCommentLine"
@@ -62,7 +64,7 @@ export function BindingForm({ bindings, from, onSave, onClose }: Props) {
       <label>
         {text.keymap.when}
         <input
-          className={ui.input}
+          className={codeInput}
           value={when}
           onChange={(event) => setWhen(event.target.value)}
           placeholder="editorTextFocus && !editorReadonly"
@@ -76,7 +78,7 @@ export function BindingForm({ bindings, from, onSave, onClose }: Props) {
           {text.keymap.args}
           <textarea
             ref={argsInput}
-            className={ui.input}
+            className={codeInput}
             value={args}
             onChange={(event) => setArgs(event.target.value)}
             rows={1}

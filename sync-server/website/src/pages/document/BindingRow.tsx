@@ -35,9 +35,11 @@ export function BindingRow({ binding, index, shadowedBy, actions, canMove }: Pro
       <span className={styles.place}>{index + 1}</span>
       <Keys keys={keys} />
       <div className={styles.what}>
-        <code>{command}</code>
-        {isTurnedOff && <Hidden>{text.keymap.off}</Hidden>}
-        {binding["args"] !== undefined && <code className={styles.args}>{inOneLine(binding["args"])}</code>}
+        <div className={styles.line}>
+          <code>{command}</code>
+          {isTurnedOff && <Hidden>{text.keymap.off}</Hidden>}
+          {binding["args"] !== undefined && <code className={styles.args}>{inOneLine(binding["args"])}</code>}
+        </div>
         {when !== "" && (
           <p>
             {text.keymap.whenShort} <code>{when}</code>

@@ -9,7 +9,7 @@ import { numberOf } from "../../api/position.ts";
 import { lookAtRepair, repair, type Repair } from "../../api/repair.ts";
 import { text } from "../../text.ts";
 import { Button } from "../../ui/Button.tsx";
-import { Badge, Id } from "../../ui/parts.tsx";
+import { Id } from "../../ui/parts.tsx";
 import { ProblemNote } from "../../ui/ProblemNote.tsx";
 import ui from "../../ui/ui.module.css";
 import styles from "./Held.module.css";
@@ -30,7 +30,7 @@ export function Held({ place, reason, isOwner }: Props) {
   return (
     <section className={styles.held} aria-label={text.held.title}>
       <div>
-        <Badge tone="warn">{text.held.title}</Badge>
+        <strong>{text.held.title}</strong>
         <p>{text.held.about(reason)}</p>
         <p className={styles.remedy}>{isOwner ? text.held.remedy : text.held.ownerOnly}</p>
         <p role="status">{look.data?.state === "sound" && text.held.sound}</p>

@@ -48,6 +48,11 @@ export function Keymap({ open }: { open: OpenDocument }) {
     setSaid("");
     if (!isEqual(next, bindings)) open.put(bindingsPath, next);
   };
+  const putBack = (): void => {
+    if (removed === null) return;
+    put(placed(bindings, null, removed.binding, removed.place));
+    focus(removed.place, "close");
+  };
   const actions: BindingActions = {
     turn: (index, state) => put(bindings.map((binding, at) => (at === index ? turned(binding, state) : binding))),
     move: (index, direction) => {
@@ -83,7 +88,7 @@ export function Keymap({ open }: { open: OpenDocument }) {
           ) : (
             <>
               {text.keymap.removed(textOf(removed.binding, "key"))}
-              <Button size="small" onClick={() => put(placed(bindings, null, removed.binding, removed.place))}>
+              <Button size="small" onClick={putBack}>
                 {text.keymap.undo}
               </Button>
             </>

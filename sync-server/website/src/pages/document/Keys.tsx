@@ -65,7 +65,7 @@ export function KeysInput({ value, onChange }: Props) {
         <input
           ref={input}
           id={id}
-          className={ui.input}
+          className={`${ui.input ?? ""} ${styles.code ?? ""}`}
           value={value}
           onChange={(event) => onChange(event.target.value)}
           onBlur={() => onChange(normalKeys(value) ?? value)}

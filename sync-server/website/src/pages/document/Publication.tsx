@@ -6,7 +6,7 @@ import type { ReactNode } from "react";
 import { Link } from "react-router";
 
 import { numberOf } from "../../api/position.ts";
-import { publicAddress, publicationQuery, type Publication as Judged } from "../../api/publication.ts";
+import { publicationQuery, publicPath, type Publication as Judged } from "../../api/publication.ts";
 import { publicFieldsOf, schemaOf } from "../../document/schema.ts";
 import { text } from "../../text.ts";
 import { Copy } from "../../ui/Command.tsx";
@@ -57,7 +57,7 @@ interface Props {
 function Judgement({ open, judged, fields }: Props) {
   const { space, document } = open.place;
   const { published, refused, reason } = judged;
-  const address = publicAddress(open.place);
+  const address = publicPath(open.place);
   return (
     <>
       <p>{published !== null ? text.publication.everybody : text.publication.readers}</p>
@@ -80,7 +80,7 @@ function Judgement({ open, judged, fields }: Props) {
               <a href={address}>
                 <code>{address}</code>
               </a>
-              <Copy what={address} label={text.publication.copy} />
+              <Copy what={location.origin + address} label={text.publication.copy} />
             </Fact>
           </>
         )}
