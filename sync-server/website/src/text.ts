@@ -5,6 +5,13 @@ const plural = (count: number, one: string, many: string): string => `${count} $
 
 export const text = {
   brand: "Symphony Vault",
+  /** Of the document itself, before anything of the site runs; build/words.ts puts them into index.html. */
+  html: {
+    title: "Symphony Vault",
+    description: "Your editor's settings, keymaps and notes, on every device, with or without a network.",
+    noScript:
+      "This site shows your vault live, which needs JavaScript. The same data is at /api/v1 for other programs.",
+  },
   loading: "Loading",
   cancel: "Cancel",
   close: "Close",
@@ -49,6 +56,13 @@ export const text = {
     dismiss: "Dismiss",
     page: "This page cannot be shown",
     request: (id: string): string => `Request ${id}`,
+    unreachable: { title: "The relay is not reached", detail: "check the network; what is shown may be old" },
+    unreadable: {
+      title: "The answer cannot be read",
+      detail: (status: number): string =>
+        `the answer has status ${status} and is no problem document; is this the relay's address?`,
+    },
+    mistake: { title: "The page made a mistake" },
   },
   session: {
     unknown: "Who is signed in is not known",
@@ -465,7 +479,9 @@ export const text = {
     explained: "Why this document is as it is",
     all: "Everything that is known",
   },
+  markdown: { table: "Table", done: "done", open: "to do" },
   docs: {
+    groups: { begin: "Begin", use: "Use", build: "Build", run: "Run", work: "Work on it" },
     search: "Search the documentation",
     searchPaths: "Search paths",
     found: (count: number): string =>
