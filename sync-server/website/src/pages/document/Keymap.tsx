@@ -1,6 +1,6 @@
 // A keymap as a list, in the order in which the editor tries the bindings, and every edit of it.
 
-import { useDeferredValue, useLayoutEffect, useRef, useState } from "react";
+import { useDeferredValue, useLayoutEffect, useMemo, useRef, useState } from "react";
 
 import { isEqual } from "../../document/json.ts";
 import {
@@ -23,7 +23,7 @@ import styles from "./Keymap.module.css";
 import type { OpenDocument } from "./useDocument.ts";
 
 /** A keymap may have 10,000 bindings: so many more are shown at a time. */
-const shownStep = 300;
+const shownStep = 200;
 
 /** A dialog is open: for a new binding, or for one as it was when it was opened. */
 type Form = "new" | Binding;
@@ -35,17 +35,27 @@ export function Keymap({ open }: { open: OpenDocument }) {
   const [removed, setRemoved] = useState<{ binding: Binding; place: number } | null>(null);
   const [said, setSaid] = useState("");
   const wanted = useDeferredValue(words.trim());
-  const { list, focus } = useFocusAfterEdit();
+  const { list, addButton, focus } = useFocusAfterEdit();
 
-  const bindings = bindingsOf(open.value);
-  const overlaps = shadowed(bindings);
-  const found = bindings.flatMap((binding, index) => (isFound(binding, wanted) ? [index] : []));
+  const bindings = useMemo(() => bindingsOf(open.value), [open.value]);
+  const overlaps = useMemo(() => shadowed(bindings), [bindings]);
+  const found = useMemo(
+    () => bindings.flatMap((binding, index) => (isFound(binding, wanted) ? [index] : [])),
+    [bindings, wanted],
+  );
   const shown = found.slice(0, shownMax);
   const failed = open.pending.find((edit) => edit.state === "failed" && edit.path[0] === bindingsPath[0]);
 
-  const put = (next: Binding[]): void => {
+  const forget = (): void => {
     setRemoved(null);
     setSaid("");
+  };
+  const search = (words: string): void => {
+    forget();
+    setWords(words);
+  };
+  const put = (next: Binding[]): void => {
+    forget();
     if (!isEqual(next, bindings)) open.put(bindingsPath, next);
   };
   const putBack = (): void => {
@@ -68,7 +78,9 @@ export function Keymap({ open }: { open: OpenDocument }) {
       if (binding === undefined) return;
       put(bindings.filter((_, at) => at !== index));
       setRemoved({ binding, place: index });
-      focus(Math.min(index, bindings.length - 2), "close");
+      const at = found.indexOf(index);
+      const next = found[at + 1];
+      focus(next === undefined ? (found[at - 1] ?? -1) : next - 1, "close");
     },
   };
   return (
@@ -79,7 +91,7 @@ export function Keymap({ open }: { open: OpenDocument }) {
       <div className={styles.bar}>
         {bindings.length > 0 && (
           <div className={styles.find}>
-            <Search label={text.keymap.search} value={words} onChange={setWords} />
+            <Search label={text.keymap.search} value={words} onChange={search} />
           </div>
         )}
         <span className={styles.said} role="status">
@@ -95,7 +107,7 @@ export function Keymap({ open }: { open: OpenDocument }) {
           )}
         </span>
         {!open.isReadOnly && (
-          <Button icon="plus" onClick={() => setForm("new")}>
+          <Button ref={addButton} icon="plus" onClick={() => setForm("new")}>
             {text.keymap.add}
           </Button>
         )}
@@ -147,9 +159,11 @@ function placeOf(form: Form, bindings: readonly Binding[]): number | null {
 
 type Action = "up" | "down" | "close";
 
-/** Whoever works with keys goes with the binding that moved, and to the next one when one is removed. */
+/** Whoever works with keys goes with the binding that moved, and to the next one when one is removed; if there is none,
+ *  to where another one is added. */
 function useFocusAfterEdit() {
   const list = useRef<HTMLOListElement>(null);
+  const addButton = useRef<HTMLButtonElement>(null);
   const wanted = useRef<{ index: number; action: Action } | null>(null);
   useLayoutEffect(() => {
     if (wanted.current === null) return;
@@ -157,10 +171,10 @@ function useFocusAfterEdit() {
     wanted.current = null;
     const row = list.current?.querySelector(`[data-index="${String(index)}"]`);
     const button = (name: Action) => row?.querySelector<HTMLElement>(`[data-action=${name}]:not(:disabled)`);
-    (button(action) ?? button(action === "up" ? "down" : "up"))?.focus();
+    (button(action) ?? button(action === "up" ? "down" : "up") ?? addButton.current)?.focus();
   });
   const focus = (index: number, action: Action): void => {
     wanted.current = { index, action };
   };
-  return { list, focus };
+  return { list, addButton, focus };
 }
