@@ -8,14 +8,7 @@ import { Hidden } from "../../ui/parts.tsx";
 import ui from "../../ui/ui.module.css";
 import { Keys } from "./Keys.tsx";
 import styles from "./Keymap.module.css";
-
-export interface BindingActions {
-  turn: (index: number, state: "on" | "off") => void;
-  /** Past the binding that is shown above it, or below. */
-  move: (index: number, direction: "up" | "down") => void;
-  change: (index: number) => void;
-  remove: (index: number) => void;
-}
+import type { BindingActions } from "./useKeymap.ts";
 
 interface Props {
   binding: Binding;
@@ -23,7 +16,7 @@ interface Props {
   /** The binding that takes its keys. */
   shadowedBy: number | undefined;
   /** Null: whoever looks may not write. */
-  actions: BindingActions | null;
+  actions: (BindingActions & { change: (index: number) => void }) | null;
   canMove: { up: boolean; down: boolean };
 }
 
