@@ -8,6 +8,7 @@ import { defineConfig } from "vitest/config";
 
 import { compressed } from "./build/compressed.ts";
 import { theme } from "./build/theme.ts";
+import { words } from "./build/words.ts";
 
 const relay = {
   target: process.env["RELAY"] ?? "http://127.0.0.1:7420",
@@ -15,7 +16,7 @@ const relay = {
 };
 
 export default defineConfig({
-  plugins: [react(), theme(), compressed({ firstLoadBytesMax: 150_000 })],
+  plugins: [react(), words(), theme(), compressed({ firstLoadBytesMax: 150_000 })],
   server: { proxy: { "/api": relay, "/readyz": relay, "/healthz": relay }, fs: { allow: ["../.."] } },
   build: {
     // The relay answers with a strict content security policy: nothing may be inlined.

@@ -18,7 +18,7 @@ afterAll(() => world.end());
 test("a setting is found, changed and looked back at with keys alone", async () => {
   const visitor = await world.signedIn();
   const page = await visitor.open("/");
-  await page.locator("h1").waitFor();
+  await page.getByRole("heading", { level: 1 }).waitFor();
   await page.keyboard.press("Tab");
   expect(await focused(page)).toBe("Skip to the content");
   await page.keyboard.press("Control+k");

@@ -94,6 +94,20 @@ test("typing in a note is saved meanwhile, and merges with what a vault writes",
   visitor.expectNoFaults();
 });
 
+test("whoever looks at a document is shown to the others in it, and no longer than that", async () => {
+  const [one, other] = [await world.signedIn(), await world.signedIn()];
+  const mine = await one.open(settingsPath());
+  const theirs = await other.open(settingsPath());
+  // The space has the name of its person as well.
+  const name = (page: Page) => page.locator("main header").getByText("ada", { exact: true });
+  await name(mine).nth(1).waitFor();
+  await name(theirs).nth(1).waitFor();
+  await theirs.getByRole("link", { name: "My vault" }).first().click();
+  await expect.poll(() => name(mine).count()).toBe(1);
+  one.expectNoFaults();
+  other.expectNoFaults();
+});
+
 test("an idle page asks for nothing in ten seconds", async () => {
   const visitor = await world.signedIn();
   for (const path of ["/vault", settingsPath(), "/devices"]) {

@@ -5,6 +5,13 @@ const plural = (count: number, one: string, many: string): string => `${count} $
 
 export const text = {
   brand: "Symphony Vault",
+  /** Of the document itself, before anything of the site runs; build/words.ts puts them into index.html. */
+  html: {
+    title: "Symphony Vault",
+    description: "Your editor's settings, keymaps and notes, on every device, with or without a network.",
+    noScript:
+      "This site shows your vault live, which needs JavaScript. The same data is at /api/v1 for other programs.",
+  },
   loading: "Loading",
   cancel: "Cancel",
   close: "Close",
@@ -49,6 +56,13 @@ export const text = {
     dismiss: "Dismiss",
     page: "This page cannot be shown",
     request: (id: string): string => `Request ${id}`,
+    unreachable: { title: "The relay is not reached", detail: "check the network; what is shown may be old" },
+    unreadable: {
+      title: "The answer cannot be read",
+      detail: (status: number): string =>
+        `the answer has status ${status} and is no problem document; is this the relay's address?`,
+    },
+    mistake: { title: "The page made a mistake" },
   },
   session: {
     unknown: "Who is signed in is not known",
@@ -182,9 +196,39 @@ export const text = {
 
   document: {
     title: "Document",
-    held: "Read-only",
-    heldAbout: (reason: string): string =>
-      `A change did not pass its check: ${reason}. The owner of the space can repair it: vault repair.`,
+  },
+  held: {
+    title: "Read-only",
+    about: (reason: string): string => `A change did not pass its check: ${reason}.`,
+    remedy: "A repair takes out what fails the check, and the document goes on. Look at what it would do first.",
+    ownerOnly: "The owner of the space can repair it, here or with vault repair.",
+    look: "Look at a repair",
+    sound: "Nothing is to be repaired any more.",
+    ask: (count: number): string => `Take ${plural(count, "change", "changes")} out?`,
+    askAbout: "What is listed counts for nothing afterwards, on any device. The history keeps it, marked as taken out.",
+    excluded: "What is taken out",
+    dependents: (count: number): string => `${plural(count, "change rests", "changes rest")} on that`,
+    lost: "Lost as a whole.",
+    kept: (lost: number): string =>
+      lost === 0 ? "Kept, written anew." : `Written anew, without ${plural(lost, "operation", "operations")}.`,
+    change: "Change",
+    repair: "Repair the document",
+  },
+  publication: {
+    title: "Publication",
+    states: { all: "public", older: "an older version is public", none: "not public" },
+    everybody: "Everybody who has the address sees its public fields, without signing in.",
+    readers: "Whoever may read this space sees it, and nobody else.",
+    because: (reason: string): string => `Not published, because ${reason}.`,
+    refused: "Not published, because it breaks rules of its type:",
+    refusedNewest:
+      "The newest version is not published, because it breaks rules of its type. What passed before is shown.",
+    omitted: (count: number): string => `And ${count} more.`,
+    fields: "Public fields",
+    version: "Published as of",
+    position: (number: number): string => `position ${number}`,
+    address: "Public address",
+    copy: "Copy the public address",
   },
   save: {
     saved: "Everything is saved",
@@ -246,14 +290,44 @@ export const text = {
   },
   keymap: {
     search: "Search keys and commands",
-    table: "Key bindings",
-    place: "Order",
+    list: "Key bindings, in the order in which the editor tries them",
+    count: (shown: number, all: number): string =>
+      shown === all ? plural(all, "binding", "bindings") : `${shown} of ${all}`,
+    more: (count: number): string => `Show more, ${count} are left`,
+    add: "Add a binding",
+    change: "Change the binding",
+    save: "Save",
     keys: "Keys",
+    keysAbout: "As in ctrl+k ctrl+c, one chord after the other. What the browser keeps for itself can be typed.",
+    keysWrong: "Modifiers are ctrl, shift, alt and cmd, and each chord ends with one key: ctrl+k ctrl+c.",
+    record: "Record",
+    recordEnd: "End",
+    recording: "Press the keys, one chord after the other. Escape ends.",
     command: "Command",
     when: "When",
-    removal: "Takes a default binding away",
+    whenShort: "when",
+    whenAbout: "Where it holds; empty: everywhere.",
+    args: "Arguments",
+    argsAbout: "JSON that is handed to the command, if it takes any.",
+    argsWrong: "Not JSON. A text stands in quotes.",
+    place: "Order",
+    placeAbout: (last: number): string => (last === 1 ? "The only one." : `1 is tried first, ${last} last.`),
+    neverReached: (other: number): string => `Never reached: binding ${other} comes first and takes these keys.`,
+    takesFrom: (others: readonly number[]): string => `It takes these keys from binding ${others.join(", ")}.`,
+    on: "On. Turn it off: these keys do not run the command, not by default either.",
+    off: "Off: these keys do not run the command, not by default either.",
+    runs: (keys: string, command: string): string => `${keys} runs ${command}`,
+    moveUp: (keys: string): string => `Move ${keys} up`,
+    moveDown: (keys: string): string => `Move ${keys} down`,
+    moved: (keys: string, place: number): string => `${keys} is number ${place} now`,
+    changeOf: (keys: string): string => `Change ${keys}`,
+    remove: (keys: string): string => `Remove ${keys}`,
+    removed: (keys: string): string => `${keys} was removed`,
+    undo: "Put it back",
+    nothing: "No binding fits",
+    nothingAbout: "Search looks at keys, commands, conditions and arguments.",
     empty: "No key bindings yet",
-    emptyAbout: "Import the keymap of your editor on a device; comments in it are kept.",
+    emptyAbout: "Add one here, or import the keymap of your editor on a device; comments in it are kept.",
   },
   note: {
     edit: "Edit",
@@ -405,7 +479,9 @@ export const text = {
     explained: "Why this document is as it is",
     all: "Everything that is known",
   },
+  markdown: { table: "Table", done: "done", open: "to do" },
   docs: {
+    groups: { begin: "Begin", use: "Use", build: "Build", run: "Run", work: "Work on it" },
     search: "Search the documentation",
     searchPaths: "Search paths",
     found: (count: number): string =>

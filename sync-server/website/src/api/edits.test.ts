@@ -59,10 +59,48 @@ test("a refused edit is not shown any more, says why, and does not hold up other
   expect(relay.shown()).toEqual({ a: 4, b: 3 });
 });
 
+test("an edit that takes back one which is on its way is made of the answer to that", async () => {
+  const relay = new Relay();
+  relay.edits.put(base, ["a"], 2);
+  relay.edits.put(base, ["a"], 1);
+  await relay.edits.settled();
+  expect(relay.etags).toEqual(['"1"', '"2"']);
+  expect(relay.shown()).toEqual({ a: 1 });
+});
+
+test("edits of a list that queue up keep what others put in it meanwhile", async () => {
+  const relay = new Relay();
+  const list = versionOf({ list: [{ a: 1 }] }, 1);
+  relay.others = { list: [{ a: 0 }, { a: 1 }, { a: 2 }] };
+  relay.edits.put(list, ["list"], [{ a: 1 }, { a: 2 }]);
+  relay.edits.put(list, ["list"], [{ a: 1 }]);
+  relay.edits.put(list, ["list"], [{ a: 1 }, { a: 3 }]);
+  await relay.edits.settled();
+  expect(relay.shown()).toEqual({ list: [{ a: 0 }, { a: 1 }, { a: 3 }] });
+});
+
+test("an edit that the relay may have heard of is sent again as it was", async () => {
+  const relay = new Relay();
+  relay.failure = new Problem("unreachable", "", "");
+  relay.edits.put(base, ["a"], 2);
+  await relay.edits.settled();
+  relay.edits.put(base, ["a"], 3);
+  await relay.edits.settled();
+  relay.failure = null;
+  relay.edits.resume();
+  await relay.edits.settled();
+  expect(relay.sent).toEqual(["key-1", "key-1", "key-1", "key-2"]);
+  expect(relay.etags).toEqual(['"1"', '"1"', '"1"', '"4"']);
+  expect(relay.shown()).toEqual({ a: 3 });
+});
+
 /** Answers every edit with the document after it, unless `failure` is set. */
 class Relay {
   failure: Problem | null = null;
+  /** What the document is once the next edit was answered, in place of that edit alone. */
+  others: Json | null = null;
   readonly sent: string[] = [];
+  readonly etags: string[] = [];
   private current = base;
   private keys = 0;
   readonly edits = new Edits(
@@ -80,8 +118,10 @@ class Relay {
 
   private answer(edit: PendingEdit): Promise<Version> {
     this.sent.push(edit.id);
+    this.etags.push(edit.etag);
     if (this.failure) return Promise.reject(this.failure);
-    const value = withEdits(this.current.document.value as Json, [edit]);
+    const value = this.others ?? withEdits(this.current.document.value as Json, [edit]);
+    this.others = null;
     return Promise.resolve(versionOf(value, this.sent.length + 1));
   }
 }

@@ -4,8 +4,9 @@
 
 import type { QueryClient } from "@tanstack/react-query";
 
-import { withValue, type Json, type NewValue, type Path } from "../document/json.ts";
+import { REMOVED, valueAt, withValue, type Json, type NewValue, type Path } from "../document/json.ts";
 import { patchOf, type Patch } from "../document/patch.ts";
+import { rebased } from "../document/rebase.ts";
 import { relay } from "./client.ts";
 import { documentQuery, type Document, type DocumentPlace, type Version } from "./document.ts";
 import { isAfter } from "./position.ts";
@@ -34,6 +35,8 @@ export class Edits {
   /** How often in a row nobody could be reached. */
   private failures = 0;
   private readonly listeners = new Set<() => void>();
+  /** Edits that the relay may have heard of: a request that is repeated with its key has to be the same. */
+  private readonly sent = new Set<string>();
 
   constructor(
     private readonly send: Send,
@@ -67,6 +70,7 @@ export class Edits {
   }
 
   discard(id: string): void {
+    this.sent.delete(id);
     this.change(this.list.filter((edit) => edit.id !== id));
   }
 
@@ -83,7 +87,7 @@ export class Edits {
   private add(path: Path, value: NewValue, patch: Patch, etag: string): string {
     const id = this.newId();
     const edit: PendingEdit = { id, path, value, patch, etag, state: "sending", problem: null };
-    const isReplaced = (old: PendingEdit): boolean => old.state === "failed" && old.path.join("\0") === path.join("\0");
+    const isReplaced = (old: PendingEdit): boolean => old.state === "failed" && nameOf(old) === nameOf(edit);
     this.change([...this.list.filter((old) => !isReplaced(old)), edit]);
     void this.run();
     return id;
@@ -101,10 +105,12 @@ export class Edits {
       const next = this.list.find((edit) => edit.state !== "failed");
       if (next === undefined) return;
       this.set(next.id, "sending", null);
+      this.sent.add(next.id);
       try {
         const version = await this.send(next);
         // First the answer, then the edit away: in between nothing of it is ever missing.
         if (version !== null) this.take(version);
+        if (version !== null) this.rebase(next, version);
         this.discard(next.id);
         this.failures = 0;
       } catch (error) {
@@ -119,6 +125,23 @@ export class Edits {
     }
   }
 
+  /** What was queued of the same field behind `answered` was made of what that shows: it is made anew of the answer,
+   *  for of the version before the relay would not see that a later edit takes an earlier one back. */
+  private rebase(answered: PendingEdit, version: Version): void {
+    const name = nameOf(answered);
+    const document = version.document.value as Json;
+    let base = answered.value;
+    let theirs: NewValue = valueAt(document, answered.path) ?? REMOVED;
+    this.change(
+      this.list.map((edit) => {
+        if (answered.path.length === 0 || nameOf(edit) !== name || this.sent.has(edit.id)) return edit;
+        const value = rebased(base, edit.value, theirs === REMOVED ? undefined : theirs);
+        [base, theirs] = [edit.value, value];
+        return { ...edit, value, patch: patchOf(document, edit.path, value), etag: version.etag };
+      }),
+    );
+  }
+
   private set(id: string, state: PendingEdit["state"], problem: Problem | null): void {
     this.change(this.list.map((edit) => (edit.id === id ? { ...edit, state, problem } : edit)));
   }
@@ -127,6 +150,11 @@ export class Edits {
     this.list = list;
     for (const listener of this.listeners) listener();
   }
+}
+
+/** Of the field that an edit is of. */
+function nameOf({ path }: PendingEdit): string {
+  return path.join("\0");
 }
 
 /** What a document looks like with the edits that are on their way. */

@@ -1,5 +1,6 @@
 // What went wrong with a request: always a code, words for people, and whether trying again makes sense.
 
+import { text } from "../text.ts";
 import type { components } from "./schema.d.ts";
 
 type Body = components["schemas"]["Problem"];
@@ -43,17 +44,18 @@ export function problemOf(body: unknown, response: Response): Problem {
       retry > 0 ? retry : null,
     );
   }
-  const detail = `the answer has status ${response.status} and is no problem document; is this the relay's address?`;
-  return new Problem("unreadable", "The answer cannot be read", detail, response.status);
+  const { title, detail } = text.problem.unreadable;
+  return new Problem("unreadable", title, detail(response.status), response.status);
 }
 
 /** Anything that was thrown, as a problem. A fetch that fails without an answer means that nobody is reached. */
 export function asProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof TypeError) {
-    return new Problem("unreachable", "The relay is not reached", "check the network; what is shown may be old");
+    const { title, detail } = text.problem.unreachable;
+    return new Problem("unreachable", title, detail);
   }
-  return new Problem("unreadable", "The page made a mistake", error instanceof Error ? error.message : String(error));
+  return new Problem("unreadable", text.problem.mistake.title, error instanceof Error ? error.message : String(error));
 }
 
 function isBody(body: unknown): body is Body {

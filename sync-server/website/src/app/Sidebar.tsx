@@ -63,11 +63,11 @@ function ConflictCount() {
 function DocsPages() {
   return (
     <>
-      {docPages.map((group) => (
-        <div key={group.title} className={styles.group}>
-          <h2>{group.title}</h2>
+      {docPages.map(({ group, pages }) => (
+        <div key={group} className={styles.group}>
+          <h2>{text.docs.groups[group]}</h2>
           <ul>
-            {group.pages.map((page) => (
+            {pages.map((page) => (
               <Item key={page} to={docPath(page)} label={text.docs.pages[page]} />
             ))}
           </ul>

@@ -61,3 +61,10 @@ export function parsePointer(text: string): string[] {
 export function inOneLine(value: Json | undefined): string {
   return value === undefined ? "" : JSON.stringify(value);
 }
+
+/** The same text for equal values, in whatever order their keys are. */
+export function inOneOrder(value: Json): string {
+  return JSON.stringify(value, (_, inner: unknown) =>
+    isObject(inner) ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1))) : inner,
+  );
+}

@@ -1,5 +1,5 @@
-// Turns what was edited into the request that says it: a merge patch, or a JSON patch where a null is to be stored,
-// which a merge patch cannot say.
+// Turns what was edited into the request that says it: a merge patch, or a JSON patch for what that cannot say, which
+// is a null that is to be stored, and for lists, of which a merge patch would have to send the whole.
 
 import { isEqual, isObject, pointer, REMOVED, valueAt, type Json, type NewValue, type Path } from "./json.ts";
 
@@ -7,14 +7,52 @@ export type Patch =
   | { type: "application/merge-patch+json"; body: Record<string, Json> }
   | { type: "application/json-patch+json"; body: Step[] };
 
-type Step = { op: "add"; path: string; value: Json } | { op: "remove"; path: string };
+export type Step =
+  | { op: "add" | "replace"; path: string; value: Json }
+  | { op: "remove"; path: string }
+  | { op: "move"; from: string; path: string };
+
+/** The relay takes no more steps at once. */
+const stepsMax = 1_000;
 
 /** Puts `next` at `path` of a document whose value is `base`. */
 export function patchOf(base: Json, path: Path, next: NewValue): Patch {
   if (next !== REMOVED && hasNull(next)) return { type: "application/json-patch+json", body: steps(base, path, next) };
   const before = valueAt(base, path);
+  if (isList(before) && isList(next)) {
+    const body = listSteps(path, before, next);
+    if (body.length <= stepsMax) return { type: "application/json-patch+json", body };
+  }
   const leaf = next === REMOVED ? null : isObject(next) && isObject(before) ? mergePatch(before, next) : next;
   return { type: "application/merge-patch+json", body: nested(path, leaf) as Record<string, Json> };
+}
+
+/** The steps between two lists that differ in one place: an item put, taken out, changed or moved, or several there. */
+export function listSteps(path: Path, before: readonly Json[], after: readonly Json[]): Step[] {
+  let start = 0;
+  while (start < before.length && start < after.length && isEqual(before[start], after[start])) start += 1;
+  let same = 0;
+  const restMax = Math.min(before.length, after.length) - start;
+  while (same < restMax && isEqual(before[before.length - 1 - same], after[after.length - 1 - same])) same += 1;
+  const old = before.slice(start, before.length - same);
+  const now = after.slice(start, after.length - same);
+  const at = (index: number): string => pointer([...path, String(start + index)]);
+  const last = old.length - 1;
+  if (last > 0 && old.length === now.length) {
+    const [isDown, isUp] = [
+      isEqual([...old.slice(1), ...old.slice(0, 1)], now),
+      isEqual(old, [...now.slice(1), ...now.slice(0, 1)]),
+    ];
+    if (isDown) return [{ op: "move", from: at(0), path: at(last) }];
+    if (isUp) return [{ op: "move", from: at(last), path: at(0) }];
+  }
+  const steps: Step[] = [];
+  for (let index = last; index >= now.length; index -= 1) steps.push({ op: "remove", path: at(index) });
+  now.forEach((value, index) => {
+    if (index > last) steps.push({ op: "add", path: at(index), value });
+    else if (!isEqual(old[index], value)) steps.push({ op: "replace", path: at(index), value });
+  });
+  return steps;
 }
 
 /** Makes a document equal to `next`, as far as a merge patch can say it; used to go back to a version. */
@@ -57,6 +95,11 @@ function steps(base: Json, path: Path, value: Json): Step[] {
     if (!isObject(valueAt(base, parent))) made.push({ op: "add", path: pointer(parent), value: {} });
   }
   return [...made, { op: "add", path: pointer(path), value }];
+}
+
+/** A list of items; an array of anything else is one value. */
+function isList(value: NewValue | undefined): value is Record<string, Json>[] {
+  return Array.isArray(value) && value.every(isObject);
 }
 
 function hasNull(value: Json): boolean {

@@ -52,6 +52,18 @@ export function fieldAt(root: Schema, path: Path): Schema | null {
   return here;
 }
 
+/** The fields of which everybody may see something. */
+export function publicFieldsOf(root: Schema | null): string[] {
+  if (root === null) return [];
+  return Object.entries(root.properties ?? {}).flatMap(([field, schema]) => (isPublic(root, schema) ? [field] : []));
+}
+
+function isPublic(root: Schema, schema: Schema): boolean {
+  const here = resolved(root, schema);
+  const inside = [...Object.values(here.properties ?? {}), here.items, here.additionalProperties];
+  return here["x-public"] === true || inside.some((inner) => typeof inner === "object" && isPublic(root, inner));
+}
+
 function resolved(root: Schema, schema: Schema): Schema {
   const name = schema.$ref?.replace("#/$defs/", "");
   const target = name === undefined ? undefined : root.$defs?.[name];

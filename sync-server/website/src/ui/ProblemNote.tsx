@@ -24,7 +24,7 @@ export function ProblemNote({ error, onRetry, onDismiss }: Props) {
           <ul className={styles.violations}>
             {problem.violations.map((violation) => (
               <li key={violation.path + violation.code}>
-                <code>{violation.path || "/"}</code> {violation.message} {violation.remedy}
+                <code>{violation.path || "/"}</code> {violation.message}; {violation.remedy}
               </li>
             ))}
           </ul>

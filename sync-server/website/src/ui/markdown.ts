@@ -3,6 +3,8 @@
 
 import MarkdownIt, { type Token } from "markdown-it";
 
+import { text } from "../text.ts";
+
 /** Where a link leads; null: it becomes plain text. */
 export type Link = (href: string) => string | null;
 
@@ -19,7 +21,7 @@ export function renderMarkdown(source: string, link: Link = ownLink): string {
     });
   });
   markdown.renderer.rules["table_open"] = () =>
-    '<div class="table" tabindex="0" role="region" aria-label="Table"><table>';
+    `<div class="table" tabindex="0" role="region" aria-label="${text.markdown.table}"><table>`;
   markdown.renderer.rules["table_close"] = () => "</table></div>";
   // What scrolls has to scroll with keys as well.
   for (const name of ["fence", "code_block"] as const) {
@@ -70,7 +72,7 @@ function taskItem(inline: Token, item: Token | undefined): void {
 }
 
 function box(isDone: boolean): string {
-  const label = isDone ? "done" : "to do";
+  const label = isDone ? text.markdown.done : text.markdown.open;
   return `<span class="box" role="img" aria-label="${label}" data-done="${String(isDone)}"></span>`;
 }
 

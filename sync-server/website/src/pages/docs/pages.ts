@@ -2,11 +2,11 @@
 // opened; the API reference is made from docs/openapi.json.
 
 export const docPages = [
-  { title: "Begin", pages: ["quick-start", "architecture", "life-of-an-edit"] },
-  { title: "Use", pages: ["settings-files", "conflicts", "queries", "presence", "schemas", "limits"] },
-  { title: "Build", pages: ["api", "api-reference", "protocol", "file-format"] },
-  { title: "Run", pages: ["operations", "configuration", "benchmarks"] },
-  { title: "Work on it", pages: ["testing", "style"] },
+  { group: "begin", pages: ["quick-start", "architecture", "life-of-an-edit"] },
+  { group: "use", pages: ["settings-files", "conflicts", "queries", "presence", "schemas", "limits"] },
+  { group: "build", pages: ["api", "api-reference", "protocol", "file-format"] },
+  { group: "run", pages: ["operations", "configuration", "benchmarks"] },
+  { group: "work", pages: ["testing", "style"] },
 ] as const;
 
 export type DocPage = (typeof docPages)[number]["pages"][number];

@@ -11,13 +11,15 @@ import { LiveMark } from "../../app/Shell.tsx";
 import { schemaOf } from "../../document/schema.ts";
 import { text } from "../../text.ts";
 import { ButtonLink } from "../../ui/Button.tsx";
-import { Badge, Page, Skeleton } from "../../ui/parts.tsx";
+import { Page, Skeleton } from "../../ui/parts.tsx";
 import { ProblemNote } from "../../ui/ProblemNote.tsx";
 import { nameOf, typeName } from "../vault/names.ts";
 import { Deleted, DeleteButton } from "./Deletion.tsx";
 import { Fields } from "./Fields.tsx";
+import { Held } from "./Held.tsx";
 import { Keymap } from "./Keymap.tsx";
 import { Present } from "./Present.tsx";
+import { Publication } from "./Publication.tsx";
 import { SaveState } from "./SaveState.tsx";
 import { Settings } from "./Settings.tsx";
 import styles from "./document.module.css";
@@ -82,12 +84,9 @@ export default function DocumentPage() {
         </>
       }
     >
-      {document.held !== null && (
-        <p>
-          <Badge tone="warn">{text.document.held}</Badge> {text.document.heldAbout(document.held)}
-        </p>
-      )}
+      {document.held !== null && <Held place={place} reason={document.held} isOwner={space?.role === "owner"} />}
       <WaitingFields open={open} />
+      <Publication open={open} />
       <Suspense fallback={<Skeleton />}>
         <View open={open} />
       </Suspense>

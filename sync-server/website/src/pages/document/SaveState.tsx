@@ -18,9 +18,10 @@ export function SaveState({ open }: { open: OpenDocument }) {
         : sending > 0
           ? text.save.sending
           : text.save.saved;
+  const readOnly = open.version.document.held === null ? text.save.readOnly : text.held.title;
   return (
     <span className={styles.save} role="status">
-      <Dot state={open.isReadOnly ? "none" : tone} /> {open.isReadOnly ? text.save.readOnly : words}
+      <Dot state={open.isReadOnly ? "none" : tone} /> {open.isReadOnly ? readOnly : words}
     </span>
   );
 }

@@ -106,7 +106,7 @@ function Row({ item }: { item: DocumentItem }) {
       <Link to={`/vault/${item.space}/${item.id}`}>
         <Icon name={icon} />
         <span className={styles.name}>{name}</span>
-        {item.held !== null && <Badge tone="warn">{text.document.held}</Badge>}
+        {item.held !== null && <Badge tone="warn">{text.held.title}</Badge>}
         <span className={styles.type}>{typeName(item.type)}</span>
         <span className={styles.position} title={text.vault.position}>
           {numberOf(item.position)}
