@@ -10,8 +10,9 @@ use std::path::Path;
 
 use sync_wire::{BatchId, Content, FateCode};
 
-pub use self::error::QuarantineError;
 pub use ::document::{Quarantined, Refused};
+
+pub use self::error::QuarantineError;
 use crate::document::Document;
 use crate::error::ReadError;
 use crate::storage::QuarantineRow;

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use sync_wire::{Actor, Blob, ChangeHash};
 
 use crate::error::{ApplyError, HistoryError, Violation};
-use crate::reauthor::derived_actor;
+use crate::reauthor::{Excluded, ReauthorError, Reauthored, derived_actor, reauthor};
 use crate::{Change, Difference, Document, Intent};
 
 /// Who tries it out; nothing of that is ever sealed.
@@ -21,6 +21,15 @@ pub struct Past {
     change: Change,
     /// The change and all before it.
     changes: Vec<Change>,
+}
+
+/// A document with a past beside what it holds.
+struct Beside {
+    with: Document,
+    /// What is to be said again, under the name that it has there.
+    own: Change,
+    /// What else the document did not have.
+    others: Vec<ChangeHash>,
 }
 
 /// A change that cannot be put together with what it rests on.
@@ -51,6 +60,9 @@ pub enum AgainError {
     /// What it changed cannot be told.
     #[error(transparent)]
     History(#[from] HistoryError),
+    /// The name under which it was said is another's, and it cannot be given another one.
+    #[error(transparent)]
+    Reauthor(#[from] ReauthorError),
     /// What else was lost cannot be left out of it.
     #[error(transparent)]
     Violation(#[from] Violation),
@@ -130,19 +142,57 @@ impl Past {
     /// [`AgainError`].
     pub fn again(&self, now: &Document, continued_by: Option<ChangeHash>) -> Result<Vec<Intent>, AgainError> {
         let heads = now.heads();
-        let mut others: Vec<ChangeHash> = self.changes.iter().map(Change::hash).collect();
-        others.retain(|hash| *hash != self.change.hash() && !now.contains(hash));
-        others.extend(continued_by.filter(|hash| now.contains(hash)));
-        let mut with = now.clone();
-        with.apply(&bytes_of(&self.changes))?;
-        let taken_back = with.intents_undoing(&others)?;
+        let Beside { mut with, own, others: mut undone } = self.beside(now)?;
+        if now.contains(&own.hash()) {
+            return Ok(Vec::new());
+        }
+        undone.extend(continued_by.filter(|hash| now.contains(hash)));
+        let taken_back = with.intents_undoing(&undone)?;
         with.edit::<_, Violation>(NOBODY, |draft| taken_back.into_iter().try_for_each(|intent| draft.apply(intent)))?;
-        let own = with.difference(&self.change.header.deps, &[self.change.hash()])?;
-        let touched: HashSet<String> = own.into_iter().map(|difference| difference.path).collect();
+        let changed = with.difference(&own.header.deps, &[own.hash()])?;
+        let touched: HashSet<String> = changed.into_iter().map(|difference| difference.path).collect();
         let mut intents = with.intents_from(&heads)?;
         // What was lost beside it and is said anew elsewhere is none of its business.
         intents.retain(|intent| touched.contains(intent.path()));
         Ok(intents)
+    }
+
+    /// The document with the past in it. Where that has names and numbers which the document knows of other changes, it
+    /// is written anew under other names.
+    fn beside(&self, now: &Document) -> Result<Beside, AgainError> {
+        let lost = |changes: &[Change], own: &Change| {
+            let hashes = changes.iter().map(Change::hash);
+            hashes.filter(|hash| *hash != own.hash() && !now.contains(hash)).collect::<Vec<_>>()
+        };
+        let mut with = now.clone();
+        match with.apply(&bytes_of(&self.changes)) {
+            Ok(_) => {
+                let (own, others) = (self.change.clone(), lost(&self.changes, &self.change));
+                return Ok(Beside { with, own, others });
+            }
+            Err(ApplyError::Equivocation { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let (changes, own) = self.renamed(now)?;
+        with.apply(&bytes_of(&changes))?;
+        let others = lost(&changes, &own);
+        Ok(Beside { with, own, others })
+    }
+
+    /// What the document does not have of the past, under names that nothing else in it has; and the change itself.
+    fn renamed(&self, now: &Document) -> Result<(Vec<Change>, Change), AgainError> {
+        let taken: HashSet<(Actor, u64)> = now.history()?.into_iter().map(|one| (one.actor, one.seq)).collect();
+        let lost = self.changes.iter().filter(|change| !now.contains(&change.hash())).cloned();
+        let (named_alike, mut kept): (Vec<Change>, Vec<Change>) =
+            lost.partition(|change| taken.contains(&(change.header.actor, change.header.seq)));
+        let max_ops: HashMap<_, _> = self.changes.iter().map(|one| (one.hash(), one.header.max_op())).collect();
+        let Reauthored { changes, replaced } =
+            reauthor(Excluded::Renamed(&named_alike), &kept, |hash| max_ops.get(hash).copied())?;
+        kept.retain(|change| !replaced.contains_key(&change.hash()));
+        let by = replaced.get(&self.change.hash()).and_then(|replacement| replacement.by);
+        let own = changes.iter().find(|change| Some(change.hash()) == by).unwrap_or(&self.change).clone();
+        kept.extend(changes);
+        Ok((kept, own))
     }
 
     /// The change of the document `now` that goes on with what could be kept of this one, if its author has said it

@@ -63,7 +63,6 @@ impl Quarantined {
                 "make the edit again by hand, in smaller steps; export this one for a report, or discard it"
             }
             FateCode::VOID => "a repair took it out of the log: make the edit again by hand, export it, or discard it",
-            FateCode::EQUIVOCATION => "look at what it says; copy it into a new document, or discard it",
             FateCode::WITH => "look at what it says; resubmit it as a new edit, or discard it",
             FateCode::SQUASHED => "its document says what it comes to, together with others: nothing needs to be done",
             FateCode::GONE => "the document was purged: copy what you need into a new document",
@@ -99,7 +98,8 @@ impl Refused {
     pub fn json(&self) -> Value {
         match self {
             Self::Values(differences) => {
-                let difference = |one: &Difference| json!({ "path": one.path, "before": one.before, "after": one.after });
+                let difference =
+                    |one: &Difference| json!({ "path": one.path, "before": one.before, "after": one.after });
                 json!({ "values": differences.iter().map(difference).collect::<Vec<_>>() })
             }
             Self::Deletion => json!({ "deletion": true }),

@@ -8,9 +8,10 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use document::Header;
-use rusqlite::{OptionalExtension, Row, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use sync_wire::{AccountId, BatchId, Blob, ChangeHash, DeviceId, DocumentId, FateCode, SpaceId};
 
+use crate::accounts::account_key;
 use crate::change_log::{NewFate, Permanence, Place, log_end, unsigned};
 use crate::documents::DocumentState;
 use crate::error::StorageError;
@@ -152,6 +153,20 @@ impl Storage {
         hash: ChangeHash,
     ) -> Result<Option<RefusedPast>, StorageError> {
         self.read(move |reader| reader.refused_past(space, account, hash)).await
+    }
+
+    /// In which document, and in which batch, an account pushed a refused change: one that is in its quarantine, or was
+    /// discarded since.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn refused_in(
+        &self,
+        space: SpaceId,
+        account: AccountId,
+        hash: ChangeHash,
+    ) -> Result<Option<(DocumentId, BatchId)>, StorageError> {
+        self.read(move |reader| refused_in(&reader.connection, space, account, hash)).await
     }
 
     /// Takes a change out of the quarantine of its account, with its bytes. Pushed again, it is refused as before.
@@ -325,6 +340,26 @@ impl Reader {
     }
 }
 
+/// Whose it was that was discarded, its device still says.
+fn refused_in(
+    connection: &Connection,
+    space: SpaceId,
+    account: AccountId,
+    hash: ChangeHash,
+) -> Result<Option<(DocumentId, BatchId)>, StorageError> {
+    let Some(log) = log_end(connection, space)? else { return Ok(None) };
+    let Some(account_key) = account_key(connection, account)? else { return Ok(None) };
+    let mut statement = connection.prepare_cached(
+        "SELECT f.document, f.batch FROM fates f LEFT JOIN devices d ON d.id = f.device
+         WHERE f.space_key = ?1 AND f.hash = ?3
+           AND (f.account_key = ?2 OR f.account_key = ?4 AND d.account_key = ?2)
+         ORDER BY f.account_key = ?4, f.fate_key DESC LIMIT 1",
+    )?;
+    let values = params![log.space_key, account_key, hash.0, NOBODY];
+    let found = statement.query_row(values, |row| Ok((DocumentId(row.get(0)?), BatchId(row.get(1)?))));
+    Ok(found.optional()?)
+}
+
 fn header_of(kept: &KeptChange) -> Option<Header> {
     kept.bytes.as_ref().and_then(|bytes| Header::parse(bytes).ok())
 }
@@ -380,12 +415,7 @@ impl Writer {
         Ok(())
     }
 
-    fn discard_refused(
-        &mut self,
-        space: SpaceId,
-        account: AccountId,
-        hash: ChangeHash,
-    ) -> Result<bool, StorageError> {
+    fn discard_refused(&mut self, space: SpaceId, account: AccountId, hash: ChangeHash) -> Result<bool, StorageError> {
         let Some(log) = log_end(&self.connection, space)? else { return Ok(false) };
         let Some(account_key) = account_key(&self.connection, account)? else { return Ok(false) };
         let mut statement = self.connection.prepare_cached(
@@ -404,12 +434,7 @@ impl Writer {
             self.note_swept();
             return Ok(true);
         }
-        // Discarded before: whose it was, its device still says.
-        let mut statement = self.connection.prepare_cached(
-            "SELECT EXISTS (SELECT 1 FROM fates f JOIN devices d ON d.id = f.device
-                            WHERE f.space_key = ?1 AND f.account_key = ?4 AND f.hash = ?3 AND d.account_key = ?2)",
-        )?;
-        Ok(statement.query_row(params![log.space_key, account_key, hash.0, NOBODY], |row| row.get(0))?)
+        Ok(refused_in(&self.connection, space, account, hash)?.is_some())
     }
 
     fn sweep_refused(&mut self) -> Result<usize, StorageError> {

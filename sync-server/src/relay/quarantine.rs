@@ -1,10 +1,29 @@
-//! What of an account was refused in a space, for whoever may read it.
+//! What of an account was refused in a space, for whoever may read it. Next: `past`, which puts one together.
 
-use relay_storage::{IntakeTotals, QuarantinePage, QuarantineQuery, StorageError};
-use sync_wire::AccountId;
+mod past; // a refused change with what it rests on, as far as the relay has it
+
+use document::{HistoryError, Quarantined, Refused, resubmission_note};
+use relay_storage::{IntakeTotals, KeptChange, QuarantinePage, QuarantineQuery, RefusedPast, StorageError};
+use sync_wire::{AccountId, BatchId, ChangeHash, DocumentId};
 
 use crate::access::Readable;
 use crate::app::App;
+use crate::projection;
+use crate::relay::check::{self, CheckError};
+pub(super) use past::{Seen, put_together};
+
+/// A refused change, and what can be said of it here.
+#[derive(Debug)]
+pub struct Looked {
+    /// What is kept.
+    pub kept: KeptChange,
+    /// For people and for files.
+    pub edit: Quarantined,
+    /// What it says.
+    pub refused: Refused,
+    /// The change of its document that says it again, if one does.
+    pub resubmitted_by: Option<ChangeHash>,
+}
 
 /// The refused changes of one account, the newest first.
 ///
@@ -27,4 +46,126 @@ pub async fn list(
 /// [`StorageError`]
 pub async fn waiting(app: &App, source: &Readable, account: AccountId) -> Result<IntakeTotals, StorageError> {
     app.storage.intake_of_account(source.space(), account).await
+}
+
+/// In which document and batch an account pushed a refused change; also one that it has discarded.
+///
+/// # Errors
+/// [`StorageError`]
+pub async fn place_of(
+    app: &App,
+    source: &Readable,
+    account: AccountId,
+    hash: ChangeHash,
+) -> Result<Option<(DocumentId, BatchId)>, StorageError> {
+    app.storage.refused_in(source.space(), account, hash).await
+}
+
+/// Takes a refused change out of the quarantine of its account; `false` if it never was there.
+///
+/// # Errors
+/// [`StorageError`]
+pub async fn discard(app: &App, source: &Readable, account: AccountId, hash: ChangeHash) -> Result<bool, StorageError> {
+    app.storage.discard_refused(source.space(), account, hash).await
+}
+
+/// A refused change of an account with what it says, as far as that can be told; none if there is no such change.
+///
+/// # Errors
+/// Storage failed, or the work was not finished.
+pub async fn look(
+    app: &App,
+    source: &Readable,
+    account: AccountId,
+    hash: ChangeHash,
+) -> Result<Option<Looked>, CheckError> {
+    let Some(past) = app.storage.refused_past(source.space(), account, hash).await? else { return Ok(None) };
+    let kept = past.kept.clone();
+    let document = kept.change.document;
+    let shown = projection::current(app, source, document).await?;
+    let (type_name, title) = shown.map(|shown| (shown.type_name, shown.title)).unwrap_or_default();
+    let (refused, found) = match read(app, account, past).await? {
+        Ok(Read { refused, found }) => (refused, found),
+        Err(detail) => (Refused::Unreadable { detail }, Found::default()),
+    };
+    let change = &kept.change;
+    let edit = Quarantined {
+        id: change.batch,
+        space: change.space,
+        document,
+        type_name,
+        title,
+        change: Some(hash),
+        code: change.code,
+        detail: change.detail.clone(),
+        remedy: Quarantined::remedy_of(change.code),
+        culprit: Some(change.culprit.unwrap_or(hash)),
+        unix_seconds: Some(change.decided_at.div_euclid(1000)),
+        continued_by: found.continued_by,
+    };
+    Ok(Some(Looked { kept, edit, refused, resubmitted_by: found.resubmitted_by }))
+}
+
+/// What could be told.
+struct Read {
+    refused: Refused,
+    found: Found,
+}
+
+/// What its document has of it.
+#[derive(Debug, Default)]
+struct Found {
+    continued_by: Option<ChangeHash>,
+    resubmitted_by: Option<ChangeHash>,
+}
+
+/// An error of the second kind says why nothing can be told.
+async fn read(app: &App, account: AccountId, past: RefusedPast) -> Result<Result<Read, String>, CheckError> {
+    let (space, document, hash) = (past.kept.change.space, past.kept.change.document, past.kept.change.hash);
+    let max = app.config.api.version_bytes_max;
+    // Rebuilding a past costs what rebuilding a version does.
+    let _permit = app.rebuilds.acquire().await.ok();
+    let now = match app.storage.document(space, document).await? {
+        Some(state) if state.bytes > max => {
+            let bytes = state.bytes;
+            let detail = format!("its document has {bytes} bytes of changes; they are put together up to {max}");
+            return Ok(Err(format!("{detail} (api.version_bytes_max)")));
+        }
+        None => document::Document::new(None), // its first change was refused
+        Some(_) => match check::copy(app, space, document).await {
+            Ok(Some((Some(now), _))) => now,
+            Ok(Some((None, state))) => {
+                return Ok(Err(state.held.map_or_else(
+                    || "its document was deleted".to_owned(),
+                    |reason| format!("its document is read-only: {reason}"),
+                )));
+            }
+            Ok(None) => document::Document::new(None),
+            Err(CheckError::Log(error)) => return Ok(Err(error.to_string())),
+            Err(error) => return Err(error),
+        },
+    };
+    let copy = now.clone();
+    let seen = match put_together(app, account, now, past).await? {
+        Ok(seen) => seen,
+        Err(detail) => return Ok(Err(detail)),
+    };
+    let work = move || {
+        let resubmitted_by = said_again(&copy, &hash)?;
+        Ok::<_, HistoryError>((Refused::from(&seen.past), seen.continued_by, resubmitted_by))
+    };
+    let told = app.runtime.blocking(work).await.map_err(CheckError::Panicked)?;
+    Ok(match told {
+        Ok((refused, continued_by, resubmitted_by)) => {
+            Ok(Read { refused, found: Found { continued_by, resubmitted_by } })
+        }
+        Err(error) => Err(error.to_string()),
+    })
+}
+
+/// The change of a document that says this refused one again.
+pub(super) fn said_again(now: &document::Document, hash: &ChangeHash) -> Result<Option<ChangeHash>, HistoryError> {
+    let note = resubmission_note(hash);
+    let mut history = now.history()?.into_iter();
+    Ok(history.find(|past| past.message.as_ref() == Some(&note)).map(|past| past.hash))
 }

@@ -54,6 +54,11 @@ impl Author {
         Self { id: self.id, actor: Actor(fresh_id()), document: self.document.clone() }
     }
 
+    /// The document in a copy of the vault, which writes under the same name.
+    pub(crate) fn copied(&self) -> Self {
+        Self { id: self.id, actor: self.actor, document: self.document.clone() }
+    }
+
     /// Edits, and returns the batches in the order in which they are pushed.
     pub(crate) fn edit(&mut self, edit: impl FnOnce(&mut Draft<'_>) -> Result<(), Violation>) -> Vec<Batch> {
         self.document.edit::<(), Violation>(self.actor, edit).unwrap();
