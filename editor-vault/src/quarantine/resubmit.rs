@@ -1,11 +1,11 @@
 //! A refused change as a new edit: what it did, carried out on the document as it is now.
 
 use document::resubmission_note;
-use sync_wire::ChangeHash;
+use sync_wire::{ChangeHash, SpaceKind};
 
 use super::{Quarantine, QuarantineError};
 use crate::document::Noted;
-use crate::error::EditError;
+use crate::error::{EditError, ReadError, StorageError};
 use crate::storage::QuarantineRow;
 
 impl Quarantine<'_> {
@@ -17,7 +17,9 @@ impl Quarantine<'_> {
         let document = self.vault.document(row.space, row.document)?;
         let mut failed = None;
         let done = document.edit_noted(|now, _| {
-            let is_done = now.history().is_ok_and(|past| past.iter().any(|one| one.message.as_ref() == Some(&note)));
+            let history = now.history().unwrap_or_default();
+            let said = history.into_iter().filter(|past| past.message.as_ref() == Some(&note));
+            let is_done = self.is_own(row, &hash, said.map(|past| past.hash).collect())?;
             let intents = if is_done { Ok(Vec::new()) } else { past.again(now, row.continued_by) };
             let intents = intents.unwrap_or_else(|error| {
                 failed = Some(error.to_string());
@@ -27,5 +29,26 @@ impl Quarantine<'_> {
         });
         done?;
         failed.map_or(Ok(()), |detail| Err(unreadable(detail)))
+    }
+
+    /// Whether one of these changes is of this account. Where others write, the note alone is anybody's.
+    fn is_own(&self, row: &QuarantineRow, hash: &ChangeHash, said: Vec<ChangeHash>) -> Result<bool, EditError> {
+        if said.is_empty() {
+            return Ok(false);
+        }
+        let (space, document, refused) = (row.space, row.document_row, (row.id, hash));
+        let read = self.vault.inner().storage.read(|tx| {
+            let kind = tx.space(space)?.and_then(|space| space.kind);
+            if kind.is_none_or(|kind| kind == SpaceKind::Personal) {
+                return Ok(true);
+            }
+            for again in &said {
+                if tx.is_own_resubmission(document, again, refused)? {
+                    return Ok(true);
+                }
+            }
+            Ok::<_, StorageError>(false)
+        });
+        Ok(read.map_err(ReadError::from)?)
     }
 }

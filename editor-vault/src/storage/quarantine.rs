@@ -71,6 +71,25 @@ impl Tx<'_> {
         )
     }
 
+    /// Whether `again`, a change of the document, was saved here, or proves by its batch that it says `hash` of the batch
+    /// `refused` again.
+    pub(crate) fn is_own_resubmission(
+        &self,
+        document: i64,
+        again: &ChangeHash,
+        (refused, hash): (BatchId, &ChangeHash),
+    ) -> Result<bool, StorageError> {
+        let found = self.one(
+            "SELECT c.batch, EXISTS (SELECT 1 FROM batches b WHERE b.change = c.id)
+             FROM changes c WHERE c.document = ?1 AND c.hash = ?2 AND c.excluded = 0",
+            params![document, again.0],
+            |row| Ok((row.get::<_, Option<_>>(0)?.map(BatchId), row.get(1)?)),
+        )?;
+        Ok(found.is_some_and(|(batch, is_saved_here): (Option<BatchId>, bool)| {
+            is_saved_here || batch.is_some_and(|batch| batch.is_resubmission_of(refused, hash))
+        }))
+    }
+
     /// Every change of a document that has bytes here, refused ones included.
     pub(crate) fn all_bytes(&self, document: i64) -> Result<Vec<Change>, StorageError> {
         let rows: Vec<Vec<u8>> = self.all(

@@ -288,12 +288,8 @@ impl Pen<'_> {
             return Ok(self.done(Place::Stored)); // and has yet to be checked
         }
         let end = state.end;
-        let looked = self.work(move || {
-            let said = quarantine::said_again(&document, &hash);
-            (document, said)
-        });
-        let (document, said) = looked.await?;
-        let place = match said.map_err(|error| WriteError::Stopped(error.to_string()))? {
+        let said = quarantine::said_again(self.app, account, (space, self.document), document.clone(), hash).await?;
+        let place = match said.map_err(WriteError::Stopped)? {
             Some(_) => Place::Unchanged(end),
             None => self.say_again(document, hash, end).await?,
         };

@@ -2,9 +2,9 @@
 
 mod past; // a refused change with what it rests on, as far as the relay has it
 
-use document::{HistoryError, Quarantined, Refused, resubmission_note};
+use document::{Document, Quarantined, Refused, resubmission_note};
 use relay_storage::{IntakeTotals, KeptChange, QuarantinePage, QuarantineQuery, RefusedPast, StorageError};
-use sync_wire::{AccountId, BatchId, ChangeHash, DocumentId};
+use sync_wire::{AccountId, BatchId, ChangeHash, DocumentId, SpaceId};
 
 use crate::access::Readable;
 use crate::app::App;
@@ -131,7 +131,7 @@ async fn read(app: &App, account: AccountId, past: RefusedPast) -> Result<Result
             let detail = format!("its document has {bytes} bytes of changes; they are put together up to {max}");
             return Ok(Err(format!("{detail} (api.version_bytes_max)")));
         }
-        None => document::Document::new(None), // its first change was refused
+        None => Document::new(None), // its first change was refused
         Some(_) => match check::copy(app, space, document).await {
             Ok(Some((Some(now), _))) => now,
             Ok(Some((None, state))) => {
@@ -140,32 +140,45 @@ async fn read(app: &App, account: AccountId, past: RefusedPast) -> Result<Result
                     |reason| format!("its document is read-only: {reason}"),
                 )));
             }
-            Ok(None) => document::Document::new(None),
+            Ok(None) => Document::new(None),
             Err(CheckError::Log(error)) => return Ok(Err(error.to_string())),
             Err(error) => return Err(error),
         },
     };
-    let copy = now.clone();
+    let resubmitted_by = match said_again(app, account, (space, document), now.clone(), hash).await? {
+        Ok(change) => change,
+        Err(detail) => return Ok(Err(detail)),
+    };
     let seen = match put_together(app, account, now, past).await? {
         Ok(seen) => seen,
         Err(detail) => return Ok(Err(detail)),
     };
-    let work = move || {
-        let resubmitted_by = said_again(&copy, &hash)?;
-        Ok::<_, HistoryError>((Refused::from(&seen.past), seen.continued_by, resubmitted_by))
-    };
-    let told = app.runtime.blocking(work).await.map_err(CheckError::Panicked)?;
-    Ok(match told {
-        Ok((refused, continued_by, resubmitted_by)) => {
-            Ok(Read { refused, found: Found { continued_by, resubmitted_by } })
-        }
-        Err(error) => Err(error.to_string()),
-    })
+    let work = move || (Refused::from(&seen.past), seen.continued_by);
+    let (refused, continued_by) = app.runtime.blocking(work).await.map_err(CheckError::Panicked)?;
+    Ok(Ok(Read { refused, found: Found { continued_by, resubmitted_by } }))
 }
 
-/// The change of a document that says this refused one again.
-pub(super) fn said_again(now: &document::Document, hash: &ChangeHash) -> Result<Option<ChangeHash>, HistoryError> {
-    let note = resubmission_note(hash);
-    let mut history = now.history()?.into_iter();
-    Ok(history.find(|past| past.message.as_ref() == Some(&note)).map(|past| past.hash))
+/// The change of a document that says a refused one again, if it is of the account of that: the note alone is anybody's.
+/// An error of the second kind says why nothing can be told.
+pub(super) async fn said_again(
+    app: &App,
+    account: AccountId,
+    (space, id): (SpaceId, DocumentId),
+    now: Document,
+    hash: ChangeHash,
+) -> Result<Result<Option<ChangeHash>, String>, CheckError> {
+    let note = resubmission_note(&hash);
+    let history = app.runtime.blocking(move || now.history()).await.map_err(CheckError::Panicked)?;
+    let mut said = match history {
+        Ok(history) => history,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    said.retain(|past| past.message.as_ref() == Some(&note));
+    if said.is_empty() {
+        return Ok(Ok(None));
+    }
+    let names = said.iter().map(|past| (past.actor, past.seq)).collect();
+    let written = app.storage.written_by(space, id, names).await?;
+    let own = said.iter().zip(written).find(|(_, by)| by.is_some_and(|by| by.account == Some(account)));
+    Ok(Ok(own.map(|(past, _)| past.hash)))
 }

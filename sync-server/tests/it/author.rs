@@ -67,6 +67,15 @@ impl Author {
         changes.map(|change| Batch::of(Content::Changes(vec![change.bytes]))).collect()
     }
 
+    /// Edits with a note.
+    pub(crate) fn put_noted(&mut self, path: &str, value: impl Into<serde_json::Value>, note: &str) -> Vec<Batch> {
+        let value = value.into();
+        self.document.edit::<(), Violation>(self.actor, |draft| draft.put(path, value)).unwrap();
+        let sealed = self.document.seal_with_note(1_700_000_000, note).unwrap().expect("something was edited");
+        let changes = sealed.seeds.into_iter().chain(sealed.changes);
+        changes.map(|change| Batch::of(Content::Changes(vec![change.bytes]))).collect()
+    }
+
     pub(crate) fn put(&mut self, path: &str, value: impl Into<serde_json::Value>) -> Vec<Batch> {
         let value = value.into();
         self.edit(|draft| draft.put(path, value))

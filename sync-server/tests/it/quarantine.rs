@@ -146,6 +146,21 @@ async fn in_a_shared_space_a_change_that_is_made_again_goes_through_the_intake()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_who_says_that_he_has_made_it_again_takes_nothing_out_of_the_quarantine() {
+    let relay = Relay::start().await;
+    let (alice, bob) = (relay.account("alice").await, relay.account("bob").await);
+    let team = relay.team(&[(&alice, Role::Editor), (&bob, Role::Editor)]).await;
+    let desk = Desk::with_refused_edit(&relay, &alice, team).await;
+    let (mut his, _) = Device::online(relay.address, &bob.token).await;
+    let said = desk.note.elsewhere().put_noted("/said", true, &resubmission_note(&desk.hash));
+    let at = his.push_all(team, desk.note.id, &said).await;
+    desk.page.read_after(desk.note.id, at).await;
+    assert_eq!(desk.ask("GET", desk.hash, "").await.json()["resubmitted_by"], Value::Null);
+    let answer = desk.ask("POST", desk.hash, "/resubmit").await;
+    assert_eq!((answer.status, &answer.json()["value"]["name"]), (200, &json!("refused")), "{answer:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_only_came_with_a_refused_change_is_made_again_without_it() {
     let relay = Relay::start().await;
     let alice = relay.account("alice").await;

@@ -314,6 +314,24 @@ fn a_refused_change_is_read_with_what_it_rests_on_that_was_refused_as_well() {
 }
 
 #[test]
+fn sixty_four_refused_changes_are_read_below_one_and_not_one_more() {
+    let relay = Relay::new(Shell::Inline);
+    let (ada, author) = begun(&relay);
+    let mut chain = vec![bad(&author).seal()];
+    for _ in 0..65 {
+        chain.push(after(chain.last().unwrap()));
+    }
+    for change in &chain {
+        assert!(is_refused(&relay.append(ada.push(DOCUMENT, &[std::slice::from_ref(change)]))[0]));
+    }
+    for (at, is_whole) in [(64, true), (65, false)] {
+        let past = relay.storage.refused_past(ada.space, ada.account.id, chain[at].hash());
+        let past = wait(past).unwrap().unwrap();
+        assert_eq!((past.before.len(), past.is_whole), (64, is_whole));
+    }
+}
+
+#[test]
 fn a_change_that_ends_the_relay_when_it_is_looked_at_loses_its_bytes_and_keeps_its_verdict() {
     on_each_shell(|relay| {
         let (ada, author) = begun(&relay);
