@@ -1,6 +1,6 @@
 //! A refused change as a new edit: what it did, carried out on the document as it is now.
 
-use document::resubmission_note;
+use document::{PastChange, resubmission_note};
 use sync_wire::{ChangeHash, SpaceKind};
 
 use super::{Quarantine, QuarantineError};
@@ -17,9 +17,9 @@ impl Quarantine<'_> {
         let document = self.vault.document(row.space, row.document)?;
         let mut failed = None;
         let done = document.edit_noted(|now, _| {
-            let history = now.history().unwrap_or_default();
-            let said = history.into_iter().filter(|past| past.message.as_ref() == Some(&note));
-            let is_done = self.is_own(row, &hash, said.map(|past| past.hash).collect())?;
+            let mut said = now.history().unwrap_or_default();
+            said.retain(|past| past.message.as_ref() == Some(&note));
+            let is_done = self.is_one_own(&said, row, &hash)?;
             let intents = if is_done { Ok(Vec::new()) } else { past.again(now, row.continued_by) };
             let intents = intents.unwrap_or_else(|error| {
                 failed = Some(error.to_string());
@@ -32,7 +32,7 @@ impl Quarantine<'_> {
     }
 
     /// Whether one of these changes is of this account. Where others write, the note alone is anybody's.
-    fn is_own(&self, row: &QuarantineRow, hash: &ChangeHash, said: Vec<ChangeHash>) -> Result<bool, EditError> {
+    fn is_one_own(&self, said: &[PastChange], row: &QuarantineRow, hash: &ChangeHash) -> Result<bool, EditError> {
         if said.is_empty() {
             return Ok(false);
         }
@@ -42,8 +42,8 @@ impl Quarantine<'_> {
             if kind.is_none_or(|kind| kind == SpaceKind::Personal) {
                 return Ok(true);
             }
-            for again in &said {
-                if tx.is_own_resubmission(document, again, refused)? {
+            for again in said {
+                if tx.is_own_resubmission(document, &again.hash, refused)? {
                     return Ok(true);
                 }
             }

@@ -84,10 +84,7 @@ pub async fn look(
     let document = kept.change.document;
     let shown = projection::current(app, source, document).await?;
     let (type_name, title) = shown.map(|shown| (shown.type_name, shown.title)).unwrap_or_default();
-    let (refused, found) = match read(app, account, past).await? {
-        Ok(Read { refused, found }) => (refused, found),
-        Err(detail) => (Refused::Unreadable { detail }, Found::default()),
-    };
+    let Told { refused, continued_by, resubmitted_by } = tell(app, account, past).await?;
     let change = &kept.change;
     let edit = Quarantined {
         id: change.batch,
@@ -101,61 +98,67 @@ pub async fn look(
         remedy: Quarantined::remedy_of(change.code),
         culprit: Some(change.culprit.unwrap_or(hash)),
         unix_seconds: Some(change.decided_at.div_euclid(1000)),
-        continued_by: found.continued_by,
+        continued_by,
     };
-    Ok(Some(Looked { kept, edit, refused, resubmitted_by: found.resubmitted_by }))
+    Ok(Some(Looked { kept, edit, refused, resubmitted_by }))
 }
 
 /// What could be told.
-struct Read {
+struct Told {
     refused: Refused,
-    found: Found,
-}
-
-/// What its document has of it.
-#[derive(Debug, Default)]
-struct Found {
     continued_by: Option<ChangeHash>,
     resubmitted_by: Option<ChangeHash>,
 }
 
-/// An error of the second kind says why nothing can be told.
-async fn read(app: &App, account: AccountId, past: RefusedPast) -> Result<Result<Read, String>, CheckError> {
+impl Told {
+    fn unreadable(detail: String) -> Self {
+        Self { refused: Refused::Unreadable { detail }, continued_by: None, resubmitted_by: None }
+    }
+}
+
+async fn tell(app: &App, account: AccountId, past: RefusedPast) -> Result<Told, CheckError> {
     let (space, document, hash) = (past.kept.change.space, past.kept.change.document, past.kept.change.hash);
-    let max = app.config.api.version_bytes_max;
-    // Rebuilding a past costs what rebuilding a version does.
+    if let Some(detail) = past::never_loaded(past.kept.change.code) {
+        return Ok(Told::unreadable(detail));
+    }
+    // It costs what rebuilding a version does.
     let _permit = app.rebuilds.acquire().await.ok();
-    let now = match app.storage.document(space, document).await? {
-        Some(state) if state.bytes > max => {
-            let bytes = state.bytes;
-            let detail = format!("its document has {bytes} bytes of changes; they are put together up to {max}");
-            return Ok(Err(format!("{detail} (api.version_bytes_max)")));
-        }
-        None => Document::new(None), // its first change was refused
-        Some(_) => match check::copy(app, space, document).await {
-            Ok(Some((Some(now), _))) => now,
-            Ok(Some((None, state))) => {
-                return Ok(Err(state.held.map_or_else(
-                    || "its document was deleted".to_owned(),
-                    |reason| format!("its document is read-only: {reason}"),
-                )));
-            }
-            Ok(None) => Document::new(None),
-            Err(CheckError::Log(error)) => return Ok(Err(error.to_string())),
-            Err(error) => return Err(error),
-        },
+    let now = match read(app, space, document).await? {
+        Ok(now) => now,
+        Err(detail) => return Ok(Told::unreadable(detail)),
     };
     let resubmitted_by = match said_again(app, account, (space, document), now.clone(), hash).await? {
         Ok(change) => change,
-        Err(detail) => return Ok(Err(detail)),
+        Err(detail) => return Ok(Told::unreadable(detail)),
     };
     let seen = match put_together(app, account, now, past).await? {
         Ok(seen) => seen,
-        Err(detail) => return Ok(Err(detail)),
+        Err(detail) => return Ok(Told { resubmitted_by, ..Told::unreadable(detail) }),
     };
     let work = move || (Refused::from(&seen.past), seen.continued_by);
     let (refused, continued_by) = app.runtime.blocking(work).await.map_err(CheckError::Panicked)?;
-    Ok(Ok(Read { refused, found: Found { continued_by, resubmitted_by } }))
+    Ok(Told { refused, continued_by, resubmitted_by })
+}
+
+/// A document as it is now, an empty one if its first change was refused. An error of the second kind says why it cannot
+/// be had.
+async fn read(app: &App, space: SpaceId, document: DocumentId) -> Result<Result<Document, String>, CheckError> {
+    let max = app.config.api.version_bytes_max;
+    let state = app.storage.document(space, document).await?;
+    if let Some(bytes) = state.map(|state| state.bytes).filter(|bytes| *bytes > max) {
+        let rule = format!("changes are put together up to {max} (api.version_bytes_max)");
+        return Ok(Err(format!("its document has {bytes} bytes of changes; {rule}")));
+    }
+    match check::copy(app, space, document).await {
+        Ok(Some((Some(now), _))) => Ok(Ok(now)),
+        Ok(Some((None, state))) => Ok(Err(match state.held {
+            Some(reason) => format!("its document is read-only: {reason}"),
+            None => "its document was deleted".to_owned(),
+        })),
+        Ok(None) => Ok(Ok(Document::new(None))),
+        Err(CheckError::Log(error)) => Ok(Err(error.to_string())),
+        Err(error) => Err(error),
+    }
 }
 
 /// The change of a document that says a refused one again, if it is of the account of that: the note alone is anybody's.

@@ -68,8 +68,8 @@ const GONE: &str = "its bytes are not kept any more; the device that made it has
 /// The refused changes that have to be run, the one itself last.
 fn changes_of(now: &Document, refused: RefusedPast) -> Result<Vec<(RefusedChange, Change)>, String> {
     let RefusedPast { kept, before, is_whole } = refused;
-    if is_never_loaded(kept.change.code) {
-        return Err(format!("it was refused as {}, so the relay does not load it", kept.change.code.name()));
+    if let Some(detail) = never_loaded(kept.change.code) {
+        return Err(detail);
     }
     if !is_whole {
         return Err("it rests on too many changes that were refused as well".to_owned());
@@ -80,9 +80,8 @@ fn changes_of(now: &Document, refused: RefusedPast) -> Result<Vec<(RefusedChange
         if now.contains(&change.hash) {
             continue;
         }
-        if is_never_loaded(change.code) {
-            let (hash, code) = (change.hash.short(), change.code.name());
-            return Err(format!("it rests on change {hash}, which was refused as {code} and is not loaded"));
+        if let Some(detail) = never_loaded(change.code) {
+            return Err(format!("it rests on change {}: {detail}", change.hash.short()));
         }
         // Without its bytes it is missed where something rests on it.
         if let Some(parsed) = bytes.and_then(|bytes| Change::parse(bytes).ok()) {
@@ -95,6 +94,8 @@ fn changes_of(now: &Document, refused: RefusedPast) -> Result<Vec<(RefusedChange
     Ok(changes)
 }
 
-const fn is_never_loaded(code: FateCode) -> bool {
-    matches!(code, FateCode::DANGEROUS | FateCode::UNDECODABLE)
+/// Why a change that was refused for this reason is not even looked at.
+pub(super) fn never_loaded(code: FateCode) -> Option<String> {
+    let is_so = matches!(code, FateCode::DANGEROUS | FateCode::UNDECODABLE);
+    is_so.then(|| format!("it was refused as {}, so the relay does not load it", code.name()))
 }
