@@ -1,5 +1,5 @@
-//! A refused change with everything that it rests on, and nothing else: what its author had. And what it says once more,
-//! as an edit of the document as it is now.
+//! A refused change with everything that it rests on, and nothing else: what its author had. And what it says once
+//! more, as an edit of the document as it is now.
 //!
 //! Vault and relay do the same here, so that it makes no difference on which side an edit is made again.
 

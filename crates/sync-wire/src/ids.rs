@@ -188,8 +188,8 @@ impl BatchId {
     /// Bytes of it that are drawn, where it says of which refused batch a change is made again.
     const DRAWN: usize = 8;
 
-    /// Names the batch of an edit that says again what `change` of the batch `refused` said. Half of the name is that of
-    /// `drawn`; the other half only who knows the refused batch can find. That one was delivered to nobody, so it is
+    /// Names the batch of an edit that says again what `change` of the batch `refused` said. Half of the name is that
+    /// of `drawn`; the other half only who knows the refused batch can find. That one was delivered to nobody, so it is
     /// known to its device and to its relay: by such a name the device tells an edit of its own account from one of
     /// somebody else who says that he has made it again.
     ///

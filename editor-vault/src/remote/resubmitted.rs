@@ -1,9 +1,9 @@
-//! A refused edit that was made again elsewhere, on the website or by a copy of this vault, leaves the quarantine: in the
-//! transaction that stores the delivery of what says it now.
+//! A refused edit that was made again elsewhere, on the website or by a copy of this vault, leaves the quarantine: in
+//! the transaction that stores the delivery of what says it now.
 //!
 //! Whoever writes in a space may write any note. So a note alone takes nothing out: the edit has to be of this vault's
-//! own account. In a personal space all are; elsewhere the name of its batch proves it, which only who knows the refused
-//! batch can find ([`sync_wire::BatchId::of_resubmission`]).
+//! own account. In a personal space all are; elsewhere the name of its batch proves it, which only who knows the
+//! refused batch can find ([`sync_wire::BatchId::of_resubmission`]).
 
 use document::{Change, resubmitted};
 use sync_wire::{ChangeHash, Entry, FateCode, SpaceKind};

@@ -71,8 +71,8 @@ impl Tx<'_> {
         )
     }
 
-    /// Whether `again`, a change of the document, was saved here, or proves by its batch that it says `hash` of the batch
-    /// `refused` again.
+    /// Whether `again`, a change of the document, was saved here, or proves by its batch that it says `hash` of the
+    /// batch `refused` again.
     pub(crate) fn is_own_resubmission(
         &self,
         document: i64,

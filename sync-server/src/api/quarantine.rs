@@ -1,5 +1,5 @@
-//! `/api/v1/spaces/{space}/quarantine`: what the relay refused of the caller's own changes, why, and what becomes of it.
-//! Making one again is a write like others: `writes`.
+//! `/api/v1/spaces/{space}/quarantine`: what the relay refused of the caller's own changes, why, and what becomes of
+//! it. Making one again is a write like others: `writes`.
 
 use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
@@ -94,8 +94,8 @@ pub async fn list(
     Ok((caching::private(), Json(QuarantineJson { items, next, waiting })).into_response())
 }
 
-/// `GET /api/v1/spaces/{space}/quarantine/{hash}`: one of them, with each value that it changed, before and after, as far
-/// as that can be told from the log and from what is kept.
+/// `GET /api/v1/spaces/{space}/quarantine/{hash}`: one of them, with each value that it changed, before and after, as
+/// far as that can be told from the log and from what is kept.
 ///
 /// # Errors
 /// [`Code::SpaceNotFound`], [`Code::RefusedNotFound`], [`Code::ParameterInvalid`]
@@ -119,8 +119,8 @@ pub async fn show(
     Ok((caching::private(), Json(json)).into_response())
 }
 
-/// `GET /api/v1/spaces/{space}/quarantine/{hash}/export`: the same as a file, in the shape of `vault quarantine export`,
-/// with the bytes while they are kept.
+/// `GET /api/v1/spaces/{space}/quarantine/{hash}/export`: the same as a file, in the shape of
+/// `vault quarantine export`, with the bytes while they are kept.
 ///
 /// # Errors
 /// [`Code::SpaceNotFound`], [`Code::RefusedNotFound`], [`Code::ParameterInvalid`]
@@ -140,8 +140,8 @@ pub async fn export(
     Ok(response)
 }
 
-/// `DELETE /api/v1/spaces/{space}/quarantine/{hash}`: takes one out of the list, with its bytes. Its fate is kept, and the
-/// device that made it has it as before.
+/// `DELETE /api/v1/spaces/{space}/quarantine/{hash}`: takes one out of the list, with its bytes. Its fate is kept, and
+/// the device that made it has it as before.
 ///
 /// # Errors
 /// [`Code::SpaceNotFound`], [`Code::RefusedNotFound`], [`Code::ParameterInvalid`], [`Code::RateLimited`]

@@ -161,8 +161,8 @@ pub async fn resolve(
     write(&app, &caller, &space, Deed::Resolve { document: id, resolution }, asked).await
 }
 
-/// `POST /api/v1/spaces/{space}/quarantine/{hash}/resubmit`: makes a change again that was refused, as a new edit of its
-/// document as it is now. Once: what was said again is not said twice.
+/// `POST /api/v1/spaces/{space}/quarantine/{hash}/resubmit`: makes a change again that was refused, as a new edit of
+/// its document as it is now. Once: what was said again is not said twice.
 ///
 /// # Errors
 /// `Code::RefusedNotFound`, `Code::RefusedUnreadable`, `Code::ManualFieldsChanged`, `Code::ConflictOpen`,

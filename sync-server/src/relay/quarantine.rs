@@ -140,8 +140,8 @@ async fn tell(app: &App, account: AccountId, past: RefusedPast) -> Result<Told, 
     Ok(Told { refused, continued_by, resubmitted_by })
 }
 
-/// A document as it is now, an empty one if its first change was refused. An error of the second kind says why it cannot
-/// be had.
+/// A document as it is now, an empty one if its first change was refused. An error of the second kind says why it
+/// cannot be had.
 async fn read(app: &App, space: SpaceId, document: DocumentId) -> Result<Result<Document, String>, CheckError> {
     let max = app.config.api.version_bytes_max;
     let state = app.storage.document(space, document).await?;
@@ -161,8 +161,8 @@ async fn read(app: &App, space: SpaceId, document: DocumentId) -> Result<Result<
     }
 }
 
-/// The change of a document that says a refused one again, if it is of the account of that: the note alone is anybody's.
-/// An error of the second kind says why nothing can be told.
+/// The change of a document that says a refused one again, if it is of the account of that: the note alone is
+/// anybody's. An error of the second kind says why nothing can be told.
 pub(super) async fn said_again(
     app: &App,
     account: AccountId,

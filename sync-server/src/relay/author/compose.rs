@@ -122,7 +122,8 @@ pub(super) fn resolve(
     one_change(document.seal_with_note(author.time, &note))?.ok_or(WriteError::NoConflict(path))
 }
 
-/// The change that says again what a refused one said, as its author meant it: nothing if the document says that already.
+/// The change that says again what a refused one said, as its author meant it: nothing if the document says that
+/// already.
 ///
 /// # Errors
 /// [`WriteError`]

@@ -371,8 +371,8 @@ async fn on_log<T: Send + 'static>(
 }
 
 /// Runs work on a refused change of an account, and on those below it that were refused as well, `together` in number:
-/// nobody has checked them. Should that end the relay twice, the change loses its kept bytes, so that it is not looked at
-/// again. Of several it would not be known which one it was: that attempt names nobody.
+/// nobody has checked them. Should that end the relay twice, the change loses its kept bytes, so that it is not looked
+/// at again. Of several it would not be known which one it was: that attempt names nobody.
 pub(crate) async fn on_refused<T: Send + 'static>(
     app: &App,
     account: AccountId,

@@ -22,8 +22,8 @@ pub(in crate::relay) struct Seen {
     pub(in crate::relay) continued_by: Option<ChangeHash>,
 }
 
-/// Puts a refused change together, of a document that is `now` like this. An error of the second kind says why it cannot
-/// be.
+/// Puts a refused change together, of a document that is `now` like this. An error of the second kind says why it
+/// cannot be.
 pub(in crate::relay) async fn put_together(
     app: &App,
     account: AccountId,
