@@ -1,16 +1,18 @@
-//! What a relay refused, for people: why, what it said, and the ways on. Nothing leaves the quarantine by itself.
+//! What a relay refused, for people: why, what it said, and the ways on. Nothing leaves the quarantine by itself, but
+//! for what its own account has said again elsewhere (`remote/resubmitted`).
 
 mod copy; // into a new document, or into a file
 mod error; // one enum for all of it
-mod past; // a refused change with what it rests on
+mod past; // a refused change with what it rests on, out of the file
 mod resubmit; // as a new edit
 
 use std::path::Path;
 
-use sync_wire::{BatchId, ChangeHash, Content, DocumentId, FateCode, SpaceId};
+use sync_wire::{BatchId, Content, FateCode};
+
+pub use ::document::{Quarantined, Refused};
 
 pub use self::error::QuarantineError;
-use crate::Difference;
 use crate::document::Document;
 use crate::error::ReadError;
 use crate::storage::QuarantineRow;
@@ -24,53 +26,6 @@ const PREFIX_MIN: usize = 4;
 #[derive(Debug)]
 pub struct Quarantine<'v> {
     vault: &'v Vault,
-}
-
-/// One edit in quarantine.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Quarantined {
-    /// Its batch, by which it is named.
-    pub id: BatchId,
-    /// The space.
-    pub space: SpaceId,
-    /// The document.
-    pub document: DocumentId,
-    /// The document's type, if it has one.
-    pub type_name: Option<String>,
-    /// What people call the document, as it was last found out.
-    pub title: Option<String>,
-    /// The change; a deletion or restoration has none.
-    pub change: Option<ChangeHash>,
-    /// Why.
-    pub code: FateCode,
-    /// A sentence about that, for people.
-    pub detail: String,
-    /// What can be done, for people.
-    pub remedy: &'static str,
-    /// The change that was to blame, itself or one before it.
-    pub culprit: Option<ChangeHash>,
-    /// When that came, in seconds since 1970 (UTC), if it was written down.
-    pub unix_seconds: Option<i64>,
-    /// The change that goes on with what could be kept of it.
-    pub continued_by: Option<ChangeHash>,
-}
-
-/// What an edit in quarantine says.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Refused {
-    /// The leaves that it changed, from what its author saw to what its author made of it, by path.
-    Values(Vec<Difference>),
-    /// The document is deleted.
-    Deletion,
-    /// The document is restored.
-    Restoration,
-    /// It cannot be put together here; its bytes can be exported.
-    Unreadable {
-        /// Why.
-        detail: String,
-    },
 }
 
 impl Vault {
@@ -128,12 +83,8 @@ impl Quarantine<'_> {
                 Refused::Restoration
             });
         };
-        let past = match self.past(&row, hash)? {
-            Ok(past) => past,
-            Err(detail) => return Ok(Refused::Unreadable { detail }),
-        };
-        Ok(match past.document.difference(&past.change.header.deps, &[hash]) {
-            Ok(differences) => Refused::Values(differences),
+        Ok(match self.past(&row, hash)? {
+            Ok(past) => Refused::from(&past),
             Err(error) => Refused::Unreadable { detail: error.to_string() },
         })
     }
@@ -226,26 +177,11 @@ impl From<QuarantineRow> for Quarantined {
             title: row.title,
             change: row.change.map(|(_, hash)| hash),
             code: row.code,
-            remedy: remedy(row.code),
+            remedy: Quarantined::remedy_of(row.code),
             detail: row.detail,
             culprit: row.culprit,
             unix_seconds: row.unix_seconds,
             continued_by: row.continued_by,
         }
-    }
-}
-
-/// What can be done about it.
-const fn remedy(code: FateCode) -> &'static str {
-    match code {
-        FateCode::UNDECODABLE | FateCode::DANGEROUS => {
-            "make the edit again by hand, in smaller steps; export this one for a report, or discard it"
-        }
-        FateCode::VOID => "a repair took it out of the log: make the edit again by hand, export it, or discard it",
-        FateCode::EQUIVOCATION => "look at what it says; copy it into a new document, or discard it",
-        FateCode::WITH => "look at what it says; resubmit it as a new edit, or discard it",
-        FateCode::SQUASHED => "its document says what it comes to, together with others: nothing needs to be done",
-        FateCode::GONE => "the document was purged: copy what you need into a new document",
-        _ => "look at what it says; resubmit it, copy it into a new document, or discard it",
     }
 }

@@ -7,6 +7,7 @@ mod bootstrap; // whole documents for a vault that is new to a space
 mod delivery; // entries of a log, with its resume point
 mod entries; // one entry, into rows
 mod fates; // what became of our batches
+mod resubmitted; // refused edits that were made again elsewhere
 mod offer; // what a relay has lost and gets back
 mod grants; // spaces given, changed, taken; the first login
 

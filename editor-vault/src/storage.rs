@@ -49,7 +49,7 @@ use self::open::Checkpoints;
 pub(crate) use self::open::{open, set_version};
 use self::place::Place;
 pub(crate) use self::place::open_mark;
-pub(crate) use self::quarantine::QuarantineRow;
+pub(crate) use self::quarantine::{QuarantineRow, QuarantinedChange};
 pub(crate) use self::recovery::{Blame, Member, MemberBatch, PendingTombstone};
 pub use self::salvage::Salvaged;
 pub(crate) use self::salvage::Wreck;

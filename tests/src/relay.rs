@@ -46,6 +46,16 @@ pub struct Response {
     pub body: Value,
 }
 
+impl Response {
+    fn read(mut response: ureq::http::Response<ureq::Body>) -> Result<Self> {
+        let etag = response.headers().get("etag").and_then(|etag| etag.to_str().ok()).map(str::to_owned);
+        let text = response.body_mut().read_to_string().context("the body cannot be read")?;
+        let body =
+            if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
+        Ok(Self { status: response.status().as_u16(), etag, body })
+    }
+}
+
 impl Relay {
     /// Starts a relay on a free loopback port. `data` is created by the relay; its log is the file beside it.
     ///
@@ -291,12 +301,17 @@ impl Relay {
         if let Some(etag) = etag {
             request = request.header("If-None-Match", etag);
         }
-        let mut response = request.call().with_context(|| format!("GET {path}"))?;
-        let etag = response.headers().get("etag").and_then(|etag| etag.to_str().ok()).map(str::to_owned);
-        let text = response.body_mut().read_to_string().context("the body cannot be read")?;
-        let body =
-            if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap_or(Value::String(text)) };
-        Ok(Response { status: response.status().as_u16(), etag, body })
+        Response::read(request.call().with_context(|| format!("GET {path}"))?)
+    }
+
+    /// Asks for something to be done, with an empty body.
+    ///
+    /// # Errors
+    /// As [`Self::get`].
+    pub fn post(&self, path: &str, token: &str) -> Result<Response> {
+        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+        let request = agent.post(format!("{}{path}", self.url())).header("Authorization", format!("Bearer {token}"));
+        Response::read(request.send_empty().with_context(|| format!("POST {path}"))?)
     }
 
     /// The documents that `token` may list, over the HTTP API.

@@ -20,6 +20,8 @@ mod admit; // letting changes of others in
 mod squash; // many edits said in one go
 mod reauthor; // changes written anew without what is excluded
 mod repair; // what has to be excluded, and what a void says of it
+mod past; // a refused change with what it rests on, and said again
+mod refused; // the same for people
 mod guard; // Automerge's panics stay in their call
 mod error; // what can go wrong
 #[cfg(feature = "forge")]
@@ -37,7 +39,9 @@ pub use guard::{ROOMY_STACK_BYTES, on_roomy_stack, quiet_panics};
 pub use header::{Header, HeaderError, canonical};
 pub use intent::Intent;
 pub use manual::{ManualFields, resolution_note};
+pub use past::{AgainError, Past, PastError, resubmission_note, resubmitted};
 pub use reauthor::{Excluded, ReauthorError, Reauthored, Replacement, reauthor};
+pub use refused::{Quarantined, Refused};
 pub use repair::{Mended, Repair, RepairError, mend, repair};
 pub use seed::Seed;
 pub use squash::{Earlier, Squash, SquashError, Squashed, squash};

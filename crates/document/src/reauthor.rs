@@ -147,7 +147,7 @@ pub fn reauthor(
 }
 
 /// The actor under which what `old` wrote is written anew.
-fn derived_actor(old: &Actor, first_excluded: &ChangeHash) -> Actor {
+pub(crate) fn derived_actor(old: &Actor, first_excluded: &ChangeHash) -> Actor {
     let mut hasher = blake3::Hasher::new();
     hasher.update(b"re-author").update(&old.0).update(&first_excluded.0);
     if planted::is(Bug::ReplacementActorRandom) {

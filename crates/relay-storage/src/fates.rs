@@ -1,13 +1,17 @@
 //! What was refused, and why: the quarantine as people see it, and what is done with it outside of the log.
 //!
 //! Written where changes are judged (`change_log`). The row of a fate stays for ever; the bytes of its change for
-//! [`KEPT`], and within the limits of its account.
+//! [`KEPT`], within the limits of its account, and until that discards them. What is discarded belongs to nobody: its
+//! row has no account any more, and goes on to answer its device.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, Row, ToSql, params};
+use document::Header;
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use sync_wire::{AccountId, BatchId, Blob, ChangeHash, DeviceId, DocumentId, FateCode, SpaceId};
 
+use crate::accounts::account_key;
 use crate::change_log::{NewFate, Permanence, Place, log_end, unsigned};
 use crate::documents::DocumentState;
 use crate::error::StorageError;
@@ -17,6 +21,12 @@ use crate::storage::{Reader, Storage, Writer};
 pub const KEPT: Duration = Duration::from_hours(30 * 24);
 /// Bytes of refused changes that one sweep drops, so that it holds nobody up.
 const SWEEP_CHANGES: i64 = 1000;
+/// How many refused changes below another one are looked for.
+const PAST_MAX: usize = 64;
+/// Devices of an account that pushed one change and were refused are few: clones of a vault.
+const DEVICES_LOOKED_AT: usize = 16;
+/// The account of what nobody has in quarantine.
+const NOBODY: i64 = 0;
 
 /// A change that was refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +85,26 @@ pub struct QuarantinePage {
     pub next: Option<i64>,
 }
 
+/// A refused change, with its bytes while they are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptChange {
+    /// What is known of it.
+    pub change: RefusedChange,
+    /// As they were pushed.
+    pub bytes: Option<Blob>,
+}
+
+/// A refused change, and what below it was refused of the same account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusedPast {
+    /// The change.
+    pub kept: KeptChange,
+    /// What it rests on, causes before effects. Some of it another device may have brought into the log.
+    pub before: Vec<KeptChange>,
+    /// Whether that is all; else it is too much to be looked at.
+    pub is_whole: bool,
+}
+
 /// A change that is refused without its bytes at hand: its check ended the relay.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Condemned {
@@ -103,17 +133,54 @@ impl Storage {
         self.read(move |reader| reader.quarantine(&query, limit.max(1))).await
     }
 
-    /// The bytes of a refused change, as they were pushed, while they are kept.
+    /// A refused change that the query names, with its bytes. It may have been pushed several times: the newest push of
+    /// which the bytes are kept, else the newest.
     ///
     /// # Errors
     /// [`StorageError`].
-    pub async fn refused_bytes(&self, key: i64) -> Result<Option<Blob>, StorageError> {
-        self.read(move |reader| {
-            let mut statement = reader.connection.prepare_cached("SELECT bytes FROM refused WHERE fate_key = ?1")?;
-            let bytes = statement.query_row([key], |row| row.get::<_, Vec<u8>>(0)).optional()?;
-            Ok(bytes.map(Blob::from))
-        })
-        .await
+    pub async fn refused_change(&self, query: QuarantineQuery) -> Result<Option<KeptChange>, StorageError> {
+        self.read(move |reader| reader.refused_change(&query)).await
+    }
+
+    /// A refused change of an account, with what it rests on that was refused as well.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn refused_past(
+        &self,
+        space: SpaceId,
+        account: AccountId,
+        hash: ChangeHash,
+    ) -> Result<Option<RefusedPast>, StorageError> {
+        self.read(move |reader| reader.refused_past(space, account, hash)).await
+    }
+
+    /// In which document, and in which batch, an account pushed a refused change: one that is in its quarantine, or was
+    /// discarded since.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn refused_in(
+        &self,
+        space: SpaceId,
+        account: AccountId,
+        hash: ChangeHash,
+    ) -> Result<Option<(DocumentId, BatchId)>, StorageError> {
+        self.read(move |reader| refused_in(&reader.connection, space, account, hash)).await
+    }
+
+    /// Takes a change out of the quarantine of its account, with its bytes. Pushed again, it is refused as before.
+    /// `false`: the account has and had no such change in the space; discarding it twice is no difference.
+    ///
+    /// # Errors
+    /// [`StorageError`].
+    pub async fn discard_refused(
+        &self,
+        space: SpaceId,
+        account: AccountId,
+        hash: ChangeHash,
+    ) -> Result<bool, StorageError> {
+        self.write(move |writer| writer.discard_refused(space, account, hash)).await
     }
 
     /// Where a document stands, and which of these changes were refused for ever before, pushed by this device.
@@ -191,13 +258,56 @@ impl Reader {
             conditions.join(" AND ")
         );
         let mut statement = self.connection.prepare_cached(&sql)?;
-        let changes = statement.query_map(&values[..], refused_change)?.collect::<rusqlite::Result<Vec<_>>>()?;
+        let changes = statement.query_map(&values[..], refused_row)?.collect::<rusqlite::Result<Vec<_>>>()?;
         let mut page = QuarantinePage { changes, next: None };
         if page.changes.len() > limit {
             page.changes.truncate(limit);
             page.next = page.changes.last().map(|change| change.key);
         }
         Ok(page)
+    }
+
+    fn refused_change(&self, query: &QuarantineQuery) -> Result<Option<KeptChange>, StorageError> {
+        let mut found = self.quarantine(query, DEVICES_LOOKED_AT)?.changes;
+        let at = found.iter().position(|change| change.bytes.is_some()).unwrap_or(0);
+        if found.is_empty() {
+            return Ok(None);
+        }
+        let change = found.swap_remove(at);
+        let mut statement = self.connection.prepare_cached("SELECT bytes FROM refused WHERE fate_key = ?1")?;
+        let bytes = statement.query_row([change.key], |row| row.get::<_, Vec<u8>>(0)).optional()?;
+        Ok(Some(KeptChange { change, bytes: bytes.map(Blob::from) }))
+    }
+
+    fn refused_past(
+        &self,
+        space: SpaceId,
+        account: AccountId,
+        hash: ChangeHash,
+    ) -> Result<Option<RefusedPast>, StorageError> {
+        let mine = QuarantineQuery { space: Some(space), account: Some(account), ..QuarantineQuery::default() };
+        let Some(kept) = self.refused_change(&QuarantineQuery { hash: Some(hash), ..mine })? else { return Ok(None) };
+        let mine = QuarantineQuery { document: Some(kept.change.document), ..mine };
+        let (mut before, mut seen, mut is_whole) = (Vec::new(), HashSet::from([hash]), true);
+        let mut wanted = header_of(&kept).map(|header| header.deps).unwrap_or_default();
+        while let Some(next) = wanted.pop() {
+            if !seen.insert(next) {
+                continue;
+            }
+            let Some(found) = self.refused_change(&QuarantineQuery { hash: Some(next), ..mine })? else { continue };
+            if before.len() == PAST_MAX {
+                is_whole = false;
+                break;
+            }
+            let header = header_of(&found);
+            let begins = header.as_ref().map_or(0, |header| header.start_op);
+            wanted.extend(header.map(|header| header.deps).unwrap_or_default());
+            before.push((begins, found));
+        }
+        // Counters grow from causes to effects.
+        before.sort_by_key(|(begins, _)| *begins);
+        let before = before.into_iter().map(|(_, found)| found).collect();
+        Ok(Some(RefusedPast { kept, before, is_whole }))
     }
 
     fn refused_of(
@@ -230,7 +340,31 @@ impl Reader {
     }
 }
 
-fn refused_change(row: &Row<'_>) -> rusqlite::Result<RefusedChange> {
+/// Whose it was that was discarded, its device still says.
+fn refused_in(
+    connection: &Connection,
+    space: SpaceId,
+    account: AccountId,
+    hash: ChangeHash,
+) -> Result<Option<(DocumentId, BatchId)>, StorageError> {
+    let Some(log) = log_end(connection, space)? else { return Ok(None) };
+    let Some(account_key) = account_key(connection, account)? else { return Ok(None) };
+    let mut statement = connection.prepare_cached(
+        "SELECT f.document, f.batch FROM fates f LEFT JOIN devices d ON d.id = f.device
+         WHERE f.space_key = ?1 AND f.hash = ?3
+           AND (f.account_key = ?2 OR f.account_key = ?4 AND d.account_key = ?2)
+         ORDER BY f.account_key = ?4, f.fate_key DESC LIMIT 1",
+    )?;
+    let values = params![log.space_key, account_key, hash.0, NOBODY];
+    let found = statement.query_row(values, |row| Ok((DocumentId(row.get(0)?), BatchId(row.get(1)?))));
+    Ok(found.optional()?)
+}
+
+fn header_of(kept: &KeptChange) -> Option<Header> {
+    kept.bytes.as_ref().and_then(|bytes| Header::parse(bytes).ok())
+}
+
+fn refused_row(row: &Row<'_>) -> rusqlite::Result<RefusedChange> {
     Ok(RefusedChange {
         key: row.get(0)?,
         space: SpaceId(row.get(1)?),
@@ -253,7 +387,7 @@ impl Writer {
     fn condemn(&mut self, condemned: &Condemned) -> Result<(), StorageError> {
         let Some(log) = log_end(&self.connection, condemned.space)? else { return Ok(()) };
         let mut statement = self.connection.prepare_cached("SELECT account_key FROM accounts WHERE id = ?1")?;
-        let account_key = statement.query_row([condemned.account.0], |row| row.get(0)).optional()?.unwrap_or(0);
+        let account_key = statement.query_row([condemned.account.0], |row| row.get(0)).optional()?.unwrap_or(NOBODY);
         drop(statement);
         let Condemned { document, device, batch, hash, .. } = *condemned;
         let now = (self.context.clock)();
@@ -266,7 +400,41 @@ impl Writer {
             permanence: Permanence::Final,
             bytes: None,
         };
-        self.note_fate(place, &fate)
+        self.note_fate(place, &fate)?;
+        // It may have been refused before, for another reason, and have ended the relay when somebody looked at it.
+        let mut statement = self.connection.prepare_cached(
+            "DELETE FROM refused WHERE fate_key IN
+                 (SELECT fate_key FROM fates
+                  WHERE space_key = ?1 AND document = ?2 AND hash = ?3 AND device = ?4)",
+        )?;
+        let dropped = statement.execute(params![log.space_key, document.0, hash.0, device.0])?;
+        drop(statement);
+        if dropped > 0 {
+            self.note_swept();
+        }
+        Ok(())
+    }
+
+    fn discard_refused(&mut self, space: SpaceId, account: AccountId, hash: ChangeHash) -> Result<bool, StorageError> {
+        let Some(log) = log_end(&self.connection, space)? else { return Ok(false) };
+        let Some(account_key) = account_key(&self.connection, account)? else { return Ok(false) };
+        let mut statement = self.connection.prepare_cached(
+            "UPDATE fates SET account_key = ?4 WHERE space_key = ?1 AND account_key = ?2 AND hash = ?3
+             RETURNING fate_key",
+        )?;
+        let values = params![log.space_key, account_key, hash.0, NOBODY];
+        let discarded = statement.query_map(values, |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()?;
+        drop(statement);
+        let mut statement = self.connection.prepare_cached("DELETE FROM refused WHERE fate_key = ?1")?;
+        for fate_key in &discarded {
+            statement.execute([fate_key])?;
+        }
+        drop(statement);
+        if !discarded.is_empty() {
+            self.note_swept();
+            return Ok(true);
+        }
+        Ok(refused_in(&self.connection, space, account, hash)?.is_some())
     }
 
     fn sweep_refused(&mut self) -> Result<usize, StorageError> {

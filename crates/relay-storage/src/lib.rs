@@ -45,7 +45,7 @@ pub use documents::{
     SliceLimits, SnapshotInfo, StoreChecked, Stored, StoredSnapshot, TakenIn, WrittenBy,
 };
 pub use error::StorageError;
-pub use fates::{Condemned, QuarantinePage, QuarantineQuery, RefusedChange};
+pub use fates::{Condemned, KeptChange, QuarantinePage, QuarantineQuery, RefusedChange, RefusedPast};
 pub use file_systems::Remote;
 pub use handles::{Claim, HANDLE_KEPT, HANDLES_KEPT_MAX, UnshownHandle};
 pub use keyed::{KEY_BYTES_MAX, KEYED_KEPT, KEYED_LEASE, Keyed};

@@ -184,6 +184,40 @@ hex_id!(
     Salt, 32, "salt"
 );
 
+impl BatchId {
+    /// Bytes of it that are drawn, where it says of which refused batch a change is made again.
+    const DRAWN: usize = 8;
+
+    /// Names the batch of an edit that says again what `change` of the batch `refused` said. Half of the name is that
+    /// of `drawn`; the other half only who knows the refused batch can find. That one was delivered to nobody, so it is
+    /// known to its device and to its relay: by such a name the device tells an edit of its own account from one of
+    /// somebody else who says that he has made it again.
+    ///
+    /// ```
+    /// use sync_wire::{BatchId, ChangeHash};
+    ///
+    /// let (refused, change) = (BatchId([1; 16]), ChangeHash([2; 32]));
+    /// let again = BatchId::of_resubmission(BatchId([3; 16]), refused, &change);
+    /// assert!(again.is_resubmission_of(refused, &change));
+    /// assert!(!again.is_resubmission_of(BatchId([4; 16]), &change));
+    /// assert!(!BatchId([3; 16]).is_resubmission_of(refused, &change));
+    /// ```
+    #[must_use]
+    pub fn of_resubmission(drawn: Self, refused: Self, change: &ChangeHash) -> Self {
+        let mut name = drawn.0;
+        let mut hasher = blake3::Hasher::new_derive_key("symphony-vault 1 resubmission");
+        hasher.update(&refused.0).update(&change.0).update(&name[..Self::DRAWN]);
+        hasher.finalize_xof().fill(&mut name[Self::DRAWN..]);
+        Self(name)
+    }
+
+    /// Whether the batch was named so: [`Self::of_resubmission`].
+    #[must_use]
+    pub fn is_resubmission_of(self, refused: Self, change: &ChangeHash) -> bool {
+        Self::of_resubmission(self, refused, change) == self
+    }
+}
+
 impl Chain {
     /// The chain before the first entry.
     pub const START: Self = Self([0; 32]);

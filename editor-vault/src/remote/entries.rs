@@ -5,7 +5,7 @@ use sync_core::client::Lanes;
 use sync_wire::log::{EntryKind, marker_hash};
 use sync_wire::{Entry, FateCode, LogPosition, Void};
 
-use super::RemoteError;
+use super::{RemoteError, resubmitted};
 use crate::recovery::{Because, TookVoid, recover, take_void};
 use crate::storage::{BatchState, DocumentPlace, NewChange, Placed, Settled, SpaceRow, Tx};
 
@@ -90,7 +90,7 @@ fn store_in(
 ) -> Result<(Stores, Lanes), RemoteError> {
     let entry = &parsed.entry;
     match (entry.kind, &parsed.change) {
-        (EntryKind::Change, Some(change)) => place(tx, document, entry, change, at),
+        (EntryKind::Change, Some(change)) => place(tx, space, document, (entry, change), at),
         (EntryKind::Change, None) => {
             let known = match tx.change_of_batch(document, entry.batch, &entry.hash)? {
                 Some(row) => Some(row),
@@ -145,9 +145,9 @@ fn void(
 
 fn place(
     tx: &Tx<'_>,
+    space: &SpaceRow,
     document: i64,
-    entry: &Entry,
-    change: &Change,
+    (entry, change): (&Entry, &Change),
     at: LogPosition,
 ) -> Result<(Stores, Lanes), RemoteError> {
     if tx.void_of(document, &entry.hash)?.is_some() {
@@ -159,6 +159,7 @@ fn place(
     match tx.place(document, new)? {
         Placed::Known(row) => Ok((Stores::Nothing, settle(tx, document, entry, row, at)?)),
         Placed::New(row) => {
+            resubmitted::settle(tx, space, document, entry, change)?;
             let mut opened = tx.unpark(document, FateCode::MISSING)?;
             if change.header.deps.len() > 1 {
                 opened += tx.unpark(document, FateCode::HEADS)?; // it has brought heads together
@@ -179,7 +180,7 @@ fn place(
                 let detail = format!("change {} and change {hash} have one actor and number", entry.hash);
                 return Err(RemoteError::Rejected(detail));
             }
-            place(tx, document, entry, change, at).map(|(_, lanes)| (Stores::OwnName, lanes))
+            place(tx, space, document, (entry, change), at).map(|(_, lanes)| (Stores::OwnName, lanes))
         }
     }
 }

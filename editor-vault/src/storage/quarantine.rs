@@ -31,6 +31,14 @@ pub(crate) struct QuarantineRow {
     pub(crate) continued_by: Option<ChangeHash>,
 }
 
+/// Of a batch in quarantine, what tells who may take it out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct QuarantinedChange {
+    pub(crate) row: i64,
+    pub(crate) id: BatchId,
+    pub(crate) code: FateCode,
+}
+
 impl Tx<'_> {
     /// Everything in quarantine, by document, in the order in which it was saved.
     pub(crate) fn quarantine_rows(&self) -> Result<Vec<QuarantineRow>, StorageError> {
@@ -44,6 +52,42 @@ impl Tx<'_> {
             [],
             read_quarantined,
         )
+    }
+
+    /// The batches of a document in quarantine that hold this change: one, unless the file was put together anew.
+    pub(crate) fn quarantined_as(
+        &self,
+        document: i64,
+        change: &ChangeHash,
+    ) -> Result<Vec<QuarantinedChange>, StorageError> {
+        self.all(
+            "SELECT b.id, b.batch, b.code FROM batches b JOIN changes c ON c.id = b.change
+             WHERE b.state = 4 AND b.document = ?1 AND c.hash = ?2",
+            params![document, change.0],
+            |row| {
+                let code = FateCode(row.get::<_, Option<u16>>(2)?.unwrap_or(0));
+                Ok(QuarantinedChange { row: row.get(0)?, id: BatchId(row.get(1)?), code })
+            },
+        )
+    }
+
+    /// Whether `again`, a change of the document, was saved here, or proves by its batch that it says `hash` of the
+    /// batch `refused` again.
+    pub(crate) fn is_own_resubmission(
+        &self,
+        document: i64,
+        again: &ChangeHash,
+        (refused, hash): (BatchId, &ChangeHash),
+    ) -> Result<bool, StorageError> {
+        let found = self.one(
+            "SELECT c.batch, EXISTS (SELECT 1 FROM batches b WHERE b.change = c.id)
+             FROM changes c WHERE c.document = ?1 AND c.hash = ?2 AND c.excluded = 0",
+            params![document, again.0],
+            |row| Ok((row.get::<_, Option<_>>(0)?.map(BatchId), row.get(1)?)),
+        )?;
+        Ok(found.is_some_and(|(batch, is_saved_here): (Option<BatchId>, bool)| {
+            is_saved_here || batch.is_some_and(|batch| batch.is_resubmission_of(refused, hash))
+        }))
     }
 
     /// Every change of a document that has bytes here, refused ones included.

@@ -8,6 +8,7 @@ mod requests; // what requests carry beside path and query
 mod account; // what an account has, and who runs the relay sees
 mod session; // browsers that are signed in
 mod types; // published document types
+mod quarantine; // what was refused
 
 use std::sync::OnceLock;
 
@@ -181,6 +182,7 @@ fn parameter(name: &str, place: &str) -> Value {
         ),
         "version" => ("The version.", json!({"type": "integer", "minimum": 1, "maximum": u32::MAX})),
         "session" => ("The session, as listed.", json!({"type": "string", "pattern": "^[0-9a-f]{16}$"})),
+        "hash" if place == "path" => ("The refused change.", json!({"type": "string", "pattern": "^[0-9a-f]{64}$"})),
         "hash" => {
             ("This change goes, whatever the check says of it.", json!({"type": "string", "pattern": "^[0-9a-f]{64}$"}))
         }
@@ -404,23 +406,6 @@ fn schemas() -> Value {
             "excluded": {"type": "boolean", "description": "Whether a void excludes it: it counts for nothing."},
         })),
         "History": page(reference("HistoryItem")),
-        "RefusedChange": object(json!({
-            "document": id, "hash": text, "device": id, "batch": text,
-            "code": {"type": "string", "description": "The word of the protocol for the rule."},
-            "culprit": {"type": ["string", "null"], "description": "The change at fault, if that is another one."},
-            "detail": text, "time": {"type": "string", "format": "date-time"},
-            "final": {"type": "boolean", "description": "Else it may be pushed again without the culprit."},
-            "bytes": {"type": ["integer", "null"], "description": "Its size, while its bytes are kept."},
-        })),
-        "Waiting": object(json!({
-            "batches": {"type": "integer", "description": "Stored batches of the account, which have yet to be checked."},
-            "bytes": {"type": "integer"},
-            "since": {"type": ["string", "null"], "format": "date-time"},
-        })),
-        "Quarantine": object(json!({
-            "items": {"type": "array", "items": reference("RefusedChange")}, "next": text_or_none,
-            "waiting": reference("Waiting"),
-        })),
         "ExcludedChange": object(json!({"hash": text, "position": position, "device": id, "reason": text})),
         "DependentChange": object(json!({
             "hash": text, "position": position, "device": id,
@@ -451,5 +436,6 @@ fn schemas() -> Value {
     account::schemas().into_iter().for_each(|(name, schema)| schemas[name] = schema);
     session::schemas().into_iter().for_each(|(name, schema)| schemas[name] = schema);
     types::schemas().into_iter().for_each(|(name, schema)| schemas[name] = schema);
+    quarantine::schemas().into_iter().for_each(|(name, schema)| schemas[name] = schema);
     schemas
 }

@@ -166,6 +166,10 @@ codes! {
     TypeVersionTaken = "type_version_taken", CONFLICT, "This version is published with other bytes";
     /// A version that is not the next one.
     TypeVersionOrder = "type_version_order", CONFLICT, "Versions are published one after the other";
+    /// No change of that hash was refused of this account in the space, or it was discarded.
+    RefusedNotFound = "refused_not_found", NOT_FOUND, "No such refused change of this account";
+    /// The relay cannot put a refused change together, or must not load it; `detail` says why.
+    RefusedUnreadable = "refused_unreadable", CONFLICT, "The refused change cannot be made again here";
     /// More than one change.
     EditTooLarge = "edit_too_large", PAYLOAD_TOO_LARGE, "The edit is larger than one change";
     /// The document is read-only until somebody repairs it.

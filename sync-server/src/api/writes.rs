@@ -17,10 +17,11 @@ use sync_wire::{DocumentId, LogPosition, SpaceId};
 use crate::access::{Caller, Readable};
 use crate::api::caching;
 use crate::api::problem::{ApiError, ApiResult};
-use crate::api::ready;
 use crate::api::request::{NoQuery, Path, owned, parse_document, parse_query, readable, writable};
+use crate::api::{quarantine, ready};
 use crate::app::App;
 use crate::projection::{self, AfterError};
+use crate::relay;
 use crate::relay::author::{self, Deed, Done, Place};
 
 mod asked; // what a request says beside its path
@@ -158,6 +159,29 @@ pub async fn resolve(
     let id = document_of(&app, &caller, &space, &document).await?;
     let resolution = asked.json::<DecisionJson>()?.resolution()?;
     write(&app, &caller, &space, Deed::Resolve { document: id, resolution }, asked).await
+}
+
+/// `POST /api/v1/spaces/{space}/quarantine/{hash}/resubmit`: makes a change again that was refused, as a new edit of
+/// its document as it is now. Once: what was said again is not said twice.
+///
+/// # Errors
+/// `Code::RefusedNotFound`, `Code::RefusedUnreadable`, `Code::ManualFieldsChanged`, `Code::ConflictOpen`,
+/// `Code::DocumentInvalid`, `Code::TypeUnknown`, and those of every write
+pub async fn resubmit(
+    State(app): State<App>,
+    Extension(caller): Extension<Caller>,
+    Path((space, hash)): Path<(String, String)>,
+    RawQuery(raw): RawQuery,
+    request: Request,
+) -> ApiResult<Response> {
+    let _: NoQuery = parse_query(raw.as_deref())?;
+    let asked = Asked::read(&app, &caller, request).await?;
+    let source = readable(&app, &caller, &space).await?;
+    let change = quarantine::parse_hash(&space, &hash)?;
+    let place = relay::quarantine::place_of(&app, &source, caller.account(), change).await;
+    let place = place.map_err(|error| ApiError::unavailable(&error))?;
+    let (document, refused) = place.ok_or_else(|| quarantine::missing(&space, &hash))?;
+    write(&app, &caller, &space, Deed::Resubmit { document, change, refused }, asked).await
 }
 
 /// `PUT /api/v1/spaces/{space}/handle`: gives the space a handle that no other space has, or takes its own away (null).

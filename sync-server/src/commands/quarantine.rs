@@ -74,11 +74,12 @@ async fn list(admin: &Admin, space: Option<&str>) -> Result<(), CommandError> {
 async fn find(admin: &Admin, hash: ChangeHash) -> Result<Vec<RefusedChange>, CommandError> {
     let query = QuarantineQuery { hash: Some(hash), ..QuarantineQuery::default() };
     let changes = admin.storage.quarantine(query, PAGE).await?.changes;
-    if changes.is_empty() {
-        let detail = format!("no change {hash} was refused; `sync-server quarantine list` names those that were");
-        return Err(CommandError::new("refused_unknown", detail));
-    }
-    Ok(changes)
+    if changes.is_empty() { Err(unknown(hash)) } else { Ok(changes) }
+}
+
+fn unknown(hash: ChangeHash) -> CommandError {
+    let detail = format!("no change {hash} was refused; `sync-server quarantine list` names those that were");
+    CommandError::new("refused_unknown", detail)
 }
 
 fn shown(change: &RefusedChange) -> String {
@@ -106,12 +107,9 @@ fn shown(change: &RefusedChange) -> String {
 }
 
 async fn export(admin: &Admin, hash: ChangeHash, file: &Path) -> Result<(), CommandError> {
-    let kept = find(admin, hash).await?.into_iter().find(|change| change.bytes.is_some());
-    let bytes = match kept {
-        Some(change) => admin.storage.refused_bytes(change.key).await?,
-        None => None,
-    };
-    let Some(bytes) = bytes else {
+    let query = QuarantineQuery { hash: Some(hash), ..QuarantineQuery::default() };
+    let kept = admin.storage.refused_change(query).await?.ok_or_else(|| unknown(hash))?;
+    let Some(bytes) = kept.bytes else {
         let detail = format!("the bytes of change {hash} are not kept any more; the device that made it has them");
         return Err(CommandError::new("refused_bytes_gone", detail));
     };

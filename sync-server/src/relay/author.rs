@@ -20,7 +20,7 @@ use relay_storage::{BatchFate, DocumentState, MadeBy, Outcome as Stored, Storage
 use schemas::Registry;
 use serde_json::Value;
 use sync_core::session::{Outcome, Pushed};
-use sync_wire::{Actor, BatchId, Content, DeviceId, DocumentId, LogPosition, Position, SpaceId, SpaceKind};
+use sync_wire::{Actor, BatchId, ChangeHash, Content, DeviceId, DocumentId, LogPosition, Position, SpaceId, SpaceKind};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -30,6 +30,7 @@ use crate::metrics;
 use crate::relay::append::{self, Pushes, session_outcome};
 use crate::relay::check::{self, CheckError};
 use crate::relay::hub::Listener;
+use crate::relay::quarantine;
 use compose::Author;
 use error::WriteError;
 use once::{Key, Names};
@@ -92,6 +93,15 @@ pub enum Deed {
         /// Of which document.
         document: DocumentId,
     },
+    /// A refused change is said again, as an edit of the document as it is now. It leaves the quarantine with that.
+    Resubmit {
+        /// Of which document.
+        document: DocumentId,
+        /// Which change.
+        change: ChangeHash,
+        /// The batch that it was refused in, which proves to its device that this edit is of the same account.
+        refused: BatchId,
+    },
     /// The space gets a short name that no other space has, or gives up its own.
     Name {
         /// The name.
@@ -152,11 +162,22 @@ impl Deed {
             Self::Edit { document, .. }
             | Self::Delete { document, .. }
             | Self::Resolve { document, .. }
+            | Self::Resubmit { document, .. }
             | Self::Restore { document } => Ok(*document),
             Self::Name { .. } | Self::SayName => Ok(schemas::well_known_id(handle::TYPE, handle::TYPE)),
             Self::Create { type_name, .. } => {
                 Ok(compose::type_named(types, Some(type_name))?.id().unwrap_or(names.document))
             }
+        }
+    }
+
+    /// What it makes is called so, of the names that its request has.
+    fn named(&self, names: Names) -> Names {
+        match self {
+            Self::Resubmit { change, refused, .. } => {
+                Names { batch: BatchId::of_resubmission(names.batch, *refused, change), ..names }
+            }
+            _ => names,
         }
     }
 
@@ -175,6 +196,7 @@ pub async fn perform(app: &App, target: Writable, deed: Deed, key: Option<Key>) 
         return Err(WriteError::NotEditor(target.space()));
     }
     let names = key.as_ref().map_or_else(Names::drawn, |key| Names::derived(target.account(), key));
+    let names = deed.named(names);
     let document = deed.document(&app.types.current(), names)?;
     let turn = app.authors.line.turn((target.space(), document)).await;
     let app = app.clone();
@@ -205,6 +227,7 @@ async fn write(app: &App, target: &Writable, deed: Deed, names: Names) -> Result
         Deed::Delete { seen, .. } => pen.delete(seen).await,
         Deed::Resolve { resolution, .. } => pen.resolve(resolution).await,
         Deed::Restore { .. } => pen.restore().await,
+        Deed::Resubmit { change, refused, .. } => pen.resubmit(change, refused).await,
         Deed::Name { handle } => pen.name(handle).await,
         Deed::SayName => pen.say_name().await,
     }
@@ -254,6 +277,44 @@ impl Pen<'_> {
         let types = Arc::clone(&self.types);
         let sealed = self.work(move || compose::resolve(&types, document, &resolution, author)).await??;
         self.push(contents(sealed), state.end.position).await
+    }
+
+    async fn resubmit(&self, hash: ChangeHash, refused: BatchId) -> Result<Done, WriteError> {
+        let (document, state) = self.read().await?;
+        let (space, account) = (self.target.space(), self.target.account());
+        if let Some(waiting) = self.app.storage.intake_of(space, self.document).await?
+            && waiting.first.iter().any(|waits| waits.batch.is_resubmission_of(refused, &hash))
+        {
+            return Ok(self.done(Place::Stored)); // and has yet to be checked
+        }
+        let end = state.end;
+        let said = quarantine::said_again(self.app, account, (space, self.document), document.clone(), hash).await?;
+        let place = match said.map_err(WriteError::Stopped)? {
+            Some(_) => Place::Unchanged(end),
+            None => self.say_again(document, hash, end).await?,
+        };
+        if place != Place::Stored {
+            // What it said is in the log, or was there.
+            self.app.storage.discard_refused(space, account, hash).await?;
+        }
+        Ok(self.done(place))
+    }
+
+    async fn say_again(&self, document: Document, hash: ChangeHash, end: LogPosition) -> Result<Place, WriteError> {
+        let account = self.target.account();
+        let past = self.app.storage.refused_past(self.target.space(), account, hash).await?;
+        let past = past.ok_or(WriteError::RefusedUnknown(hash))?;
+        let change = past.kept.change.clone();
+        let unreadable = |detail| WriteError::RefusedUnreadable { hash, detail };
+        let seen = quarantine::put_together(self.app, account, document.clone(), past).await?.map_err(unreadable)?;
+        let (author, types) = (self.author().await?, Arc::clone(&self.types));
+        // It is never closed.
+        let _permit = self.app.authors.at_once.acquire().await.ok();
+        let work = move || compose::resubmit(&types, document, &seen, author);
+        match check::on_refused(self.app, account, &change, 1, work).await?? {
+            Some(sealed) => Ok(self.push(contents(sealed), end.position).await?.place),
+            None => Ok(Place::Unchanged(end)),
+        }
     }
 
     async fn delete(&self, seen: Seen) -> Result<Done, WriteError> {

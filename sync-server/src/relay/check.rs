@@ -27,7 +27,7 @@ pub use loaded::Checkout;
 use loaded::LoadedDocuments;
 use queue::{Lane, Next, Queue, Rest, Task};
 pub use work::CheckError;
-pub(crate) use work::{copy, has_ended_the_relay, project, retype};
+pub(crate) use work::{copy, has_ended_the_relay, is_suspect, on_refused, project, retype};
 
 /// Documents that one sweep takes from storage.
 const SWEEP_DOCUMENTS: usize = 1024;

@@ -4,15 +4,14 @@ mod account; // the rows of what an account has, and of who runs the relay
 mod session; // the rows of browsers that are signed in
 mod find; // the rows of documents by what is in them
 mod types; // and of document types
+mod quarantine; // and of what was refused
 
 use http::Method;
 
 use super::{Access, Route};
 use crate::api::openapi::{Answer, Operation};
 use crate::api::problem::Code;
-use crate::api::{
-    conflicts, documents, events, health, history, openapi, presence, publication, quarantine, repair, writes,
-};
+use crate::api::{conflicts, documents, events, health, history, openapi, presence, publication, repair, writes};
 use crate::relay::socket;
 
 /// The route of one document.
@@ -44,6 +43,7 @@ macro_rules! write_problems {
         ]
     };
 }
+use write_problems;
 
 /// The table.
 pub const ROUTES: &[Route] = &[
@@ -386,19 +386,11 @@ pub const ROUTES: &[Route] = &[
             ],
         },
     },
-    Route {
-        method: Method::GET,
-        path: "/api/v1/spaces/{space}/quarantine",
-        access: Access::Bearer,
-        handler: |guard| guard.get(quarantine::list),
-        operation: &Operation {
-            id: "listQuarantine",
-            summary: "The changes of the caller's account that were refused, newest first, page by page.",
-            query: &["limit", "cursor"],
-            answer: Answer::Json("Quarantine"),
-            problems: &[Code::ParameterInvalid, Code::SpaceNotFound],
-        },
-    },
+    quarantine::LIST,
+    quarantine::SHOW,
+    quarantine::EXPORT,
+    quarantine::RESUBMIT,
+    quarantine::DISCARD,
     Route {
         method: Method::GET,
         path: "/api/v1/events",

@@ -54,10 +54,24 @@ impl Author {
         Self { id: self.id, actor: Actor(fresh_id()), document: self.document.clone() }
     }
 
+    /// The document in a copy of the vault, which writes under the same name.
+    pub(crate) fn copied(&self) -> Self {
+        Self { id: self.id, actor: self.actor, document: self.document.clone() }
+    }
+
     /// Edits, and returns the batches in the order in which they are pushed.
     pub(crate) fn edit(&mut self, edit: impl FnOnce(&mut Draft<'_>) -> Result<(), Violation>) -> Vec<Batch> {
         self.document.edit::<(), Violation>(self.actor, edit).unwrap();
         let sealed = self.document.seal(1_700_000_000).unwrap().expect("something was edited");
+        let changes = sealed.seeds.into_iter().chain(sealed.changes);
+        changes.map(|change| Batch::of(Content::Changes(vec![change.bytes]))).collect()
+    }
+
+    /// Edits with a note.
+    pub(crate) fn put_noted(&mut self, path: &str, value: impl Into<serde_json::Value>, note: &str) -> Vec<Batch> {
+        let value = value.into();
+        self.document.edit::<(), Violation>(self.actor, |draft| draft.put(path, value)).unwrap();
+        let sealed = self.document.seal_with_note(1_700_000_000, note).unwrap().expect("something was edited");
         let changes = sealed.seeds.into_iter().chain(sealed.changes);
         changes.map(|change| Batch::of(Content::Changes(vec![change.bytes]))).collect()
     }

@@ -20,6 +20,7 @@ mod intake; // what is before it, in spaces with other people
 mod poison; // the changes that harm Automerge
 mod repairs; // held documents go on, when their owner says so
 mod fates; // what was refused, and is refused again
+mod quarantine; // what an account does with it
 mod documents; // the merged state over HTTP
 mod writes; // documents changed, begun and deleted over HTTP
 mod keyed; // the same, once however often it is asked for

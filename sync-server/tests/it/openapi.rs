@@ -140,7 +140,9 @@ async fn every_described_parameter_is_taken_and_no_other() {
     let filled = |path: &str| {
         let space = alice.personal.to_string();
         let path = path.replace("{space}", &space).replace("{document}", &sync_wire::DocumentId([1; 16]).to_string());
-        path.replace("{name}", "ext.acme.task").replace("{version}", "1").replace("{session}", "0123456789abcdef")
+        let path =
+            path.replace("{name}", "ext.acme.task").replace("{version}", "1").replace("{hash}", &"ab".repeat(32));
+        path.replace("{session}", "0123456789abcdef")
     };
     for route in ROUTES.iter().filter(|route| route.path.starts_with("/api/v1/") && !route.path.ends_with(".json")) {
         // What is no position, number or id is refused by the parameter itself, not as unknown.

@@ -9,7 +9,8 @@ use crate::relay::Relay;
 fn filled(pattern: &str) -> String {
     let id = "3zsZUS4FQAze6f1obzvkpthRzPJb";
     let path = pattern.replace("{space}", id).replace("{document}", id);
-    path.replace("{name}", "ext.acme.task").replace("{version}", "1").replace("{session}", "0123456789abcdef")
+    let path = path.replace("{name}", "ext.acme.task").replace("{version}", "1").replace("{hash}", &"ab".repeat(32));
+    path.replace("{session}", "0123456789abcdef")
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -75,7 +76,7 @@ async fn a_name_in_a_path_that_is_not_utf8_is_a_coded_problem_on_every_route() {
     let headers = [("authorization", bearer.as_str())];
     let mut asked = 0;
     for route in ROUTES.iter().filter(|route| route.path.contains('{')) {
-        let path = ["{space}", "{document}", "{name}", "{version}", "{handle}", "{session}"]
+        let path = ["{space}", "{document}", "{name}", "{version}", "{handle}", "{session}", "{hash}"]
             .iter()
             .fold(route.path.to_owned(), |path, name| path.replace(name, "%ff"));
         let answer = request(relay.address, route.method.as_str(), &path, &headers).await;

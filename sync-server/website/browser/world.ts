@@ -2,7 +2,16 @@
 // browser (/usr/bin/chromium unless it is set). Nothing is intercepted.
 
 import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -121,6 +130,19 @@ export class Vault {
   async run(...words: string[]): Promise<string> {
     return (await run(program("VAULT"), words, { env: { ...process.env, VAULT_DIR: this.directory } })).stdout;
   }
+
+  /** Copies its files, as a backup of the machine does; what is given puts them back. */
+  keepCopy(): () => void {
+    const copy = `${this.directory} copy`;
+    copyFiles(this.directory, copy);
+    return () => copyFiles(copy, this.directory);
+  }
+
+  /** Changes its file past the vault, by the SQLite that comes with Python. */
+  async runSql(statement: string): Promise<void> {
+    const script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()";
+    await run("python3", ["-c", script, join(this.directory, "vault.sqlite"), statement]);
+  }
 }
 
 /** A browser whose mistakes are remembered: errors of pages, and requests to anybody but the relay. */
@@ -162,6 +184,15 @@ export async function isLive(page: Page): Promise<void> {
     .getByText(/^Connection: Live$/)
     .first()
     .waitFor();
+}
+
+/** The files of a directory, in place of those of another one; not what is in directories below it. */
+function copyFiles(from: string, to: string): void {
+  rmSync(to, { recursive: true, force: true });
+  mkdirSync(to);
+  for (const entry of readdirSync(from, { withFileTypes: true })) {
+    if (entry.isFile()) copyFileSync(join(from, entry.name), join(to, entry.name));
+  }
 }
 
 function program(variable: "SYNC_SERVER" | "VAULT"): string {

@@ -396,9 +396,33 @@ export const text = {
       "If one ever is, it is here with the reason and what to do. The device that made it keeps it until you decide.",
     final: "for good",
     document: "Document",
-    changes: (count: number): string => plural(count, "change", "changes"),
+    change: "change",
     waiting: (count: number): string => `${plural(count, "batch waits", "batches wait")} for its check, since`,
-    remedy: "On the device that made it: look at it, and make it again as a new edit of what is there now.",
+    look: "What it changed",
+    noValues: "It changed no values.",
+    unreadable: (why: string): string => `The values cannot be told here: ${why}`,
+    neverLoaded:
+      "The relay does not load it, so it cannot be made again here. Export it for a report, and make the edit again by " +
+      "hand.",
+    continued: "Its device has said anew by itself what could be kept of it.",
+    saidAgain: "It was made again, and is in the document.",
+    resubmit: "Make it again",
+    export: "Export",
+    discard: "Discard",
+    discardAsk: (hash: string): string => `Discard change ${hash}?`,
+    discardAbout:
+      "It leaves this list, and the relay forgets its bytes. The device that made it still has it, until it is " +
+      "discarded there.",
+    discardHere: "Discard it here",
+    outcomes: {
+      resubmitted: "It was made again, as a new edit of what is there now.",
+      stored: "It was made again, and waits for its check. Press again in a moment to see what became of it.",
+      discarded: "It was discarded here. The device that made it still has it.",
+    },
+    devices:
+      "What is made again here leaves the quarantine of its device by itself when that syncs. What is discarded here " +
+      "stays on its device until it is discarded there.",
+    onDevice: "On the device that made it:",
   },
   devices: {
     title: "Devices and sessions",

@@ -12,6 +12,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use system_tests::Answer;
 
+use crate::quarantine::refuse_an_edit;
 use crate::world::{World, eventually};
 
 /// Requests of one operation that are drawn at random, beside those that go through every rule one by one.
@@ -40,11 +41,12 @@ fn every_answer_is_one_that_the_description_allows() -> Result<()> {
     let task = r#"{ "x-type": "ext.acme.task", "x-version": 1, "type": "object" }"#;
     std::fs::write(types.join("1.json"), task)?;
     world.relay.admin(&["type", "add", &types.join("1.json").display().to_string()])?;
+    let refused = refuse_an_edit(&world, &laptop, "refused")?.hash;
     let described = world.relay.get("/api/v1/openapi.json", &ada.token)?.body;
     let folder = tempfile::tempdir()?;
     let (description, config) = (folder.path().join("openapi.json"), folder.path().join("schemathesis.toml"));
     std::fs::write(&description, described.to_string())?;
-    std::fs::write(&config, configuration(&described, &notes)?)?;
+    std::fs::write(&config, configuration(&described, &notes, &refused)?)?;
 
     let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("contract");
     let mut schemathesis = Command::new(installed(&contract)?);
@@ -63,7 +65,7 @@ fn every_answer_is_one_that_the_description_allows() -> Result<()> {
 /// What exists, what is left out, and which answers are none of a rule that a description can hold: that there is no
 /// such document or version, that another has come in between, that a value breaks a rule of its type, that a link is
 /// nobody's.
-fn configuration(described: &Value, notes: &[Value]) -> Result<String> {
+fn configuration(described: &Value, notes: &[Value], refused: &str) -> Result<String> {
     let note = |name: &str| {
         let found = notes.iter().find(|note| note["title"] == name).and_then(|note| note["id"].as_str());
         found.with_context(|| format!("the note {name}"))
@@ -78,6 +80,8 @@ fn configuration(described: &Value, notes: &[Value]) -> Result<String> {
          [[operations]]\ninclude-operation-id = \"patchDocument\"\nparameters = {{ document = \"{}\" }}\n\
          [[operations]]\ninclude-operation-id = [\"deleteDocument\", \"restoreDocument\"]\n\
          parameters = {{ document = \"{}\" }}\n\
+         [[operations]]\ninclude-operation-id = [\"getRefused\", \"exportRefused\", \"resubmitRefused\"]\n\
+         parameters = {{ hash = \"{refused}\" }}\n\
          [[operations]]\ninclude-operation-id = \"signIn\"\n\
          checks.positive_data_acceptance.expected-statuses = [\"2xx\", 401]\n",
         note("read")?,

@@ -25,6 +25,7 @@ mod narrow; // networks that are very slow
 mod offline; // edits without a network, and what becomes of them
 mod partitions; // networks that are slow and fail in every way, again and again
 mod parked; // what a relay cannot take now, and how it goes on
+mod quarantine; // what a relay never takes, and how it is said again
 mod places; // disks and directories that a vault cannot use
 mod room; // disks that are nearly full, and damage
 mod processes; // many programs on one vault

@@ -6,6 +6,7 @@ mod header;
 mod history;
 mod leaves;
 mod merging;
+mod past;
 mod poison;
 mod preparation;
 mod reauthor;

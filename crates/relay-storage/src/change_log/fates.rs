@@ -315,14 +315,16 @@ impl Shelf {
         fate: &NewFate<'_>,
     ) -> Result<(), StorageError> {
         let Place { space_key, document, account_key, device, batch, now } = place;
-        // The first answer stays; but what went with a culprit may turn out to be at fault itself.
+        // The first answer stays; but what went with a culprit may turn out to be at fault itself. Then it is in
+        // quarantine again, if its account had discarded it.
         let mut statement = connection.prepare_cached(
             "INSERT INTO fates (space_key, document, hash, device, account_key, batch, code, culprit, detail, judged_by,
                                 decided_at, final)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)
              ON CONFLICT (space_key, document, hash, device) DO UPDATE
-             SET batch = excluded.batch, code = excluded.code, culprit = excluded.culprit, detail = excluded.detail,
-                 judged_by = excluded.judged_by, decided_at = excluded.decided_at, final = excluded.final
+             SET account_key = excluded.account_key, batch = excluded.batch, code = excluded.code,
+                 culprit = excluded.culprit, detail = excluded.detail, judged_by = excluded.judged_by,
+                 decided_at = excluded.decided_at, final = excluded.final
              WHERE NOT fates.final
              RETURNING fate_key",
         )?;

@@ -30,6 +30,12 @@ fn refused(relay: &Relay) -> Vec<RefusedChange> {
     wait(relay.storage.quarantine(QuarantineQuery::default(), 1000)).unwrap().changes
 }
 
+/// What is kept of a refused change, whosever it is.
+fn kept_bytes(relay: &Relay, hash: ChangeHash) -> Option<Blob> {
+    let query = QuarantineQuery { hash: Some(hash), ..QuarantineQuery::default() };
+    wait(relay.storage.refused_change(query)).unwrap().and_then(|kept| kept.bytes)
+}
+
 fn refusal(outcome: &Outcome) -> (Option<ChangeHash>, FateCode, String) {
     match outcome {
         Outcome::Refused { culprit, code, detail } => (*culprit, *code, detail.clone()),
@@ -192,7 +198,7 @@ fn bytes_that_do_not_parse_are_kept_by_their_hash_if_that_can_be_read() {
         let first = push(FateCode::UNDECODABLE, "a rule of before", &bytes);
         let kept = refused(&relay).remove(0);
         assert_eq!((kept.hash, kept.code), (hash, FateCode::UNDECODABLE));
-        assert_eq!(wait(relay.storage.refused_bytes(kept.key)).unwrap().unwrap()[..], bytes[..]);
+        assert_eq!(kept_bytes(&relay, hash).as_deref(), Some(&bytes[..]));
         // Another version may say something else of it, or parse it: the answer stays.
         assert_eq!(push(FateCode::UNDECODABLE, "a rule of today", &bytes), first);
         let change = document::Change::parse(bytes).unwrap();
@@ -242,6 +248,101 @@ fn bytes_go_after_thirty_days_and_fates_stay() {
         assert_eq!(wait(relay.storage.sweep_refused()).unwrap(), 0);
         assert_eq!(relay.storage.commits(), before + 1, "a sweep that finds nothing is no commit");
         assert_eq!(refused(&relay)[0].bytes, None);
+        assert_eq!(relay.append(push), first);
+    });
+}
+
+#[test]
+fn what_its_account_discards_is_listed_no_more_and_refused_as_before() {
+    on_each_shell(|relay| {
+        let ((ada, author), eve) = (begun(&relay), relay.pusher("eve"));
+        let change = bad(&author).seal();
+        let (hash, push) = (change.hash(), ada.push(DOCUMENT, &[&[change]]));
+        let first = relay.append(push.clone());
+        let discard = |account, hash| wait(relay.storage.discard_refused(ada.space, account, hash)).unwrap();
+        assert!(!discard(eve.account.id, hash), "it is not hers");
+        assert!(kept_bytes(&relay, hash).is_some());
+        assert!(discard(ada.account.id, hash));
+        assert!(discard(ada.account.id, hash), "it is gone, as was wanted");
+        assert!(!discard(eve.account.id, hash) && !discard(ada.account.id, ChangeHash([9; 32])));
+        let mine = QuarantineQuery { account: Some(ada.account.id), ..QuarantineQuery::default() };
+        assert_eq!(wait(relay.storage.quarantine(mine, 9)).unwrap().changes, []);
+        assert_eq!(kept_bytes(&relay, hash), None);
+        assert_eq!(wait(relay.storage.refused_past(ada.space, ada.account.id, hash)).unwrap(), None);
+        let for_operators = refused(&relay).remove(0);
+        assert_eq!((for_operators.hash, for_operators.account, for_operators.bytes), (hash, None, None));
+        assert_eq!(relay.append(push.clone()), first);
+        let relay = relay.reopened();
+        assert_eq!(relay.append(push), first);
+        assert_eq!(wait(relay.storage.quarantine(mine, 9)).unwrap().changes, []);
+        assert_eq!(relay.findings(), [""; 0]);
+    });
+}
+
+#[test]
+fn what_was_discarded_makes_room_for_others() {
+    let limits = Limits { refused_changes_max: 2, ..Limits::default() };
+    let relay = Relay::limited(Shell::Inline, limits);
+    let (ada, author) = begun(&relay);
+    let changes: Vec<_> = (0..3).map(|time| Draft { time, ..bad(&author) }.seal()).collect();
+    for change in &changes[..2] {
+        relay.append(ada.push(DOCUMENT, &[std::slice::from_ref(change)]));
+    }
+    assert!(wait(relay.storage.discard_refused(ada.space, ada.account.id, changes[0].hash())).unwrap());
+    relay.append(ada.push(DOCUMENT, &[std::slice::from_ref(&changes[2])]));
+    let kept: Vec<_> = changes.iter().map(|change| kept_bytes(&relay, change.hash()).is_some()).collect();
+    assert_eq!(kept, [false, true, true]);
+}
+
+#[test]
+fn a_refused_change_is_read_with_what_it_rests_on_that_was_refused_as_well() {
+    on_each_shell(|relay| {
+        let (ada, author) = begun(&relay);
+        let culprit = bad(&author).seal();
+        let child = after(&culprit);
+        let grandchild = after(&child);
+        let batch = [culprit.clone(), child.clone(), grandchild.clone()];
+        assert!(is_refused(&relay.append(ada.push(DOCUMENT, &[&batch]))[0]));
+        let read = |hash| wait(relay.storage.refused_past(ada.space, ada.account.id, hash)).unwrap().unwrap();
+        let past = read(grandchild.hash());
+        assert_eq!((past.kept.change.hash, past.is_whole), (grandchild.hash(), true));
+        let before: Vec<_> = past.before.iter().map(|kept| (kept.change.hash, kept.change.code)).collect();
+        assert_eq!(before, [(culprit.hash(), FateCode::DANGEROUS), (child.hash(), FateCode::WITH)]);
+        assert_eq!(past.before[1].bytes.as_ref(), Some(&child.bytes));
+        assert_eq!(read(culprit.hash()).before, []);
+    });
+}
+
+#[test]
+fn sixty_four_refused_changes_are_read_below_one_and_not_one_more() {
+    let relay = Relay::new(Shell::Inline);
+    let (ada, author) = begun(&relay);
+    let mut chain = vec![bad(&author).seal()];
+    for _ in 0..65 {
+        chain.push(after(chain.last().unwrap()));
+    }
+    for change in &chain {
+        assert!(is_refused(&relay.append(ada.push(DOCUMENT, &[std::slice::from_ref(change)]))[0]));
+    }
+    for (at, is_whole) in [(64, true), (65, false)] {
+        let past = relay.storage.refused_past(ada.space, ada.account.id, chain[at].hash());
+        let past = wait(past).unwrap().unwrap();
+        assert_eq!((past.before.len(), past.is_whole), (64, is_whole));
+    }
+}
+
+#[test]
+fn a_change_that_ends_the_relay_when_it_is_looked_at_loses_its_bytes_and_keeps_its_verdict() {
+    on_each_shell(|relay| {
+        let (ada, author) = begun(&relay);
+        let change = bad(&author).seal();
+        let (hash, push) = (change.hash(), ada.push(DOCUMENT, &[&[change]]));
+        let first = relay.append(push.clone());
+        let kept = refused(&relay).remove(0);
+        let (space, document, device, batch) = (kept.space, kept.document, kept.device, kept.batch);
+        let (account, detail) = (ada.account.id, "it ended the relay".to_owned());
+        wait(relay.storage.condemn(Condemned { space, document, hash, account, device, batch, detail })).unwrap();
+        assert_eq!(refused(&relay), [RefusedChange { bytes: None, ..kept }]);
         assert_eq!(relay.append(push), first);
     });
 }

@@ -6,8 +6,8 @@ use editor_vault::simulation::{InlineSync, Step};
 use sync_core::client::{Effect, Input};
 use sync_wire::log::EntryKind;
 use sync_wire::{
-    ChangeHash, DocumentId, Entry, Push, RelayFrame, SpaceId, decode_device_frame, decode_relay_frame,
-    encode_device_frame, encode_relay_frame,
+    BatchId, ChangeHash, DocumentId, Entry, Push, RelayFrame, SpaceId, SpaceKind, decode_device_frame,
+    decode_relay_frame, encode_device_frame, encode_relay_frame,
 };
 
 use super::{Answer, Session, Shared, Space, State};
@@ -61,6 +61,19 @@ impl InlineRelay {
     /// A change of a device that no test opens, in the personal space of an account.
     pub(crate) fn append(&self, token: &str, document: DocumentId, change: &document::Change) {
         self.in_personal(token, |_, log| log.append(super::log::entry_of(document, change)));
+    }
+
+    /// A space with other people, of which an account is a member.
+    pub(crate) fn add_team(&self, token: &str) -> SpaceId {
+        let (account, id) = (self.shared.account(token), SpaceId([0x7e; 16]));
+        self.state().spaces.insert(id, Space::new(SpaceKind::Team, vec![account]));
+        id
+    }
+
+    /// A change of a device that no test opens, in a batch of this name.
+    pub(crate) fn append_as(&self, space: SpaceId, document: DocumentId, batch: BatchId, change: &document::Change) {
+        let entry = Entry { batch, ..super::log::entry_of(document, change) };
+        self.state().spaces.get_mut(&space).unwrap().append(entry);
     }
 
     /// Deletes or restores a document as another device, in the personal space of an account.

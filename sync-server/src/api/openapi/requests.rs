@@ -18,7 +18,7 @@ pub(super) fn headers(operation: &str) -> Vec<Value> {
     );
     match operation {
         "patchDocument" | "deleteDocument" => vec![version, key],
-        "createDocument" | "restoreDocument" | "resolveConflict" | "putHandle" => vec![key],
+        "createDocument" | "restoreDocument" | "resolveConflict" | "putHandle" | "resubmitRefused" => vec![key],
         _ => Vec::new(),
     }
 }

@@ -29,6 +29,8 @@ impl From<WriteError> for ApiError {
             WriteError::WellKnown(_) => Self::new(Code::DeletionImpossible, detail),
             WriteError::Patch(_) => Self::new(Code::PatchNotApplicable, detail),
             WriteError::Invalid(violations) => Self::new(Code::DocumentInvalid, detail).violations(violations),
+            WriteError::RefusedUnknown(_) => Self::new(Code::RefusedNotFound, detail),
+            WriteError::RefusedUnreadable { .. } => Self::new(Code::RefusedUnreadable, detail),
             WriteError::TooLarge => Self::new(Code::EditTooLarge, detail),
             WriteError::NotTaken(outcome) => not_taken(&outcome, detail),
             WriteError::KeyReused => Self::new(Code::IdempotencyKeyReused, detail),

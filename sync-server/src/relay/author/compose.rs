@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use document::{
     Document, Draft, EditAtError, HistoryError, Intent, ManualFields, SealError, Sealed, Seed, resolution_note,
+    resubmission_note,
 };
 use relay_storage::MadeBy;
 use schemas::{DocumentType, Registry};
@@ -14,6 +15,7 @@ use super::error::{Violation, WriteError};
 use super::patch::Patch;
 use super::resolution::{Decision, Resolution, named};
 use crate::projection::hidden_field;
+use crate::relay::quarantine::Seen;
 
 /// Who writes, and when.
 #[derive(Debug, Clone, Copy)]
@@ -118,6 +120,37 @@ pub(super) fn resolve(
     let (note, intent) = (resolution_note(&path), Intent::Resolve { path: path.clone(), value, closes });
     document.edit::<(), document::Violation>(author.actor, |draft| draft.apply(intent)).map_err(broken_rule)?;
     one_change(document.seal_with_note(author.time, &note))?.ok_or(WriteError::NoConflict(path))
+}
+
+/// The change that says again what a refused one said, as its author meant it: nothing if the document says that
+/// already.
+///
+/// # Errors
+/// [`WriteError`]
+pub(super) fn resubmit(
+    types: &Registry,
+    mut document: Document,
+    refused: &Seen,
+    author: Author,
+) -> Result<Option<Sealed>, WriteError> {
+    let document_type = type_named(types, document.type_name().as_deref())?;
+    document.set_manual(rules(&document_type, author));
+    document.check_editable().map_err(broken_rule)?;
+    let hash = refused.past.change().hash();
+    let unreadable = |detail: String| WriteError::RefusedUnreadable { hash, detail };
+    let edits = refused.past.again(&document, refused.continued_by).map_err(|error| unreadable(error.to_string()))?;
+    let base = document.value();
+    // A person decides about these fields: not over what its author never saw.
+    let saw = refused.past.document().value_at(&refused.past.change().header.deps);
+    let saw = saw.map_err(|error| of_history(&error))?;
+    let is_unseen = |path: &&str| document_type.is_manual(path) && saw.pointer(path) != base.pointer(path);
+    let unseen: Vec<String> = edits.iter().map(Intent::path).filter(is_unseen).map(str::to_owned).collect();
+    if !unseen.is_empty() {
+        return Err(WriteError::ManualFields(unseen));
+    }
+    document.edit::<(), document::Violation>(author.actor, |draft| make(draft, edits)).map_err(broken_rule)?;
+    document_type.plan(&base, &document_type.plain(&document.value())).map_err(invalid)?;
+    one_change(document.seal_with_note(author.time, &resubmission_note(&hash)))
 }
 
 /// A type by its name, among those that this relay knows.

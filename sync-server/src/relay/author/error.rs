@@ -3,7 +3,7 @@
 use relay_storage::{AccountError, HANDLES_KEPT_MAX, ReadError, StorageError};
 use schemas::Rule;
 use sync_core::session::Outcome;
-use sync_wire::{DocumentId, SpaceId};
+use sync_wire::{ChangeHash, DocumentId, SpaceId};
 
 use super::patch::PatchError;
 use crate::relay::check::CheckError;
@@ -71,6 +71,20 @@ pub enum WriteError {
     /// The result breaks rules of the type, or of documents.
     #[error("{} rules would be broken, the first at {:?}: {}", .0.len(), .0[0].path, .0[0].message)]
     Invalid(Vec<Violation>),
+    /// The account has no such change in quarantine, and none that it has discarded and said again.
+    #[error("no change {0} of this account was refused in this space; read the quarantine again")]
+    RefusedUnknown(ChangeHash),
+    /// The refused change cannot be put together, or the document cannot take it.
+    #[error(
+        "change {} cannot be made again here ({detail}): make the edit by hand, or resubmit it on the device that made it",
+        .hash.short()
+    )]
+    RefusedUnreadable {
+        /// The change.
+        hash: ChangeHash,
+        /// Why.
+        detail: String,
+    },
     /// It makes more than one change.
     #[error("the edit is larger than one change; write it in several")]
     TooLarge,

@@ -49,7 +49,7 @@ impl Names {
 /// Does what a request with a key wants, unless that was done.
 pub(super) async fn perform(app: &App, target: &Writable, deed: Deed, key: &Key) -> Result<Done, WriteError> {
     let account = target.account();
-    let names = Names::derived(account, key);
+    let names = deed.named(Names::derived(account, key));
     let done = match app.storage.begin_keyed(account, &key.text, key.fingerprint).await? {
         Keyed::OfAnother => return Err(WriteError::KeyReused),
         Keyed::Underway => return Err(WriteError::Underway),

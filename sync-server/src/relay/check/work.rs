@@ -2,12 +2,12 @@
 
 use document::{ApplyError, Document, Snapshot};
 use relay_storage::{
-    BatchContent, Condemned, DocumentState, NewProjection, NewSnapshot, ReadError, StoreChecked, Stored,
+    BatchContent, Condemned, DocumentState, NewProjection, NewSnapshot, ReadError, RefusedChange, StoreChecked, Stored,
     StoredSnapshot, WaitingBatch,
 };
 use schemas::Registry;
 use sync_wire::log::EntryKind;
-use sync_wire::{Blob, ChangeHash, DeviceId, DocumentId, Position, SpaceId};
+use sync_wire::{AccountId, Blob, ChangeHash, DeviceId, DocumentId, Position, SpaceId};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
@@ -368,6 +368,27 @@ async fn on_log<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, CheckError> {
     blocking(app, Attempt::on_log(state.space, state.document), work).await
+}
+
+/// Runs work on a refused change of an account, and on those below it that were refused as well, `together` in number:
+/// nobody has checked them. Should that end the relay twice, the change loses its kept bytes, so that it is not looked
+/// at again. Of several it would not be known which one it was: that attempt names nobody.
+pub(crate) async fn on_refused<T: Send + 'static>(
+    app: &App,
+    account: AccountId,
+    change: &RefusedChange,
+    together: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, CheckError> {
+    let RefusedChange { space, document, hash, device, batch, .. } = *change;
+    let thing = Thing::Push { space, document, hash };
+    blocking(app, Attempt { thing, account, device, batch, times: u8::from(together == 1) }, work).await
+}
+
+/// Whether something that somebody pushed to a document was under way when an earlier process ended: then each change
+/// goes for itself, so that it is known which one it is.
+pub(crate) fn is_suspect(app: &App, space: SpaceId, document: DocumentId) -> bool {
+    app.checker.attempts.is_suspect(space, document)
 }
 
 /// Runs work on a document where it may take its time, and remembers how much it took. Should it end the relay, the

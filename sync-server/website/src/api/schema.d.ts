@@ -452,6 +452,58 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/spaces/{space}/quarantine/{hash}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One refused change: why, what can be done, and each value that it changed, before and after. */
+        get: operations["getRefused"];
+        put?: never;
+        post?: never;
+        /** Takes a refused change out of the list, with its bytes; pushed again, it is refused as before. */
+        delete: operations["discardRefused"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/spaces/{space}/quarantine/{hash}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The same as a file, as `vault quarantine export` writes it: with the bytes, while they are kept. */
+        get: operations["exportRefused"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/spaces/{space}/quarantine/{hash}/resubmit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Makes a refused change again, as a new edit of its document as it is now; once. */
+        post: operations["resubmitRefused"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/types": {
         parameters: {
             query?: never;
@@ -690,6 +742,24 @@ export interface components {
             position: components["schemas"]["Position"];
             reason: string;
         };
+        ExportedEdit: {
+            /** @description The change, while its bytes are kept. */
+            bytes_hexadecimal: string | null;
+            change: string | null;
+            code: string;
+            continued_by: string | null;
+            culprit: string | null;
+            detail: string;
+            document: components["schemas"]["Id"];
+            /** @description Its batch. */
+            id: string;
+            refused: components["schemas"]["Refused"];
+            remedy: string;
+            space: components["schemas"]["Id"];
+            title: string | null;
+            type: string | null;
+            unix_seconds: number | null;
+        };
         FoundDocument: {
             /** @description What the document is found by, by JSON Pointers into its value. */
             fields: Record<string, never>;
@@ -868,7 +938,7 @@ export interface components {
         };
         Problem: {
             /** @enum {string} */
-            code: "unauthenticated" | "link_invalid" | "cross_site" | "session_not_found" | "route_not_found" | "method_not_allowed" | "space_not_found" | "document_not_found" | "handle_not_found" | "document_deleted" | "parameter_invalid" | "epoch_changed" | "projection_behind" | "not_indexed" | "not_sortable" | "not_searchable" | "not_comparable" | "condition" | "no_words" | "query_too_large" | "cursor" | "index_behind" | "version_too_large" | "owner_required" | "operator_only" | "repair_impossible" | "editor_required" | "precondition_required" | "version_unknown" | "manual_fields_changed" | "conflict_open" | "conflict_moved" | "no_conflict" | "document_contested" | "media_type_unsupported" | "body_invalid" | "patch_not_applicable" | "document_invalid" | "type_unknown" | "type_not_found" | "namespace_required" | "type_invalid" | "type_version_taken" | "type_version_order" | "edit_too_large" | "document_held" | "deletion_impossible" | "authority_document" | "handle_taken" | "handles_kept" | "quota_exceeded" | "rate_limited" | "page_absent" | "idempotency_key_reused" | "idempotency_in_progress" | "upgrade_required" | "body_too_large" | "request_timeout" | "overloaded" | "unavailable" | "internal";
+            code: "unauthenticated" | "link_invalid" | "cross_site" | "session_not_found" | "route_not_found" | "method_not_allowed" | "space_not_found" | "document_not_found" | "handle_not_found" | "document_deleted" | "parameter_invalid" | "epoch_changed" | "projection_behind" | "not_indexed" | "not_sortable" | "not_searchable" | "not_comparable" | "condition" | "no_words" | "query_too_large" | "cursor" | "index_behind" | "version_too_large" | "owner_required" | "operator_only" | "repair_impossible" | "editor_required" | "precondition_required" | "version_unknown" | "manual_fields_changed" | "conflict_open" | "conflict_moved" | "no_conflict" | "document_contested" | "media_type_unsupported" | "body_invalid" | "patch_not_applicable" | "document_invalid" | "type_unknown" | "type_not_found" | "namespace_required" | "type_invalid" | "type_version_taken" | "type_version_order" | "refused_not_found" | "refused_unreadable" | "edit_too_large" | "document_held" | "deletion_impossible" | "authority_document" | "handle_taken" | "handles_kept" | "quota_exceeded" | "rate_limited" | "page_absent" | "idempotency_key_reused" | "idempotency_in_progress" | "upgrade_required" | "body_too_large" | "request_timeout" | "overloaded" | "unavailable" | "internal";
             detail: string;
             request_id?: string;
             status: number;
@@ -934,6 +1004,16 @@ export interface components {
             next: string | null;
             waiting: components["schemas"]["Waiting"];
         };
+        /** @description One of its members is there. */
+        Refused: {
+            /** @description It deleted the document; of vaults. */
+            deletion?: boolean;
+            /** @description It restored the document; of vaults. */
+            restoration?: boolean;
+            /** @description Why the values cannot be told here. */
+            unreadable?: string;
+            values?: components["schemas"]["RefusedValue"][];
+        };
         RefusedChange: {
             batch: string;
             /** @description Its size, while its bytes are kept. */
@@ -950,6 +1030,40 @@ export interface components {
             hash: string;
             /** Format: date-time */
             time: string;
+        };
+        RefusedEdit: {
+            batch: string;
+            /** @description Its size, while its bytes are kept. */
+            bytes: number | null;
+            /** @description The word of the protocol for the rule. */
+            code: string;
+            /** @description The change with which its device has said anew what could be kept of it. */
+            continued_by: string | null;
+            /** @description The change at fault, if that is another one. */
+            culprit: string | null;
+            detail: string;
+            device: components["schemas"]["Id"];
+            document: components["schemas"]["Id"];
+            /** @description Else it may be pushed again without the culprit. */
+            final: boolean;
+            hash: string;
+            refused: components["schemas"]["Refused"];
+            /** @description What can be done, for people. */
+            remedy: string;
+            /** @description The change that says it again, if one does. */
+            resubmitted_by: string | null;
+            /** Format: date-time */
+            time: string;
+            title: string | null;
+            type: string | null;
+        };
+        RefusedValue: {
+            /** @description What its author made of it; null if it was removed. */
+            after: unknown;
+            /** @description What its author saw; null if nothing was there. */
+            before: unknown;
+            /** @description JSON Pointer into the value of the document. */
+            path: string;
         };
         RemovedDocument: {
             id: components["schemas"]["Id"];
@@ -4091,6 +4205,396 @@ export interface operations {
             };
             /** @description `space_not_found` */
             404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `overloaded`, `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getRefused: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The refused change. */
+                hash: string;
+                /** @description The space. */
+                space: components["schemas"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RefusedEdit"];
+                };
+            };
+            /** @description `parameter_invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross_site` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `space_not_found`, `refused_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `overloaded`, `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    discardRefused: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The refused change. */
+                hash: string;
+                /** @description The space. */
+                space: components["schemas"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is done. */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `parameter_invalid`, `body_invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross_site` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `space_not_found`, `refused_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `overloaded`, `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    exportRefused: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The refused change. */
+                hash: string;
+                /** @description The space. */
+                space: components["schemas"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ExportedEdit"];
+                };
+            };
+            /** @description `parameter_invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `cross_site` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `space_not_found`, `refused_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `overloaded`, `unavailable` */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resubmitRefused: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Makes the request safe to repeat for a day: it is done once, and a repetition is answered with what became of it. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                /** @description The refused change. */
+                hash: string;
+                /** @description The space. */
+                space: components["schemas"]["Id"];
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As asked. */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Document"];
+                };
+            };
+            /** @description As asked. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Written"];
+                };
+            };
+            /** @description `parameter_invalid`, `body_invalid` */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `unauthenticated` */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `authority_document`, `editor_required`, `quota_exceeded`, `cross_site` */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `refused_not_found`, `document_not_found`, `space_not_found` */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `request_timeout` */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `refused_unreadable`, `document_held`, `conflict_open`, `idempotency_in_progress` */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `document_deleted` */
+            410: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `manual_fields_changed` */
+            412: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `edit_too_large`, `body_too_large` */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `document_invalid`, `type_unknown`, `idempotency_key_reused` */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `rate_limited` */
+            429: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description `internal` */
+            500: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -1,17 +1,19 @@
 // Changes of this account that the relay refused, with the reason; they are safe on the device that made them.
 
 import { useQueries, useQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import { Link } from "react-router";
 
-import { quarantineQuery, type RefusedBatch } from "../../api/quarantine.ts";
 import { spacesQuery } from "../../api/documents.ts";
+import { quarantineQuery } from "../../api/quarantine.ts";
 import { text } from "../../text.ts";
-import { Command } from "../../ui/Command.tsx";
-import { Badge, Empty, Id, Page, Panel, Skeleton, Time } from "../../ui/parts.tsx";
+import { Empty, Page, Panel, Skeleton, Time } from "../../ui/parts.tsx";
 import { ProblemNote } from "../../ui/ProblemNote.tsx";
+import { Refused, type Outcome } from "./Refused.tsx";
 import styles from "./quarantine.module.css";
 
 export default function Quarantine() {
+  const [outcome, setOutcome] = useState<Outcome | null>(null);
   const spaces = useQuery(spacesQuery);
   const lists = useQueries({ queries: (spaces.data ?? []).map(({ id }) => quarantineQuery(id)) });
   const error = spaces.error ?? lists.find((list) => list.error)?.error ?? null;
@@ -19,10 +21,11 @@ export default function Quarantine() {
   const filled = (spaces.data ?? [])
     .map((space, index) => ({ space, quarantine: lists[index]?.data }))
     .filter(
-      ({ quarantine }) => quarantine !== undefined && (quarantine.batches.length > 0 || quarantine.waiting.batches > 0),
+      ({ quarantine }) => quarantine !== undefined && (quarantine.items.length > 0 || quarantine.waiting.batches > 0),
     );
   return (
     <Page title={text.quarantine.title} about={text.quarantine.about}>
+      <div role="status">{outcome !== null && <Told outcome={outcome} />}</div>
       {error !== null && <ProblemNote error={error} onRetry={() => void spaces.refetch()} />}
       {isPending && error === null && <Skeleton rows={3} />}
       {!isPending && filled.length === 0 && error === null && (
@@ -39,44 +42,29 @@ export default function Quarantine() {
             </p>
           )}
           <ul>
-            {quarantine?.batches.map((batch) => (
-              <Refused key={batch.batch} space={space.id} refused={batch} />
+            {quarantine?.items.map((change) => (
+              <Refused
+                key={`${change.hash}/${change.device}`}
+                space={space.id}
+                change={change}
+                isReadOnly={space.role === "viewer"}
+                onDone={setOutcome}
+              />
             ))}
           </ul>
         </Panel>
       ))}
+      {filled.length > 0 && <p className={styles.meta}>{text.quarantine.devices}</p>}
     </Page>
   );
 }
 
-function Refused({ space, refused }: { space: string; refused: RefusedBatch }) {
+/** What became of the last one that was decided about. */
+function Told({ outcome: { what, space, document } }: { outcome: Outcome }) {
   return (
-    <li className={styles.refused}>
-      <div className={styles.head}>
-        <code>{refused.code}</code>
-        {refused.isFinal && <Badge tone="bad">{text.quarantine.final}</Badge>}
-        <span className={styles.when}>
-          <Time at={refused.time} />
-        </span>
-      </div>
-      <p>{refused.detail}</p>
-      <p className={styles.meta}>
-        <Link to={`/vault/${space}/${refused.document}`}>{text.quarantine.document}</Link> · {text.device}{" "}
-        <Id of={refused.device} /> · {text.quarantine.changes(refused.changes)}
-        {refused.bytes > 0 && ` · ${text.bytes(refused.bytes)}`}
-      </p>
-      <p className={styles.meta}>{text.quarantine.remedy}</p>
-      <Command
-        lines={[
-          `vault quarantine show ${shortOf(refused.batch)}`,
-          `vault quarantine resubmit ${shortOf(refused.batch)}`,
-        ]}
-      />
-    </li>
+    <p className={styles.outcome}>
+      {text.quarantine.outcomes[what]}{" "}
+      {what !== "discarded" && <Link to={`/vault/${space}/${document}`}>{text.quarantine.document}</Link>}
+    </p>
   );
-}
-
-/** The vault takes the beginning of an id. */
-function shortOf(batch: string): string {
-  return batch.slice(0, 12);
 }
