@@ -177,7 +177,7 @@ impl From<QuarantineRow> for Quarantined {
             title: row.title,
             change: row.change.map(|(_, hash)| hash),
             code: row.code,
-            remedy: Quarantined::remedy_of(row.code),
+            remedy: Self::remedy_of(row.code),
             detail: row.detail,
             culprit: row.culprit,
             unix_seconds: row.unix_seconds,

@@ -19,7 +19,7 @@ use sync_wire::{
 };
 
 use super::RemoteError;
-use super::entries::{Parsed, parse, store};
+use super::entries::{Parsed, Run, parse, store};
 use crate::storage::{CheckpointRow, Origin, Resuming, SnapshotRow, SpaceRow, Tx};
 use crate::vault::Inner;
 
@@ -268,10 +268,10 @@ impl Taken<Checked> {
             let row = tx.renew_document(space, self.document, type_name.as_deref(), bytes)?;
             tx.put_snapshot(row, &SnapshotRow { origin: Origin::Relay, through: 0, snapshot })?;
         }
-        let mut lanes = Lanes::Unchanged;
+        let (mut lanes, mut run) = (Lanes::Unchanged, Run::default());
         for (at, parsed) in &self.entries {
             // Loaded documents are read anew.
-            lanes = lanes.and(store(parsed, tx, space, *at)?.lanes);
+            lanes = lanes.and(store(parsed, tx, space, *at, &mut run)?.lanes);
         }
         Ok(lanes)
     }

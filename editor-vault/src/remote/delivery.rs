@@ -9,7 +9,7 @@ use sync_wire::planted::{self, Bug};
 use sync_wire::{Chain, Cursor, Deliver, DeviceId, DocumentId, Entry, LogPosition, Position, Salt, SpaceId};
 
 use super::RemoteError;
-use super::entries::{Parsed, Stored, Stores, parse, store};
+use super::entries::{Parsed, Run, Stored, Stores, parse, store};
 use super::offer::entry_bytes;
 use crate::care::RestorePoint;
 use crate::loaded::{Announced, Arrival};
@@ -174,8 +174,9 @@ impl Delivery {
         }
         let arrivals = BTreeMap::new();
         let mut outcome = Outcome { cursor, is_rotated: false, lanes: Lanes::Unchanged, arrivals };
+        let mut run = Run::default();
         for (parsed, at) in self.entries.iter().zip(positions(self.after)) {
-            let stored = store(parsed, tx, space, at)?;
+            let stored = store(parsed, tx, space, at, &mut run)?;
             outcome.is_rotated |= stored.effect == Stores::OwnName;
             outcome.lanes = outcome.lanes.and(stored.lanes);
             let arrival = outcome.arrivals.entry(parsed.entry.document);

@@ -3,7 +3,7 @@
 use document::{Change, Seed};
 use sync_core::client::Lanes;
 use sync_wire::log::{EntryKind, marker_hash};
-use sync_wire::{Entry, FateCode, LogPosition, Void};
+use sync_wire::{Actor, DocumentId, Entry, FateCode, LogPosition, Void};
 
 use super::{RemoteError, resubmitted};
 use crate::recovery::{Because, TookVoid, recover, take_void};
@@ -41,6 +41,22 @@ pub(super) enum Stores {
     OwnName,
 }
 
+/// What is known of a document while a run of plain changes of it is stored, within one transaction: each of them costs
+/// little more than its row then. Whatever else comes ends the run.
+#[derive(Debug, Default)]
+pub(super) struct Run(Option<Known>);
+
+#[derive(Debug)]
+struct Known {
+    document: DocumentId,
+    /// Where it stood before its first entry.
+    place: DocumentPlace,
+    /// Of the last change; it is no name of this vault.
+    actor: Actor,
+    /// Whether lanes are open that waited for its heads to be brought together.
+    has_merged: bool,
+}
+
 /// Parses an entry's change and compares its hash. Who wrote a change that does not parse is not asked: the relay must
 /// not have let it in.
 pub(super) fn parse(entry: Entry) -> Result<Parsed, RemoteError> {
@@ -61,10 +77,22 @@ pub(super) fn parse(entry: Entry) -> Result<Parsed, RemoteError> {
     Ok(Parsed { entry, change })
 }
 
-/// Stores an entry at its place.
-pub(super) fn store(parsed: &Parsed, tx: &Tx<'_>, space: &SpaceRow, at: LogPosition) -> Result<Stored, RemoteError> {
+/// Stores an entry at its place, which is after that of the entry that `run` was given with before.
+pub(super) fn store(
+    parsed: &Parsed,
+    tx: &Tx<'_>,
+    space: &SpaceRow,
+    at: LogPosition,
+    run: &mut Run,
+) -> Result<Stored, RemoteError> {
     let entry = &parsed.entry;
     let seed = parsed.change.as_ref().and_then(|change| Seed::of(&change.header));
+    if let (Some(change), None) = (&parsed.change, &seed)
+        && let Some(stored) = run.go_on(tx, space, (entry, change), at)?
+    {
+        return Ok(stored);
+    }
+    run.0 = None;
     let type_name = match &seed {
         Some(Seed::Root { type_name }) => Some(type_name.as_str()),
         _ => None,
@@ -77,21 +105,56 @@ pub(super) fn store(parsed: &Parsed, tx: &Tx<'_>, space: &SpaceRow, at: LogPosit
         // Nothing of it is taken any more, and what was ours has its fate.
         return Ok(Stored { place, effect: Stores::Nothing, lanes: Lanes::Unchanged });
     }
-    let (effect, lanes) = store_in(parsed, tx, space, place.row, at)?;
+    let (effect, lanes) = match &parsed.change {
+        Some(change) => {
+            let (effect, lanes, known) = place_change(tx, space, place, (entry, change), at)?;
+            run.0 = known;
+            (effect, lanes)
+        }
+        None => store_other(entry, tx, space, place.row, at)?,
+    };
     Ok(Stored { place, effect, lanes })
 }
 
-fn store_in(
-    parsed: &Parsed,
+impl Run {
+    /// Stores one change more, if nothing else than its row is to be seen to. `None`: nothing was stored, and the run
+    /// is over.
+    fn go_on(
+        &mut self,
+        tx: &Tx<'_>,
+        space: &SpaceRow,
+        (entry, change): (&Entry, &Change),
+        at: LogPosition,
+    ) -> Result<Option<Stored>, RemoteError> {
+        let Some(mut known) = self.0.take().filter(|known| known.document == entry.document) else { return Ok(None) };
+        let (place, actor) = (known.place, change.header.actor);
+        if actor != known.actor && tx.is_own_actor(&actor)? {
+            return Ok(None);
+        }
+        known.actor = actor;
+        let new = NewChange { change, position: Some(at.position), device: Some(entry.device), batch: entry.batch };
+        let Placed::New(row) = tx.place(place.row, new)? else { return Ok(None) };
+        resubmitted::settle(tx, space, place.row, entry, change)?;
+        let mut lanes = Lanes::Unchanged;
+        if change.header.deps.len() > 1 && !known.has_merged {
+            lanes = Lanes::opened(tx.unpark(place.row, FateCode::HEADS)?);
+            known.has_merged = true;
+        }
+        self.0 = Some(known);
+        Ok(Some(Stored { place, effect: Stores::Change { row }, lanes }))
+    }
+}
+
+/// Stores an entry that brings no change with it.
+fn store_other(
+    entry: &Entry,
     tx: &Tx<'_>,
     space: &SpaceRow,
     document: i64,
     at: LogPosition,
 ) -> Result<(Stores, Lanes), RemoteError> {
-    let entry = &parsed.entry;
-    match (entry.kind, &parsed.change) {
-        (EntryKind::Change, Some(change)) => place(tx, space, document, (entry, change), at),
-        (EntryKind::Change, None) => {
+    match entry.kind {
+        EntryKind::Change => {
             let known = match tx.change_of_batch(document, entry.batch, &entry.hash)? {
                 Some(row) => Some(row),
                 None => tx.change_by_hash(document, &entry.hash)?,
@@ -103,15 +166,15 @@ fn store_in(
             };
             Ok((Stores::Nothing, settle(tx, document, entry, row, at)?))
         }
-        (EntryKind::Tombstone | EntryKind::Restore, _) => {
+        EntryKind::Tombstone | EntryKind::Restore => {
             let lanes = mark(tx, space, document, entry, at)?;
             Ok((Stores::Other, lanes))
         }
-        (EntryKind::Erased, _) => {
+        EntryKind::Erased => {
             erase(tx, space, document, entry, at)?;
             Ok((Stores::Other, Lanes::Unchanged))
         }
-        (EntryKind::Void, _) => void(tx, space, document, entry, at),
+        EntryKind::Void => void(tx, space, document, entry, at),
     }
 }
 
@@ -143,34 +206,39 @@ fn void(
     }
 }
 
-fn place(
+/// Stores a change, and says what the next one need not ask again.
+fn place_change(
     tx: &Tx<'_>,
     space: &SpaceRow,
-    document: i64,
+    place: DocumentPlace,
     (entry, change): (&Entry, &Change),
     at: LogPosition,
-) -> Result<(Stores, Lanes), RemoteError> {
-    if tx.void_of(document, &entry.hash)?.is_some() {
+) -> Result<(Stores, Lanes, Option<Known>), RemoteError> {
+    let (document, actor) = (place.row, change.header.actor);
+    let voids = tx.voids(document)?;
+    if voids.iter().any(|row| row.void.changes().any(|excluded| excluded == entry.hash)) {
         let new = NewChange { change, position: Some(at.position), device: Some(entry.device), batch: entry.batch };
         tx.keep_excluded(document, new, at.position, entry.device)?;
-        return Ok((Stores::Nothing, Lanes::Unchanged));
+        return Ok((Stores::Nothing, Lanes::Unchanged, None));
     }
     let new = NewChange { change, position: Some(at.position), device: Some(entry.device), batch: entry.batch };
     match tx.place(document, new)? {
-        Placed::Known(row) => Ok((Stores::Nothing, settle(tx, document, entry, row, at)?)),
+        Placed::Known(row) => Ok((Stores::Nothing, settle(tx, document, entry, row, at)?, None)),
         Placed::New(row) => {
             resubmitted::settle(tx, space, document, entry, change)?;
             let mut opened = tx.unpark(document, FateCode::MISSING)?;
-            if change.header.deps.len() > 1 {
+            let has_merged = change.header.deps.len() > 1;
+            if has_merged {
                 opened += tx.unpark(document, FateCode::HEADS)?; // it has brought heads together
             }
             let lanes = Lanes::opened(opened);
             // Only a clone or an older copy of this vault can have written it.
-            if tx.is_own_actor(&change.header.actor)? {
+            if tx.is_own_actor(&actor)? {
                 tx.forget_actors()?;
-                return Ok((Stores::OwnName, lanes));
+                return Ok((Stores::OwnName, lanes, None));
             }
-            Ok((Stores::Change { row }, lanes))
+            let known = Known { document: entry.document, place, actor, has_merged };
+            Ok((Stores::Change { row }, lanes, voids.is_empty().then_some(known)))
         }
         Placed::Taken { row, hash } => {
             // The log has decided between two changes of one name and number: ours gives way, and gets another name.
@@ -180,7 +248,8 @@ fn place(
                 let detail = format!("change {} and change {hash} have one actor and number", entry.hash);
                 return Err(RemoteError::Rejected(detail));
             }
-            place(tx, space, document, (entry, change), at).map(|(_, lanes)| (Stores::OwnName, lanes))
+            let (_, lanes, _) = place_change(tx, space, place, (entry, change), at)?;
+            Ok((Stores::OwnName, lanes, None))
         }
     }
 }

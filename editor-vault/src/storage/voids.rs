@@ -34,12 +34,6 @@ impl Tx<'_> {
         Ok(voids)
     }
 
-    /// The void that excludes a change.
-    pub(crate) fn void_of(&self, document: i64, hash: &ChangeHash) -> Result<Option<Void>, StorageError> {
-        let voids = self.voids(document)?;
-        Ok(voids.into_iter().map(|row| row.void).find(|void| void.changes().any(|change| change == *hash)))
-    }
-
     /// The changes of a document that have a place in the log before this one and count, in the order of the log.
     pub(crate) fn members_in_log(&self, document: i64, before: Position) -> Result<Vec<Member>, StorageError> {
         self.members_where(

@@ -6,6 +6,7 @@ use std::cell::Cell;
 
 use document::Change;
 use document::forge::poison::{Ground, Poison};
+use document::forge::{self, Forged};
 use editor_vault::simulation::InlineSync;
 use editor_vault::{Connection, Document, DocumentState, FateCode, Link, Vault};
 use sync_core::client::Input;
@@ -91,6 +92,44 @@ fn begun(seed: u64) -> (Sight, InlineRelay, Vault, Line) {
 /// Batches of a closed vault by state.
 fn states(file: &std::path::Path) -> Vec<i64> {
     (0..=6).map(|state| count(file, &format!("SELECT count(*) FROM batches WHERE state = {state}"))).collect()
+}
+
+/// Of a long run of others' changes each is stored without a look at more than its row. A name of this vault, that only
+/// a copy of it can have used, is noticed all the same; so is what brings heads together.
+#[test]
+fn amid_a_run_of_others_changes_an_own_name_and_a_merge_are_noticed() {
+    let (_sight, relay, vault, mut line) = begun(33);
+    let id = settings(&vault).id();
+    let own = |vault: &Vault| {
+        let history = settings(vault).read(document::Document::history).unwrap().unwrap();
+        history.into_iter().rfind(|one| one.message.is_none()).unwrap()
+    };
+    let (copied, max_op) = (own(&vault), settings(&vault).read(document::Document::max_op).unwrap());
+    relay.judge(|push| if is_seed(push) { Answer::Take } else { Answer::Park(FateCode::HEADS, 7) });
+    put(&vault, "parked", 2);
+    settle(&relay, &vault, &mut line);
+    assert!(matches!(settings(&vault).status().unwrap().state, DocumentState::Parked { code: FateCode::HEADS, .. }));
+
+    relay.judge(|_| Answer::Take);
+    let forged = |actor, seq, op, deps: &[_]| Forged::by(actor, seq, op, deps, vec![forge::put("/base/k", op)]).blob();
+    let (others, on) = (Actor([7; 16]), [copied.hash]);
+    let one = forged(others, 1, max_op + 1, &on);
+    let two = forged(Actor([8; 16]), 1, max_op + 1, &on);
+    let mut deps = [forge::hash(&one), forge::hash(&two)];
+    deps.sort_unstable();
+    let merge = forged(others, 2, max_op + 2, &deps);
+    let of_copy = forged(copied.actor, copied.seq + 1, max_op + 3, &[forge::hash(&merge)]);
+    let last = forged(others, 3, max_op + 4, &[forge::hash(&of_copy)]);
+    let run = [one, two, merge, of_copy, last].map(|bytes| Change::parse(bytes).unwrap());
+    run.iter().for_each(|change| relay.append("alice", id, change));
+    settle(&relay, &vault, &mut line);
+    assert_eq!(settings(&vault).status().unwrap().state, DocumentState::Synced);
+    assert_eq!(base(&vault), serde_json::json!({ "first": 1, "parked": 2, "k": max_op + 4 }));
+    put(&vault, "later", 3);
+    assert_ne!(own(&vault).actor, copied.actor, "the name is not used again");
+    settle(&relay, &vault, &mut line);
+    assert_eq!(relay.document("alice", id).0.value()["base"], base(&vault));
+    assert!(vault.quarantine().list().unwrap().is_empty());
 }
 
 /// A spoiled document cannot be put together, so nothing can be tried on it; but only a name is lost.
