@@ -45,7 +45,9 @@ async function inQuarantine(): Promise<number> {
 
 /** The entry of the page for what was refused of a note, opened. */
 async function refused(page: Page, note: string): Promise<Locator> {
-  for (const summary of await page.getByText("What it changed").all()) await summary.click();
+  const summaries = page.getByText("What it changed");
+  await summaries.first().waitFor();
+  for (const summary of await summaries.all()) await summary.click();
   const entry = page
     .getByRole("listitem")
     .filter({ hasText: `${note} of the backup` })

@@ -33,7 +33,8 @@ export function quarantineQuery(space: string) {
 
 export function refusedQuery(place: RefusedPlace) {
   return queryOptions({
-    queryKey: ["space", place.space, "quarantine", place.hash],
+    // Not below that of the space, which is read again whenever that moves: what was made again is gone then.
+    queryKey: ["refused", place.space, place.hash],
     queryFn: () => read(relay.GET("/api/v1/spaces/{space}/quarantine/{hash}", { params: { path: place } })),
     staleTime: Infinity,
     retry: false,
