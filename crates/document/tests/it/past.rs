@@ -66,7 +66,7 @@ fn what_its_device_has_said_anew_under_another_name_is_not_said_again() {
     let max_op = |hash: &_| known.iter().find(|change| change.hash() == *hash).map(|change| change.header.max_op());
     let own = [past.change().clone()];
     let anew = reauthor(Excluded::Renamed(&own), &[], max_op).unwrap().changes.remove(0);
-    laptop.receive(&[anew.bytes.clone()]);
+    laptop.receive(std::slice::from_ref(&anew.bytes));
     assert_eq!(past.continued_in(&laptop.document, past.change().hash()), Ok(Some(anew.hash())));
     assert_eq!(past.again(&laptop.document, Some(anew.hash())), Ok(Vec::new()));
     assert_eq!(past.again(&laptop.document, None), Ok(Vec::new()));

@@ -120,7 +120,7 @@ fn an_edit_that_its_account_has_made_again_elsewhere_leaves_the_quarantine() {
     let document = settings(&vault);
     relay.append("alice", document.id(), &said_again(&document, "/base/other", ChangeHash([7; 32])));
     settle(&relay, &vault, &mut line);
-    assert_eq!(vault.quarantine().list().unwrap(), [edit.clone()], "that was another edit");
+    assert_eq!(vault.quarantine().list().unwrap(), std::slice::from_ref(&edit), "that was another edit");
     relay.append("alice", document.id(), &said_again(&document, "/base/again", edit.change.unwrap()));
     settle(&relay, &vault, &mut line);
     assert!(vault.quarantine().list().unwrap().is_empty());

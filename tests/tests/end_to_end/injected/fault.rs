@@ -135,8 +135,9 @@ impl Watched {
             let Some((call, arguments)) = rest.trim_start().split_once('(') else { continue };
             let Some(call) = CALLS.into_iter().find(|known| *known == call) else { continue };
             let files = arguments.split(&directory).skip(1).filter_map(|rest| rest.split(['"', '>']).next());
-            let files: Vec<PathBuf> =
-                files.map(|file| general(file.trim_start_matches('/'), process, second)).collect();
+            let files = files.map(|file| general(file.trim_start_matches('/'), process, second));
+            // A program that cannot log what happened could not be told from one that has no word for it.
+            let files: Vec<PathBuf> = files.filter(|file| file.extension() != Some(OsStr::new("log"))).collect();
             if files.is_empty() {
                 continue;
             }
