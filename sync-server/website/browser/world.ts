@@ -131,6 +131,14 @@ export class Vault {
     return (await run(program("VAULT"), words, { env: { ...process.env, VAULT_DIR: this.directory } })).stdout;
   }
 
+  /** Stays connected until it is killed. */
+  watch(): ChildProcess {
+    return spawn(program("VAULT"), ["sync", "--watch"], {
+      env: { ...process.env, VAULT_DIR: this.directory },
+      stdio: "ignore",
+    });
+  }
+
   /** Copies its files, as a backup of the machine does; what is given puts them back. */
   keepCopy(): () => void {
     const copy = `${this.directory} copy`;
