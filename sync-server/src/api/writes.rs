@@ -74,7 +74,7 @@ pub async fn patch(
     RawQuery(raw): RawQuery,
     request: Request,
 ) -> ApiResult<Response> {
-    let _: NoQuery = parse_query(raw.as_deref())?;
+    let NoQuery {} = parse_query(raw.as_deref())?;
     let asked = Asked::read(&app, &caller, request).await?;
     let (seen, patch) = (asked.seen()?, asked.patch()?);
     let document = document_of(&app, &caller, &space, &document).await?;
@@ -95,7 +95,7 @@ pub async fn create(
     RawQuery(raw): RawQuery,
     request: Request,
 ) -> ApiResult<Response> {
-    let _: NoQuery = parse_query(raw.as_deref())?;
+    let NoQuery {} = parse_query(raw.as_deref())?;
     let asked = Asked::read(&app, &caller, request).await?;
     readable(&app, &caller, &space).await?;
     let NewDocumentJson { r#type, value } = asked.json()?;
@@ -116,7 +116,7 @@ pub async fn delete(
     RawQuery(raw): RawQuery,
     request: Request,
 ) -> ApiResult<Response> {
-    let _: NoQuery = parse_query(raw.as_deref())?;
+    let NoQuery {} = parse_query(raw.as_deref())?;
     let asked = Asked::read(&app, &caller, request).await?;
     let seen = asked.seen()?;
     let document = document_of(&app, &caller, &space, &document).await?;
@@ -135,7 +135,7 @@ pub async fn restore(
     RawQuery(raw): RawQuery,
     request: Request,
 ) -> ApiResult<Response> {
-    let _: NoQuery = parse_query(raw.as_deref())?;
+    let NoQuery {} = parse_query(raw.as_deref())?;
     let asked = Asked::read(&app, &caller, request).await?;
     let id = document_of(&app, &caller, &space, &document).await?;
     write(&app, &caller, &space, Deed::Restore { document: id }, asked).await
@@ -154,7 +154,7 @@ pub async fn resolve(
     RawQuery(raw): RawQuery,
     request: Request,
 ) -> ApiResult<Response> {
-    let _: NoQuery = parse_query(raw.as_deref())?;
+    let NoQuery {} = parse_query(raw.as_deref())?;
     let asked = Asked::read(&app, &caller, request).await?;
     let id = document_of(&app, &caller, &space, &document).await?;
     let resolution = asked.json::<DecisionJson>()?.resolution()?;
@@ -174,7 +174,7 @@ pub async fn resubmit(
     RawQuery(raw): RawQuery,
     request: Request,
 ) -> ApiResult<Response> {
-    let _: NoQuery = parse_query(raw.as_deref())?;
+    let NoQuery {} = parse_query(raw.as_deref())?;
     let asked = Asked::read(&app, &caller, request).await?;
     let source = readable(&app, &caller, &space).await?;
     let change = quarantine::parse_hash(&space, &hash)?;
@@ -197,7 +197,7 @@ pub async fn name(
     RawQuery(raw): RawQuery,
     request: Request,
 ) -> ApiResult<Response> {
-    let _: NoQuery = parse_query(raw.as_deref())?;
+    let NoQuery {} = parse_query(raw.as_deref())?;
     let asked = Asked::read(&app, &caller, request).await?;
     owned(&app, &caller, &space).await?;
     let HandleJson { handle } = asked.json()?;
