@@ -132,8 +132,7 @@ impl Run {
             return Ok(None);
         }
         known.actor = actor;
-        let new = NewChange { change, position: Some(at.position), device: Some(entry.device), batch: entry.batch };
-        let Placed::New(row) = tx.place(place.row, new)? else { return Ok(None) };
+        let Placed::New(row) = tx.place(place.row, at_its_place(entry, change, at))? else { return Ok(None) };
         resubmitted::settle(tx, space, place.row, entry, change)?;
         let mut lanes = Lanes::Unchanged;
         if change.header.deps.len() > 1 && !known.has_merged {
@@ -206,6 +205,11 @@ fn void(
     }
 }
 
+/// A change as the log has it.
+fn at_its_place<'c>(entry: &Entry, change: &'c Change, at: LogPosition) -> NewChange<'c> {
+    NewChange { change, position: Some(at.position), device: Some(entry.device), batch: entry.batch }
+}
+
 /// Stores a change, and says what the next one need not ask again.
 fn place_change(
     tx: &Tx<'_>,
@@ -215,13 +219,12 @@ fn place_change(
     at: LogPosition,
 ) -> Result<(Stores, Lanes, Option<Known>), RemoteError> {
     let (document, actor) = (place.row, change.header.actor);
+    let new = at_its_place(entry, change, at);
     let voids = tx.voids(document)?;
     if voids.iter().any(|row| row.void.changes().any(|excluded| excluded == entry.hash)) {
-        let new = NewChange { change, position: Some(at.position), device: Some(entry.device), batch: entry.batch };
         tx.keep_excluded(document, new, at.position, entry.device)?;
         return Ok((Stores::Nothing, Lanes::Unchanged, None));
     }
-    let new = NewChange { change, position: Some(at.position), device: Some(entry.device), batch: entry.batch };
     match tx.place(document, new)? {
         Placed::Known(row) => Ok((Stores::Nothing, settle(tx, document, entry, row, at)?, None)),
         Placed::New(row) => {
