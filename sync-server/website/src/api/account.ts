@@ -34,7 +34,7 @@ export async function signOut(): Promise<void> {
 const signedInKey = "signed-in";
 
 /** The cookie itself is out of reach for scripts: this remembers that there is one. */
-function maybeSignedIn(): boolean {
+export function maybeSignedIn(): boolean {
   if (import.meta.env.DEV) return true;
   try {
     return localStorage.getItem(signedInKey) !== null;

@@ -1,7 +1,7 @@
 // Lets in whoever may see a page; tells everybody else how to get in. The relay decides about every request anyway:
 // this only spares people pages full of refusals.
 
-import { Suspense, type ReactNode } from "react";
+import type { ReactNode } from "react";
 
 import { useLive } from "./live.ts";
 import { text } from "../text.ts";
@@ -14,9 +14,7 @@ import { useSession } from "./session.ts";
 export function Gate({ route }: { route: Route }) {
   return (
     <RecoverFromErrors key={route.path}>
-      <Suspense fallback={<Skeleton />}>
-        {route.access === "everybody" ? <route.Page /> : <SignedIn route={route} />}
-      </Suspense>
+      {route.access === "everybody" ? <route.Page /> : <SignedIn route={route} />}
     </RecoverFromErrors>
   );
 }

@@ -26,7 +26,8 @@ export function forget(client: QueryClient): void {
 
 /** The session ended elsewhere: it was revoked, or has expired. */
 export function end(client: QueryClient): void {
-  if (client.getQueryData(sessionQuery.queryKey) === null) return;
+  // Nobody was signed in, or that is still being asked: then its own answer says so.
+  if (!client.getQueryData(sessionQuery.queryKey)) return;
   live.set("ended");
   noteSignedIn(false);
   forget(client);

@@ -1,7 +1,7 @@
 // One document: its head, whether its edits are saved, and the view that fits its type.
 
 import { useQuery, useQueryClient } from "@tanstack/react-query";
-import { lazy, Suspense, type ComponentType } from "react";
+import type { ComponentType } from "react";
 import { Link } from "react-router";
 
 import { inboxQuery } from "../../api/conflicts.ts";
@@ -18,6 +18,7 @@ import { Deleted, DeleteButton } from "./Deletion.tsx";
 import { Fields } from "./Fields.tsx";
 import { Held } from "./Held.tsx";
 import { Keymap } from "./Keymap.tsx";
+import { laterNote } from "./laterNote.ts";
 import { Present } from "./Present.tsx";
 import { Publication } from "./Publication.tsx";
 import { SaveState } from "./SaveState.tsx";
@@ -25,13 +26,10 @@ import { Settings } from "./Settings.tsx";
 import styles from "./document.module.css";
 import { useDocument, usePlace, type OpenDocument } from "./useDocument.ts";
 
-// The note brings Markdown with it.
-const Note = lazy(() => import("./Note.tsx"));
-
 const views: Readonly<Record<string, ComponentType<{ open: OpenDocument }>>> = {
   settings: Settings,
   keymap: Keymap,
-  note: Note,
+  note: laterNote.View,
 };
 
 export default function DocumentPage() {
@@ -87,9 +85,7 @@ export default function DocumentPage() {
       {document.held !== null && <Held place={place} reason={document.held} isOwner={space?.role === "owner"} />}
       <WaitingFields open={open} />
       <Publication open={open} />
-      <Suspense fallback={<Skeleton />}>
-        <View open={open} />
-      </Suspense>
+      <View open={open} />
     </Page>
   );
 }
