@@ -50,7 +50,7 @@ pub struct Settings {
 /// One settings file: a key such as `editor.tabSize`, or a language such as `[rust]` with keys of its own.
 pub type Layer = Map<String, Value>;
 
-/// Key bindings in the order in which the editor tries them.
+/// Key bindings; of two that fit, the later one in the list runs, as in VS Code.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Keymap {

@@ -24,7 +24,7 @@ export interface Identity {
   [other: string]: unknown;
 }
 
-/** Key bindings in the order in which the editor tries them. */
+/** Key bindings; of two that fit, the later one in the list runs, as in VS Code. */
 export interface Keymap {
   /** Stored as keyed items with a fractional order, so that moving one is one edit and two devices that import the same file do not double it. */
   bindings?: Array<{

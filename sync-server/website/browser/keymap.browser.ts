@@ -95,13 +95,13 @@ test("the page says which binding is never reached, already while it is entered"
   await dialog.getByRole("textbox", { name: "Keys" }).fill("Ctrl + K  CTRL+c");
   await dialog.getByRole("textbox", { name: "Command", exact: true }).fill("acme.comment");
   await dialog.getByRole("textbox", { name: /^When/ }).fill(comment.when);
-  await dialog.getByText("Never reached: binding 1 comes first and takes these keys.").waitFor();
+  await dialog.getByText("It takes these keys from binding 1.").waitFor();
   await dialog.getByRole("spinbutton", { name: /^Order/ }).fill("1");
-  await dialog.getByText("It takes these keys from binding 2.").waitFor();
+  await dialog.getByText("Never reached: binding 2 comes later and takes these keys.").waitFor();
   await dialog.getByRole("button", { name: "Add a binding" }).click();
   await page
     .getByRole("list", { name: /^Key bindings/ })
-    .getByText("Never reached: binding 1")
+    .getByText("Never reached: binding 2")
     .waitFor();
   await expectInVault([{ ...comment, command: "acme.comment" }, comment]);
   visitor.expectNoFaults();

@@ -290,7 +290,7 @@ export const text = {
   },
   keymap: {
     search: "Search keys and commands",
-    list: "Key bindings, in the order in which the editor tries them",
+    list: "Key bindings; of two that fit, the later one runs",
     count: (shown: number, all: number): string =>
       shown === all ? plural(all, "binding", "bindings") : `${shown} of ${all}`,
     more: (count: number): string => `Show more, ${count} are left`,
@@ -311,8 +311,8 @@ export const text = {
     argsAbout: "JSON that is handed to the command, if it takes any.",
     argsWrong: "Not JSON. A text stands in quotes.",
     place: "Order",
-    placeAbout: (last: number): string => (last === 1 ? "The only one." : `1 is tried first, ${last} last.`),
-    neverReached: (other: number): string => `Never reached: binding ${other} comes first and takes these keys.`,
+    placeAbout: (last: number): string => (last === 1 ? "The only one." : `${last} is tried first, 1 last.`),
+    neverReached: (other: number): string => `Never reached: binding ${other} comes later and takes these keys.`,
     takesFrom: (others: readonly number[]): string => `It takes these keys from binding ${others.join(", ")}.`,
     on: "On. Turn it off: these keys do not run the command, not by default either.",
     off: "Off: these keys do not run the command, not by default either.",

@@ -61,21 +61,21 @@ test("a new binding takes any place", () => {
   expect(keys(1)).toEqual(["a", "b"]);
 });
 
-test("a binding is never reached if the same keys come first, under the same condition or none", () => {
+test("a binding is never reached if the same keys come later, under the same condition or none", () => {
   const found = shadowed([
-    bind("ctrl+k", "one", "editorFocus"), // 0
-    bind("ctrl+k", "two"), // 1: another condition
-    bind("CTRL + K", "three", "editorFocus"), // 2: as 0
-    bind("ctrl+k", "four", "listFocus"), // 3: 1 has none
-    bind("f2", "-five"), // 4: off
-    bind("f2", "six"), // 5
-    bind("f2", "seven"), // 6
-    bind("ctrl+k ctrl+c", "eight"), // 7: other keys
+    bind("ctrl+k ctrl+c", "one"), // 0: other keys
+    bind("f2", "two"), // 1
+    bind("f2", "three"), // 2
+    bind("f2", "-four"), // 3: off
+    bind("ctrl+k", "five", "listFocus"), // 4: 6 has none
+    bind("CTRL + K", "six", "editorFocus"), // 5: as 7
+    bind("ctrl+k", "seven"), // 6: another condition
+    bind("ctrl+k", "eight", "editorFocus"), // 7
   ]);
   expect([...found]).toEqual([
-    [2, 0],
-    [3, 1],
-    [6, 5],
+    [5, 7],
+    [4, 6],
+    [1, 2],
   ]);
 });
 

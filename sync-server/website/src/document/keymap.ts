@@ -61,20 +61,20 @@ export function placed(bindings: readonly Binding[], from: number | null, bindin
   return [...rest.slice(0, place), binding, ...rest.slice(place)];
 }
 
-/** For bindings that are never reached, the one that comes first and takes their keys: under the same condition, or
- *  under none. Those that are turned off take nothing. */
+/** For bindings that are never reached, the last of those that take their keys, which come later: under the same
+ *  condition, or under none. Those that are turned off take nothing. */
 export function shadowed(bindings: readonly Binding[]): Map<number, number> {
-  const first = new Map<string, number>();
+  const last = new Map<string, number>();
   const found = new Map<number, number>();
-  bindings.forEach((binding, index) => {
-    if (isOff(binding)) return;
+  for (const [index, binding] of [...bindings.entries()].reverse()) {
+    if (isOff(binding)) continue;
     const when = textOf(binding, "when").trim().replaceAll(/\s+/g, " ");
     const key = textOf(binding, "key");
     const keys = normalKeys(key) ?? key;
-    const earlier = [first.get(`${keys}\0`), first.get(`${keys}\0${when}`)].filter((other) => other !== undefined);
-    if (earlier.length > 0) found.set(index, Math.min(...earlier));
-    else first.set(`${keys}\0${when}`, index);
-  });
+    const later = [last.get(`${keys}\0`), last.get(`${keys}\0${when}`)].filter((other) => other !== undefined);
+    if (later.length > 0) found.set(index, Math.max(...later));
+    else last.set(`${keys}\0${when}`, index);
+  }
   return found;
 }
 

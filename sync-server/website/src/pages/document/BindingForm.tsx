@@ -110,10 +110,10 @@ export function BindingForm({ bindings, from, onSave, onClose }: Props) {
 /** What the binding takes from others, or others from it. */
 function overlaps(bindings: readonly Binding[], place: number): string {
   const found = shadowed(bindings);
-  const earlier = found.get(place);
-  if (earlier !== undefined) return text.keymap.neverReached(earlier + 1);
-  const later = [...found].filter(([, first]) => first === place).map(([index]) => index + 1);
-  return later.length === 0 ? "" : text.keymap.takesFrom(later);
+  const later = found.get(place);
+  if (later !== undefined) return text.keymap.neverReached(later + 1);
+  const earlier = [...found].filter(([, last]) => last === place).map(([index]) => index + 1);
+  return earlier.length === 0 ? "" : text.keymap.takesFrom(earlier.sort((one, other) => one - other));
 }
 
 /** Undefined: nothing was entered. */

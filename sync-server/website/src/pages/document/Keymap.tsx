@@ -1,4 +1,4 @@
-// A keymap as a list, in the order in which the editor tries the bindings.
+// A keymap as a list. Of two bindings that fit, the later one runs.
 
 import { useDeferredValue, useState } from "react";
 
