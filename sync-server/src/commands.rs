@@ -27,6 +27,7 @@ use relay_storage::{Account, Storage};
 use crate::config::{Config, ConfigError, Flags};
 use crate::data_directory;
 use crate::explain::shown_time;
+use crate::relay::author::handle::HandleError;
 use crate::server;
 
 /// The relay of Symphony Vault.
@@ -60,7 +61,7 @@ enum Command {
     /// Tokens: what a device logs in with
     #[command(subcommand)]
     Token(token::Command),
-    /// Spaces and who may do what in them
+    /// Spaces, who may do what in them, and how they are called
     #[command(subcommand)]
     Space(space::Command),
     /// Namespaces: who may publish document types
@@ -119,6 +120,7 @@ macro_rules! coded {
 coded!(
     data_directory::DirectoryError,
     server::StartError,
+    HandleError,
     relay_storage::StorageError,
     relay_storage::AccountError,
     relay_storage::SpaceError,

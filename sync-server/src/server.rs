@@ -225,7 +225,7 @@ impl Server {
 }
 
 async fn say_handles(app: App) {
-    app.stop.clone().run_until_cancelled(handle::catch_up(&app)).await;
+    app.stop.clone().run_until_cancelled(handle::watch(&app)).await;
 }
 
 fn retype(app: &App) -> Option<oneshot::Receiver<()>> {

@@ -7,11 +7,12 @@
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
-use sync_wire::{AccountId, SpaceId};
+use sync_wire::{AccountId, Role, SpaceId};
 
 use crate::accounts::account_key;
 use crate::change_log::unsigned;
 use crate::error::StorageError;
+use crate::spaces::role_code;
 use crate::storage::{Reader, Storage, Writer};
 
 /// How long a handle that was given up is kept for the space that had it: nobody is to pass for somebody else the
@@ -34,12 +35,14 @@ pub enum Claim {
 }
 
 /// A space whose identity document may not say what its handle is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct UnshownHandle {
     /// The space.
     pub space: SpaceId,
-    /// Who claimed the handle, or gave it up.
+    /// In whose name it is to be said: who claimed the handle or gave it up, or another owner if he is none any more.
     pub account: AccountId,
+    /// Since when, in milliseconds.
+    pub since: i64,
 }
 
 impl Storage {
@@ -97,7 +100,8 @@ impl Storage {
         self.read(move |reader| reader.space_of_handle(&handle)).await
     }
 
-    /// Spaces whose identity documents may not say what their handles are, at most `limit`, after `after`.
+    /// Spaces whose identity documents may not say what their handles are, at most `limit`, after `after`. One that
+    /// nobody owns waits for an owner, and is not among them. Costs what it finds, however many spaces there are.
     ///
     /// # Errors
     /// [`StorageError`].
@@ -119,17 +123,20 @@ impl Reader {
     }
 
     fn unshown_handles(&self, after: Option<SpaceId>, limit: usize) -> Result<Vec<UnshownHandle>, StorageError> {
-        // The row that was touched last says who did it.
+        // The row that was touched last says who did it. CROSS: else SQLite would go through all spaces, for the order.
         let mut statement = self.connection.prepare_cached(
             "SELECT s.id, a.id, max(coalesce(h.released_at, h.claimed_at))
-             FROM handles h INDEXED BY handles_unshown JOIN spaces s USING (space_key)
-             JOIN accounts a ON a.account_key = h.account_key
+             FROM handles h INDEXED BY handles_unshown CROSS JOIN spaces s USING (space_key)
+             JOIN accounts a ON a.account_key = coalesce(
+                 (SELECT account_key FROM grants
+                  WHERE account_key = h.account_key AND space_key = h.space_key AND role = ?3),
+                 (SELECT min(account_key) FROM grants WHERE space_key = h.space_key AND role = ?3))
              WHERE NOT h.is_shown AND s.id > ?1 GROUP BY s.id ORDER BY s.id LIMIT ?2",
         )?;
         let after: &[u8] = after.as_ref().map_or(&[], |space| &space.0[..]);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = statement.query_map(params![after, limit], |row| {
-            Ok(UnshownHandle { space: SpaceId(row.get(0)?), account: AccountId(row.get(1)?) })
+        let rows = statement.query_map(params![after, limit, role_code(Role::Owner)], |row| {
+            Ok(UnshownHandle { space: SpaceId(row.get(0)?), account: AccountId(row.get(1)?), since: row.get(2)? })
         })?;
         rows.map(|row| Ok(row?)).collect()
     }

@@ -326,7 +326,8 @@ fn info_of(row: &Row<'_>) -> rusqlite::Result<SpaceInfo> {
     })
 }
 
-const fn role_code(role: Role) -> u8 {
+/// As a role is stored.
+pub(crate) const fn role_code(role: Role) -> u8 {
     match role {
         Role::Viewer => 1,
         Role::Editor => 2,
@@ -334,7 +335,7 @@ const fn role_code(role: Role) -> u8 {
     }
 }
 
-/// The stored form of a role.
+/// The other way.
 pub(crate) fn role_from_code(row: &Row<'_>, column: usize) -> rusqlite::Result<Role> {
     match row.get(column)? {
         1 => Ok(Role::Viewer),

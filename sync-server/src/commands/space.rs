@@ -1,11 +1,12 @@
-//! `sync-server space`: spaces, and who may do what in them.
+//! `sync-server space`: spaces, who may do what in them, and how they are called.
 
 use std::process::ExitCode;
 
 use relay_storage::SpaceInfo;
-use sync_wire::{Role, SpaceId, SpaceKind};
+use sync_wire::{AccountId, Role, SpaceId, SpaceKind};
 
 use super::{Admin, CommandError, Outcome, say};
+use crate::relay::author::handle;
 
 /// `space …`
 #[derive(Debug, clap::Subcommand)]
@@ -40,6 +41,18 @@ pub(super) enum Command {
         /// Id, or name if only one space has it
         space: String,
     },
+    /// Says which handle a space has, `-` for none; gives it another one, or takes its own away, also while the relay
+    /// runs: its devices are told within a second
+    Handle {
+        /// Id, or name if only one space has it
+        space: String,
+        /// The handle that it is to have, of no other space: 1 to 39 small letters, digits and hyphens
+        #[arg(value_name = "HANDLE", conflicts_with = "give_up")]
+        wanted: Option<String>,
+        /// Takes its handle away, which is kept for it for 30 days
+        #[arg(long)]
+        give_up: bool,
+    },
 }
 
 fn parse_role(text: &str) -> Result<Role, String> {
@@ -72,8 +85,25 @@ pub(super) async fn run(admin: Admin, command: Command) -> Outcome {
                 say(format_args!("{id}\t{name}\t{}", role.name()))?;
             }
         }
+        Command::Handle { space, wanted, give_up } => {
+            let space = find(&admin, &space).await?.id;
+            if give_up || wanted.is_some() {
+                handle::claim(&admin.storage, space, owner(&admin, space).await?, wanted.as_deref()).await?;
+            }
+            say(admin.storage.handle_of(space).await?.as_deref().unwrap_or("-"))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// In whose name the relay writes what an operator decides about a space.
+async fn owner(admin: &Admin, space: SpaceId) -> Result<AccountId, CommandError> {
+    let members = admin.storage.members(space).await?;
+    let owner = members.into_iter().find(|(.., role)| *role == Role::Owner);
+    owner.map(|(id, ..)| id).ok_or_else(|| {
+        let remedy = format!("`sync-server space grant {space} ACCOUNT owner` gives it one");
+        CommandError::new("owner_required", format!("space {space} has no owner to name it; {remedy}"))
+    })
 }
 
 /// A space by its id, or by its name if only one has it.

@@ -1,12 +1,15 @@
 //! Short names of spaces: each of one space, said by a document that the relay alone writes.
 
+use std::net::SocketAddr;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use sync_wire::{Content, DocumentId, FateCode, RelayFrame, Role};
 
 use crate::author::{Author, Batch};
 use crate::device::{Device, personal};
 use crate::http::{Answer, get, request};
-use crate::relay::Relay;
+use crate::relay::{Process, Relay, command, fail, succeed};
 use crate::website::{MERGE, Page, tag, value};
 
 fn identity() -> DocumentId {
@@ -163,24 +166,73 @@ async fn a_request_with_a_key_names_once() {
     assert_eq!(keyed("k2", "countess").await.code(), "idempotency_key_reused");
 }
 
-/// As after the end of a relay between the row and the document.
+/// As of a command beside the relay, or after the end of one between the row and the document.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_relay_left_unsaid_is_said_by_the_next() {
+async fn what_was_left_unsaid_is_said_by_the_relay_that_serves() {
     let relay = Relay::start().await;
     let alice = relay.account("alice").await;
-    let page = Page::of(&relay, &alice, alice.personal);
     for handle in [Some("ada"), None] {
         let claim = relay.storage().claim_handle(alice.personal, alice.id, handle).await.unwrap();
         assert_eq!(claim, relay_storage::Claim::Held);
         assert_eq!(whose(&relay, "ada").await, handle.map(|_| alice.personal.to_string()), "the row decides");
-        assert_eq!(relay.storage().unshown_handles(None, 10).await.unwrap().len(), 1);
-        sync_server::relay::author::handle::catch_up(&relay.app).await;
-        let expected = handle.map_or(json!({}), |handle| json!({ "handle": handle }));
-        // It is in the log, and shown once it was checked.
-        let is_said = |answer: &Answer| answer.status == 200 && answer.json()["value"] == expected;
-        while !is_said(&page.read(identity()).await) {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        said(relay.address, &alice.token, &alice.personal.to_string(), handle).await;
+        while !relay.storage().unshown_handles(None, 10).await.unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        assert_eq!(relay.storage().unshown_handles(None, 10).await.unwrap(), []);
     }
+}
+
+/// Waits until the identity document of a space says its handle.
+async fn said(relay: SocketAddr, token: &str, space: &str, handle: Option<&str>) {
+    let path = format!("/api/v1/spaces/{space}/documents/{}", identity());
+    let expected = handle.map_or(json!({}), |handle| json!({ "handle": handle }));
+    loop {
+        let answer = get(relay, token, &path).await;
+        if answer.status == 200 && answer.json()["value"] == expected {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_names_spaces_by_the_same_rules_while_no_relay_runs_and_beside_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path();
+    succeed(data, &["account", "create", "alice"]);
+    let token = succeed(data, &["token", "create", "--account", "alice"]);
+    let team = succeed(data, &["space", "create", "team", "--owner", "alice"]);
+    succeed(data, &["space", "create", "others", "--owner", "alice"]);
+    succeed(data, &["space", "create", "nobodys"]);
+    let named = |arguments: &[&str]| succeed(data, &[&["space", "handle"], arguments].concat());
+    let refused = |arguments: &[&str], code: &str, word: &str| {
+        let (found, detail) = fail(data, &[&["space", "handle"], arguments].concat());
+        assert_eq!(found, code, "{detail}");
+        assert!(detail.contains(word), "{detail:?} does not name {word:?}");
+    };
+    assert_eq!(named(&["team"]), "-");
+    assert_eq!((named(&["team", "builders"]), named(&[&team])), ("builders".into(), "builders".into()));
+
+    let relay = Process::serve(data);
+    said(relay.address, &token, &team, Some("builders")).await;
+    assert_eq!(named(&["team", "masons"]), "masons");
+    said(relay.address, &token, &team, Some("masons")).await;
+    assert_eq!(named(&["team", "--give-up"]), "-");
+    said(relay.address, &token, &team, None).await;
+    assert_eq!(named(&["team", "--give-up"]), "-", "nothing has to be done");
+
+    refused(&["others", "masons"], "handle_taken", "masons");
+    refused(&["others", "admin"], "handle_taken", "admin");
+    refused(&["others", "Masons"], "document_invalid", "Masons");
+    refused(&["nobodys", "lonely"], "owner_required", "space grant");
+    refused(&["nowhere", "lonely"], "space_unknown", "nowhere");
+    assert_eq!(named(&["others"]), "-");
+    let both = command(data, &["space", "handle", "team", "masons", "--give-up"]);
+    assert_eq!(both.status.code(), Some(2));
+    for handle in ["smiths", "tilers"] {
+        assert_eq!(named(&["team", handle]), handle);
+    }
+    refused(&["team", "one-more"], "handles_kept", "30 days");
+    assert_eq!(named(&["team", "masons"]), "masons", "but one of them it may have");
+    said(relay.address, &token, &team, Some("masons")).await;
 }

@@ -1,11 +1,12 @@
 //! Short names of spaces: whose one is, for how long it is kept, and that nobody may write the document that says it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use relay_storage::{Claim, HANDLE_KEPT, HANDLES_KEPT_MAX, MadeBy, Outcome, StorageOptions, StorageUrl, UnshownHandle};
-use sync_wire::{DocumentId, FateCode};
+use sync_wire::{DocumentId, FateCode, Role, SpaceKind};
 
-use crate::world::{Author, DOCUMENT, Pusher, Relay, on_each_shell, wait};
+use crate::world::{Author, DOCUMENT, Pusher, Relay, START, on_each_shell, wait};
 
 fn claim(relay: &Relay, by: &Pusher, handle: Option<&str>) -> Claim {
     wait(relay.storage.claim_handle(by.space, by.account.id, handle)).unwrap()
@@ -23,9 +24,9 @@ fn a_handle_is_kept_for_its_space_for_a_while_and_is_anybodys_then() {
         assert_eq!(claim(&relay, &bob, Some("ada")), Claim::Taken);
         assert_eq!(claim(&relay, &ada, None), Claim::Held);
         wait(relay.storage.note_handle_shown(ada.space, None)).unwrap();
-        relay.pass_for(HANDLE_KEPT - std::time::Duration::from_secs(1));
+        relay.pass_for(HANDLE_KEPT - Duration::from_secs(1));
         assert_eq!((claim(&relay, &bob, Some("ada")), whose(&relay, "ada")), (Claim::Taken, None));
-        relay.pass_for(std::time::Duration::from_secs(2));
+        relay.pass_for(Duration::from_secs(2));
         assert_eq!((claim(&relay, &bob, Some("ada")), whose(&relay, "ada")), (Claim::Held, Some(bob.space)));
         assert_eq!(claim(&relay, &ada, Some("ada")), Claim::Taken, "it comes back to nobody");
     });
@@ -53,12 +54,33 @@ fn what_is_unsaid_is_remembered_until_it_is_noted_and_notes_of_before_count_for_
         let ada = relay.pusher("ada");
         let unshown = || wait(relay.storage.unshown_handles(None, 10)).unwrap();
         assert_eq!(claim(&relay, &ada, Some("ada")), Claim::Held);
-        assert_eq!(unshown(), [UnshownHandle { space: ada.space, account: ada.account.id }]);
+        let since = |since| UnshownHandle { space: ada.space, account: ada.account.id, since };
+        assert_eq!(unshown(), [since(START)]);
+        relay.pass_for(Duration::from_millis(1));
         assert_eq!(claim(&relay, &ada, Some("lovelace")), Claim::Held);
         wait(relay.storage.note_handle_shown(ada.space, Some("ada"))).unwrap();
-        assert_eq!(unshown().len(), 1, "it has another one by now");
+        assert_eq!(unshown(), [since(START + 1)], "it has another one by now");
         wait(relay.storage.note_handle_shown(ada.space, Some("lovelace"))).unwrap();
         assert_eq!(unshown(), []);
+    });
+}
+
+#[test]
+fn what_is_unsaid_is_said_in_the_name_of_an_owner_and_waits_for_one() {
+    on_each_shell(|relay| {
+        let (ada, bob) = (relay.account("ada").id, relay.account("bob").id);
+        let team = wait(relay.storage.create_space("team", SpaceKind::Team, Some(ada))).unwrap();
+        let grant = |account, role| wait(relay.storage.grant(team, account, role)).unwrap();
+        let says = || wait(relay.storage.unshown_handles(None, 10)).unwrap().pop().map(|unshown| unshown.account);
+        grant(bob, Role::Owner);
+        assert_eq!(wait(relay.storage.claim_handle(team, bob, Some("builders"))).unwrap(), Claim::Held);
+        assert_eq!(says(), Some(bob), "who claimed it");
+        grant(bob, Role::Editor);
+        assert_eq!(says(), Some(ada), "who may claim one");
+        assert!(wait(relay.storage.revoke_grant(team, ada)).unwrap());
+        assert_eq!(says(), None);
+        grant(ada, Role::Owner);
+        assert_eq!(says(), Some(ada));
     });
 }
 

@@ -6,7 +6,8 @@ use sync_core::session::Outcome;
 use sync_wire::FateCode;
 
 use crate::api::problem::{ApiError, Code};
-use crate::relay::author::error::WriteError;
+use crate::relay::author::error::{Violation, WriteError};
+use crate::relay::author::handle::HandleError;
 
 impl From<WriteError> for ApiError {
     fn from(error: WriteError) -> Self {
@@ -24,8 +25,7 @@ impl From<WriteError> for ApiError {
             WriteError::NoConflict(_) => Self::new(Code::NoConflict, detail),
             WriteError::UnknownType(_) | WriteError::NewerMajor(_) => Self::new(Code::TypeUnknown, detail),
             WriteError::Authority(_) => Self::new(Code::AuthorityDocument, detail),
-            WriteError::HandleTaken(_) => Self::new(Code::HandleTaken, detail),
-            WriteError::HandlesKept => Self::new(Code::HandlesKept, detail),
+            WriteError::Handle(error) => no_handle(error, detail),
             WriteError::WellKnown(_) => Self::new(Code::DeletionImpossible, detail),
             WriteError::Patch(_) => Self::new(Code::PatchNotApplicable, detail),
             WriteError::Invalid(violations) => Self::new(Code::DocumentInvalid, detail).violations(violations),
@@ -39,6 +39,19 @@ impl From<WriteError> for ApiError {
             WriteError::Check(_) | WriteError::Storage(_) => Self::unavailable(&detail),
             WriteError::Stopped(_) => Self::internal(&detail),
         }
+    }
+}
+
+fn no_handle(error: HandleError, detail: String) -> ApiError {
+    match error {
+        HandleError::Invalid(violations) => {
+            let violations = violations.into_iter().map(Violation::from).collect();
+            ApiError::new(Code::DocumentInvalid, detail).violations(violations)
+        }
+        HandleError::Taken(_) => ApiError::new(Code::HandleTaken, detail),
+        HandleError::Kept => ApiError::new(Code::HandlesKept, detail),
+        HandleError::NoSuchSpace(_) => ApiError::new(Code::SpaceNotFound, detail),
+        HandleError::Storage(_) => ApiError::unavailable(&detail),
     }
 }
 

@@ -1,10 +1,11 @@
 //! Why something was not written.
 
-use relay_storage::{AccountError, HANDLES_KEPT_MAX, ReadError, StorageError};
+use relay_storage::{AccountError, ReadError, StorageError};
 use schemas::Rule;
 use sync_core::session::Outcome;
 use sync_wire::{ChangeHash, DocumentId, SpaceId};
 
+use super::handle::HandleError;
 use super::patch::PatchError;
 use crate::relay::check::CheckError;
 
@@ -50,15 +51,9 @@ pub enum WriteError {
     /// The relay alone writes it.
     #[error("{0}")]
     Authority(String),
-    /// Another space has the handle, or gave it up lately.
-    #[error("the handle {0} is taken: another space has it, or gave it up within the last 30 days; choose another one")]
-    HandleTaken(String),
-    /// The space changes its handle too often.
-    #[error(
-        "the space has given up {HANDLES_KEPT_MAX} handles within 30 days, and each is kept for it so long; take one of \
-         these back, or wait"
-    )]
-    HandlesKept,
+    /// The space does not get the handle.
+    #[error(transparent)]
+    Handle(#[from] HandleError),
     /// A newer program has written it, and what that may be is not known here.
     #[error("{0}")]
     NewerMajor(String),
@@ -130,7 +125,7 @@ impl WriteError {
     /// Whether it is certain that nothing was written.
     #[must_use]
     pub const fn is_certain(&self) -> bool {
-        !matches!(self, Self::Storage(_) | Self::Check(_) | Self::Stopped(_))
+        !matches!(self, Self::Storage(_) | Self::Handle(HandleError::Storage(_)) | Self::Check(_) | Self::Stopped(_))
     }
 }
 

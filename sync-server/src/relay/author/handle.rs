@@ -1,14 +1,21 @@
 //! Short names of spaces. Storage decides whose a handle is; the identity document of the space, which the relay alone
 //! writes, tells its devices (docs/decisions/0026-authority.md).
+//!
+//! A command beside the relay only gets the row: the relay that serves finds that it is unsaid, now or at its start.
 
+use std::collections::HashMap;
 use std::error::Error;
+use std::time::Duration;
 
-use relay_storage::{Claim, StorageError, UnshownHandle};
+use relay_storage::{Claim, HANDLES_KEPT_MAX, Storage, StorageError, UnshownHandle};
+use schemas::{DocumentType, Registry};
 use serde_json::{Value, json};
+use sync_wire::{AccountId, SpaceId};
+use tokio::time::{Instant, MissedTickBehavior};
 use tracing::warn;
 
-use super::error::{Violation, WriteError};
-use super::{Deed, Done, Pen, compose};
+use super::error::WriteError;
+use super::{Deed, Done, Pen};
 use crate::access;
 use crate::app::App;
 
@@ -16,27 +23,82 @@ use crate::app::App;
 pub const TYPE: &str = "identity";
 /// Handles that would pass for somebody who speaks for the service.
 const RESERVED: [&str; 8] = ["admin", "help", "operator", "root", "security", "staff", "support", "symphony"];
-/// Spaces that are looked at in one go when the relay starts.
+/// Spaces that are looked at in one go.
 const AT_ONCE: usize = 128;
+/// How long what could not be said rests, unless it is something else by then or another owner can say it.
+const REST: Duration = Duration::from_mins(10);
+
+/// Why a space does not get a handle, or does not get rid of its own.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HandleError {
+    /// No space is called so.
+    #[error("{}", .0[0])]
+    Invalid(Vec<schemas::Violation>),
+    /// Another space has it, or gave it up lately.
+    #[error("the handle {0} is taken: another space has it, or gave it up within the last 30 days; choose another one")]
+    Taken(String),
+    /// The space changes its handle too often.
+    #[error(
+        "the space has given up {HANDLES_KEPT_MAX} handles within 30 days, and each is kept for it so long; take one \
+         of these back, or wait"
+    )]
+    Kept,
+    /// There is no such space, or no such account.
+    #[error("no space {0} for this account; name one that exists")]
+    NoSuchSpace(SpaceId),
+    /// Storage failed.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+impl HandleError {
+    /// The stable word for this failure.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Invalid(_) => "document_invalid",
+            Self::Taken(_) => "handle_taken",
+            Self::Kept => "handles_kept",
+            Self::NoSuchSpace(_) => "space_unknown",
+            Self::Storage(error) => error.code(),
+        }
+    }
+}
+
+/// Gives a space a handle that no other space has, or takes its own away, by the rules for whoever asks: in its row,
+/// which decides. That its document says so is for [`watch`], if it is for nobody else.
+///
+/// # Errors
+/// [`HandleError`]
+pub async fn claim(
+    storage: &Storage,
+    space: SpaceId,
+    account: AccountId,
+    handle: Option<&str>,
+) -> Result<(), HandleError> {
+    let violations = identity().check(&value_of(handle));
+    if !violations.is_empty() {
+        return Err(HandleError::Invalid(violations));
+    }
+    let taken = |handle: &str| Err(HandleError::Taken(handle.to_owned()));
+    if let Some(handle) = handle.filter(|handle| RESERVED.contains(handle)) {
+        return taken(handle);
+    }
+    match storage.claim_handle(space, account, handle).await? {
+        Claim::Held => Ok(()),
+        Claim::Taken => taken(handle.unwrap_or_default()),
+        Claim::TooMany => Err(HandleError::Kept),
+        Claim::NoSuchSpace => Err(HandleError::NoSuchSpace(space)),
+    }
+}
 
 impl Pen<'_> {
     /// First the row, which decides, then the document, which says it. Whoever is stopped in between asks again, or
-    /// [`catch_up`] does.
+    /// [`watch`] does.
     pub(super) async fn name(&self, handle: Option<String>) -> Result<Done, WriteError> {
-        let violations = compose::type_named(&self.types, Some(TYPE))?.check(&value_of(handle.as_deref()));
-        if !violations.is_empty() {
-            return Err(WriteError::Invalid(violations.into_iter().map(Violation::from).collect()));
-        }
-        if let Some(handle) = handle.as_ref().filter(|handle| RESERVED.contains(&handle.as_str())) {
-            return Err(WriteError::HandleTaken(handle.clone()));
-        }
-        let (space, account) = (self.target.space(), self.target.account());
-        match self.app.storage.claim_handle(space, account, handle.as_deref()).await? {
-            Claim::Held => self.say_name().await,
-            Claim::Taken => Err(WriteError::HandleTaken(handle.unwrap_or_default())),
-            Claim::TooMany => Err(WriteError::HandlesKept),
-            Claim::NoSuchSpace => Err(WriteError::NotEditor(space)),
-        }
+        claim(&self.app.storage, self.target.space(), self.target.account(), handle.as_deref()).await?;
+        self.say_name().await
     }
 
     /// Says what the row has by now, whatever it was when somebody asked for this.
@@ -49,23 +111,43 @@ impl Pen<'_> {
     }
 }
 
+fn identity() -> &'static DocumentType {
+    Registry::builtin().get(TYPE).unwrap_or_else(|| unreachable!("identity is a built-in type"))
+}
+
 fn value_of(handle: Option<&str>) -> Value {
     json!({ "handle": handle })
 }
 
-/// Writes what a relay that ended in between has left unsaid. What cannot be said now is tried again at the next start.
-pub async fn catch_up(app: &App) {
+/// Says what is unsaid: of a command beside this relay, or of a relay that ended in between. Looks again and again; it
+/// does not end by itself.
+pub async fn watch(app: &App) {
+    let mut poll = tokio::time::interval(app.config.access_poll());
+    poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut resting = HashMap::new();
+    loop {
+        poll.tick().await;
+        if let Err(error) = say_all(app, &mut resting).await {
+            warn!(error.code = error.code(), "Cannot ask which handles are unsaid: {error}");
+        }
+    }
+}
+
+/// What fails rests, so that it is neither tried nor complained of all the time.
+async fn say_all(app: &App, resting: &mut HashMap<UnshownHandle, Instant>) -> Result<(), StorageError> {
+    resting.retain(|_, failed_at| failed_at.elapsed() < REST);
     let mut after = None;
     loop {
-        let unshown = match app.storage.unshown_handles(after, AT_ONCE).await {
-            Ok(unshown) => unshown,
-            Err(error) => return failed(&error),
-        };
-        let Some(last) = unshown.last() else { return };
+        let unshown = app.storage.unshown_handles(after, AT_ONCE).await?;
+        let Some(last) = unshown.last() else { return Ok(()) };
         after = Some(last.space);
         for one in unshown {
+            if resting.contains_key(&one) {
+                continue;
+            }
             if let Err(error) = say(app, &one).await {
-                warn!(space.id = %one.space, "The handle of space {} is not said: {error}", one.space);
+                warn!(space.id = %one.space, "The handle of space {} is not said yet: {error}", one.space);
+                resting.insert(one, Instant::now());
             }
         }
     }
@@ -75,8 +157,4 @@ async fn say(app: &App, unshown: &UnshownHandle) -> Result<(), Box<dyn Error + S
     let target = access::writable_for(app, unshown.account, unshown.space).await?;
     super::perform(app, target, Deed::SayName, None).await?;
     Ok(())
-}
-
-fn failed(error: &StorageError) {
-    warn!(error.code = error.code(), "Handles are not looked at: {error}");
 }
