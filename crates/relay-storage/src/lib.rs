@@ -51,7 +51,7 @@ pub use handles::{Claim, HANDLE_KEPT, HANDLES_KEPT_MAX, UnshownHandle};
 pub use keyed::{KEY_BYTES_MAX, KEYED_KEPT, KEYED_LEASE, Keyed};
 pub use open::OpenError;
 pub use options::{Clock, IntakeLimits, Limits, OnCommit, Random, Shell, StorageOptions, system_clock, system_random};
-pub use overview::{HeldDocument, Overview, StorageSize};
+pub use overview::{AccountQuarantine, HeldDocument, NAMED_MAX, Overview, RepairedDocument, StorageSize};
 pub use receipts::{ReceiptKeys, ReceiptKeysError};
 pub use spaces::{RoleRead, SpaceError, SpaceGrant, SpaceInfo};
 pub use storage::Storage;

@@ -27,7 +27,7 @@ const CHECKPOINT_PAGES: i32 = 1000;
 /// Version 1.0.
 const SCHEMA: &str = include_str!("open/schema.sql");
 /// What each later minor version adds. An older build reads and writes such a file without it.
-const STEPS: [&str; 10] = [
+const STEPS: [&str; 11] = [
     include_str!("open/fates.sql"),
     include_str!("open/usage.sql"),
     include_str!("open/intake.sql"),
@@ -38,6 +38,7 @@ const STEPS: [&str; 10] = [
     include_str!("open/types.sql"),
     include_str!("open/handles.sql"),
     include_str!("open/web_sessions.sql"),
+    include_str!("open/voids.sql"),
 ];
 
 /// Why a storage cannot be opened. Its file is as it was.

@@ -1,14 +1,14 @@
 //! The whole storage in a few numbers, for whoever runs the relay. Nothing here says what documents say.
 
 use rusqlite::Connection;
-use sync_wire::{DocumentId, SpaceId};
+use sync_wire::{DocumentId, Epoch, LogPosition, SpaceId, Void};
 
-use crate::change_log::unsigned;
+use crate::change_log::{position_of, unsigned};
 use crate::error::StorageError;
 use crate::storage::Storage;
 
-/// Held documents that are named, the oldest first.
-const HELD_NAMED: usize = 20;
+/// Of each kind, so many are named.
+pub const NAMED_MAX: usize = 20;
 
 /// How much there is of everything. Counted, not kept: it reads an index of each, so nobody should ask all the time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,12 +27,20 @@ pub struct Overview {
     pub documents: u64,
     /// Documents that are read-only until somebody repairs them.
     pub held: u64,
-    /// The first of them, at most 20.
+    /// At most [`NAMED_MAX`] of them, the oldest documents first.
     pub first_held: Vec<HeldDocument>,
+    /// Repairs that excluded changes from a log: its voids.
+    pub repairs: u64,
+    /// At most [`NAMED_MAX`] of them, the newest first.
+    pub last_repairs: Vec<RepairedDocument>,
     /// Refused changes whose bytes are kept.
     pub refused_changes: u64,
     /// Their bytes.
     pub refused_bytes: u64,
+    /// Accounts that have some.
+    pub quarantines: u64,
+    /// At most [`NAMED_MAX`] of them, those with the most changes first.
+    pub largest_quarantines: Vec<AccountQuarantine>,
     /// How large it is.
     pub size: StorageSize,
 }
@@ -57,6 +65,32 @@ pub struct HeldDocument {
     pub reason: String,
 }
 
+/// A document from whose log a repair excluded changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepairedDocument {
+    /// Where.
+    pub space: SpaceId,
+    /// Which.
+    pub document: DocumentId,
+    /// The place of the void.
+    pub at: LogPosition,
+    /// When, by the relay's clock, in unix milliseconds.
+    pub repaired_at: i64,
+    /// How many changes the void excludes, with those that rested on others; nothing if it does not read.
+    pub excluded: Option<u64>,
+}
+
+/// What is kept of an account's refused changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountQuarantine {
+    /// The name of the account.
+    pub account: String,
+    /// How many.
+    pub changes: u64,
+    /// Their bytes.
+    pub bytes: u64,
+}
+
 impl Storage {
     /// How much there is of everything.
     ///
@@ -79,23 +113,23 @@ fn overview(connection: &Connection) -> Result<Overview, StorageError> {
     let mut statement = connection.prepare_cached(
         "SELECT (SELECT count(*) FROM accounts), (SELECT count(*) FROM devices WHERE revoked_at IS NULL),
                 (SELECT count(*) FROM documents), (SELECT count(*) FROM documents WHERE held IS NOT NULL),
-                count(*), coalesce(sum(size), 0) FROM refused",
+                (SELECT count(*) FROM log INDEXED BY log_voids WHERE kind = 2),
+                count(*), coalesce(sum(size), 0), count(DISTINCT account_key) FROM refused",
     )?;
-    let counts: [u64; 6] = statement.query_row([], |row| {
-        let mut counts = [0; 6];
+    let counts: [u64; 8] = statement.query_row([], |row| {
+        let mut counts = [0; 8];
         for (column, count) in counts.iter_mut().enumerate() {
             *count = unsigned(row, column)?;
         }
         Ok(counts)
     })?;
-    let [accounts, devices, documents, held, refused_changes, refused_bytes] = counts;
+    let [accounts, devices, documents, held, repairs, refused_changes, refused_bytes, quarantines] = counts;
     let mut statement = connection.prepare_cached(
         "SELECT count(*) FILTER (WHERE kind = 1), count(*) FILTER (WHERE kind = 2), count(*) FILTER (WHERE kind = 3)
          FROM spaces",
     )?;
     let (personal_spaces, team_spaces, catalogs) =
         statement.query_row([], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?, unsigned(row, 2)?)))?;
-    let (first_held, size) = (first_held(connection)?, size(connection)?);
     Ok(Overview {
         accounts,
         devices,
@@ -104,10 +138,14 @@ fn overview(connection: &Connection) -> Result<Overview, StorageError> {
         catalogs,
         documents,
         held,
-        first_held,
+        first_held: first_held(connection)?,
+        repairs,
+        last_repairs: last_repairs(connection)?,
         refused_changes,
         refused_bytes,
-        size,
+        quarantines,
+        largest_quarantines: largest_quarantines(connection)?,
+        size: size(connection)?,
     })
 }
 
@@ -116,8 +154,41 @@ fn first_held(connection: &Connection) -> Result<Vec<HeldDocument>, StorageError
         "SELECT s.id, d.id, d.held FROM documents d INDEXED BY documents_held JOIN spaces s USING (space_key)
          WHERE d.held IS NOT NULL ORDER BY d.document_key LIMIT ?1",
     )?;
-    let rows = statement.query_map([HELD_NAMED as i64], |row| {
+    let rows = statement.query_map([NAMED_MAX as i64], |row| {
         Ok(HeldDocument { space: SpaceId(row.get(0)?), document: DocumentId(row.get(1)?), reason: row.get(2)? })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn last_repairs(connection: &Connection) -> Result<Vec<RepairedDocument>, StorageError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT s.id, d.id, s.epoch, l.log_key, l.appended_at, l.bytes
+         FROM log l INDEXED BY log_voids JOIN documents d USING (document_key) JOIN spaces s USING (space_key)
+         WHERE l.kind = 2 ORDER BY l.appended_at DESC, l.log_key DESC LIMIT ?1",
+    )?;
+    let rows = statement.query_map([NAMED_MAX as i64], |row| {
+        // A damaged one is for `verify` to report; whoever looks because of it must still see the rest.
+        let void = Void::decode(row.get_ref(5)?.as_blob()?).ok();
+        Ok(RepairedDocument {
+            space: SpaceId(row.get(0)?),
+            document: DocumentId(row.get(1)?),
+            at: LogPosition { epoch: Epoch(row.get(2)?), position: position_of(row.get(3)?) },
+            repaired_at: row.get(4)?,
+            excluded: void.map(|void| void.changes().count() as u64),
+        })
+    })?;
+    Ok(rows.collect::<rusqlite::Result<_>>()?)
+}
+
+fn largest_quarantines(connection: &Connection) -> Result<Vec<AccountQuarantine>, StorageError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT a.name, r.changes, r.size
+         FROM (SELECT account_key, count(*) AS changes, sum(size) AS size FROM refused INDEXED BY refused_by_account
+               GROUP BY account_key ORDER BY changes DESC, account_key LIMIT ?1) r
+         JOIN accounts a USING (account_key) ORDER BY r.changes DESC, account_key",
+    )?;
+    let rows = statement.query_map([NAMED_MAX as i64], |row| {
+        Ok(AccountQuarantine { account: row.get(0)?, changes: unsigned(row, 1)?, bytes: unsigned(row, 2)? })
     })?;
     Ok(rows.collect::<rusqlite::Result<_>>()?)
 }

@@ -10,6 +10,7 @@ mod loaded; // documents in memory, one user at a time
 mod queue; // which documents wait, and how much of each space
 mod work; // what is done with one document
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,7 @@ use crate::relay::runtime::{self, Priority};
 use attempts::Attempts;
 pub use loaded::Checkout;
 use loaded::LoadedDocuments;
+pub use queue::SlowDocument;
 use queue::{Lane, Next, Queue, Rest, Task};
 pub use work::CheckError;
 pub(crate) use work::{copy, has_ended_the_relay, is_suspect, on_refused, project, retype};
@@ -98,10 +100,23 @@ impl Checker {
         self.queue.waiting() + self.intake.waiting()
     }
 
-    /// How many of those are in the slow lane.
+    /// Those of them in the slow lane, each once: first what is being checked, the longest first, then whatever has the
+    /// most to check.
     #[must_use]
-    pub fn waiting_slow(&self) -> usize {
-        self.queue.waiting_slow() + self.intake.waiting_slow()
+    pub fn slow(&self) -> Vec<SlowDocument> {
+        let mut slow = self.queue.slow();
+        slow.extend(self.intake.slow());
+        slow.sort_unstable_by_key(|one| (one.space, one.document));
+        slow.dedup_by(|other, kept| {
+            let is_same = (other.space, other.document) == (kept.space, kept.document);
+            if is_same {
+                kept.entries += other.entries;
+                kept.taken_for = kept.taken_for.max(other.taken_for);
+            }
+            is_same
+        });
+        slow.sort_by_key(|one| Reverse((one.taken_for, one.entries)));
+        slow
     }
 
     fn took(&self, key: (SpaceId, DocumentId), took: Duration) {
@@ -347,5 +362,26 @@ impl From<ReadError> for CheckError {
 impl From<StorageError> for CheckError {
     fn from(error: StorageError) -> Self {
         Self::Read(ReadError::Storage(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_document_in_the_slow_lanes_of_both_queues_is_one_and_what_has_the_most_to_check_is_first() {
+        let checker = Checker::new(&Check::default());
+        let (space, account) = (SpaceId([1; 16]), AccountId([2; 16]));
+        let [few, many, quick] = [3, 4, 5].map(|id| DocumentId([id; 16]));
+        for (document, entries) in [(few, 1), (many, 9), (quick, 99)] {
+            checker.changed(space, document, entries);
+        }
+        checker.stored(account, space, few);
+        checker.expect_slow(space, few);
+        checker.expect_slow(space, many);
+        let slow = |document, entries| SlowDocument { space, document, entries, taken_for: None };
+        assert_eq!(checker.slow(), [slow(many, 9), slow(few, 1)]);
+        assert_eq!(checker.waiting(), 4);
     }
 }

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use crate::app::App;
+use crate::relay::check::SlowDocument;
 
 /// How long a look is repeated.
 const REPEATED_FOR: Duration = Duration::from_secs(1);
@@ -40,8 +41,8 @@ pub struct Seen {
     pub intake: IntakeTotals,
     /// Documents that wait for their check or are being checked.
     pub waiting: usize,
-    /// How many of those are in the slow lane.
-    pub waiting_slow: usize,
+    /// Those of them in the slow lane.
+    pub slow: Vec<SlowDocument>,
     /// Devices that are connected.
     pub sockets: usize,
     /// Streams of server-sent events.
@@ -132,7 +133,7 @@ impl Overview {
             stored,
             intake,
             waiting: app.checker.waiting(),
-            waiting_slow: app.checker.waiting_slow(),
+            slow: app.checker.slow(),
             sockets: app.sessions.total(),
             event_streams: app.event_streams.total(),
             resident_bytes: resident_bytes(),

@@ -98,6 +98,9 @@ async fn only_operators_look_at_the_relay_and_the_numbers_are_true() {
         (&seen["held"]["documents"], &seen["takes_edits"], &seen["why_not"]),
         (&json!(0), &json!(true), &json!(null))
     );
+    assert_eq!(seen["repairs"], json!({"done": 0, "first": []}));
+    assert_eq!(seen["quarantine"], json!({"changes": 0, "bytes": 0, "accounts": 0, "first": []}));
+    assert_eq!((&seen["check"]["slow"], &seen["check"]["slow_first"]), (&json!(0), &json!([])));
     assert!(seen["log"]["file_bytes"].as_u64().unwrap() > 10_000 && seen["disk"]["free_bytes"].is_u64(), "{seen}");
     assert!(!seen["samples"].as_array().unwrap().is_empty(), "the first one is of the start");
 

@@ -3,8 +3,8 @@
 use document::forge::poison::{Ground, Poison};
 use document::forge::{Forged, put};
 use document::{Change, Document};
-use relay_storage::{ReceiptKeys, Storage, StorageOptions, StorageUrl};
-use serde_json::Value;
+use relay_storage::{AccountRole, ReceiptKeys, Storage, StorageOptions, StorageUrl};
+use serde_json::{Value, json};
 use sync_wire::log::EntryKind;
 use sync_wire::{Actor, BatchId, Blob, Content, DeviceId, DocumentId, FateCode, RelayFrame, Role, SpaceId, Void};
 
@@ -12,6 +12,7 @@ use crate::author::{Batch, fresh_id};
 use crate::device::Device;
 use crate::http::{Answer, get, request};
 use crate::measuring::{numbers, value};
+use crate::openapi::check;
 use crate::relay::{Account, Process, Relay, fail, succeed};
 
 /// A document with poison in its log, an honest edit upon that, and one beside it.
@@ -91,6 +92,31 @@ async fn an_owner_looks_at_a_repair_does_it_and_does_it_again() {
         assert_eq!(excluded, 2, "{id}: {history}");
     }
     assert_eq!(relay.storage().doctor().await.unwrap(), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sees_which_documents_are_held_which_were_repaired_and_whose_quarantine_has_what_was_excluded() {
+    let relay = Relay::start().await;
+    let alice = relay.account("alice").await;
+    relay.storage().set_account_role(alice.id, AccountRole::Operator).await.unwrap();
+    let (mut laptop, _) = Device::online(relay.address, &alice.token).await;
+    let [held, repaired] = [Poisoned::new("E"), Poisoned::new("E")];
+    for poisoned in [&held, &repaired] {
+        poisoned.reaches(&mut laptop, &relay, alice.personal).await;
+    }
+    post(&relay, &alice, &format!("{}/repair", repaired.url(alice.personal))).await;
+    let answer = get(relay.address, &alice.token, "/api/v1/operator").await;
+    check(&answer, "/api/v1/operator");
+    let seen = answer.json();
+    let (space, first) = (alice.personal.to_string(), |kind: &str| seen[kind]["first"].as_array().unwrap().clone());
+    let named = |row: &Value| (row["space"] == space.as_str(), row["document"].as_str().map(str::to_owned));
+    let of = |poisoned: &Poisoned| [(true, Some(poisoned.document.to_string()))];
+    assert_eq!(first("held").iter().map(named).collect::<Vec<_>>(), of(&held));
+    assert_eq!(first("repairs").iter().map(named).collect::<Vec<_>>(), of(&repaired));
+    assert_eq!([&seen["held"]["documents"], &seen["repairs"]["done"], &seen["quarantine"]["accounts"]], [1, 1, 1]);
+    assert_eq!(first("repairs")[0]["excluded"], 2, "the change at fault, and the one upon it");
+    let bytes = repaired.bad.bytes.len();
+    assert_eq!(first("quarantine"), [json!({"account": "alice", "changes": 1, "bytes": bytes})]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

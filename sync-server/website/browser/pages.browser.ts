@@ -26,6 +26,7 @@ beforeAll(async () => {
   filled = await fill(world);
   await disagree(filled);
   await world.relayCommand("account", "role", "ada", "operator");
+  await hold("Strange");
 });
 afterAll(() => world.end());
 
@@ -68,6 +69,16 @@ test.each(["light", "dark"] as const)(
   300_000,
 );
 
+test("the page of the relay names a held document, and leads to why it is held", async () => {
+  const visitor = await world.signedIn();
+  const page = await visitor.open("/operator");
+  const held = page.getByRole("listitem").filter({ hasText: "its check fails" });
+  await held.getByRole("link").press("Enter");
+  await page.getByRole("heading", { name: "Why this document is as it is" }).waitFor();
+  await page.getByText("its check fails").first().waitFor();
+  visitor.expectNoFaults();
+});
+
 test("an address without a page is answered with 404 and a page that says so", async () => {
   const visitor = await world.visitor();
   const page = await visitor.context.newPage();
@@ -76,6 +87,14 @@ test("an address without a page is answered with 404 and a page that says so", a
   await page.getByRole("heading", { name: "Nothing is here" }).waitFor();
   visitor.expectNoFaults(/404/);
 });
+
+/** A new note is held, as if its check had failed. */
+async function hold(name: string): Promise<void> {
+  await filled.laptop.run("new", "note", name);
+  await filled.laptop.run("sync");
+  const newest = "(SELECT max(document_key) FROM documents)";
+  await world.runSql(`UPDATE documents SET held = 'its check fails' WHERE document_key = ${newest}`);
+}
 
 /** The router's patterns with something in place of each parameter; one document of each kind. */
 function pages(): [name: string, path: string][] {

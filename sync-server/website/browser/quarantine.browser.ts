@@ -15,6 +15,7 @@ beforeAll(async () => {
   world = await World.begin();
   laptop = await world.vault("laptop");
   await refuse(["plan", "list"]);
+  await world.relayCommand("account", "role", "ada", "operator");
 });
 afterAll(() => world.end());
 
@@ -55,6 +56,17 @@ async function refused(page: Page, note: string): Promise<Locator> {
   await entry.waitFor();
   return entry;
 }
+
+test("an operator sees whose edits were refused, and how many", async () => {
+  const visitor = await world.signedIn();
+  const page = await visitor.open("/operator");
+  await page
+    .getByRole("listitem")
+    .filter({ hasText: "ada" })
+    .getByText(/^2 changes, /)
+    .waitFor();
+  visitor.expectNoFaults();
+});
 
 test("a refused edit is seen with what it changed, exported, made again, and leaves the quarantine of its device", async () => {
   expect(await inQuarantine()).toBe(2);

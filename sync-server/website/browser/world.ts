@@ -82,6 +82,11 @@ export class World {
     return (await run(program("SYNC_SERVER"), [...words, "--data", join(this.directory, "relay")])).stdout;
   }
 
+  /** Changes the file of the relay past it. */
+  async runSql(statement: string): Promise<void> {
+    await runSql(join(this.directory, "relay", "relay.sqlite"), statement);
+  }
+
   /** A vault by its name, logged in. */
   async vault(name: string): Promise<Vault> {
     const vault = new Vault(join(this.directory, name));
@@ -146,10 +151,9 @@ export class Vault {
     return () => copyFiles(copy, this.directory);
   }
 
-  /** Changes its file past the vault, by the SQLite that comes with Python. */
+  /** Changes its file past the vault. */
   async runSql(statement: string): Promise<void> {
-    const script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()";
-    await run("python3", ["-c", script, join(this.directory, "vault.sqlite"), statement]);
+    await runSql(join(this.directory, "vault.sqlite"), statement);
   }
 }
 
@@ -192,6 +196,12 @@ export async function isLive(page: Page): Promise<void> {
     .getByText(/^Connection: Live$/)
     .first()
     .waitFor();
+}
+
+/** By the SQLite that comes with Python. */
+async function runSql(file: string, statement: string): Promise<void> {
+  const script = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2]); c.commit()";
+  await run("python3", ["-c", script, file, statement]);
 }
 
 /** The files of a directory, in place of those of another one; not what is in directories below it. */

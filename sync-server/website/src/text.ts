@@ -493,8 +493,34 @@ export const text = {
       `A point is taken every ${plural(Math.round(seconds / 60), "minute", "minutes")}; ` +
       `the lines begin with the second one.`,
     chart: (name: string, first: string, last: string): string => `${name}: from ${first} to ${last}`,
-    heldTitle: "Held documents",
-    heldNone: "No document is held.",
+    lists: {
+      held: {
+        title: "Held documents",
+        none: "None. A document whose changes fail their check is served as it was before them, until it is repaired.",
+      },
+      slow: {
+        title: "In the slow lane",
+        none: "None. A document whose check takes long waits in a lane of its own, where it delays no other.",
+        waits: (entries: number, checkingSeconds: number | null): string =>
+          checkingSeconds !== null
+            ? `being checked for ${plural(checkingSeconds, "second", "seconds")}`
+            : entries > 0
+              ? plural(entries, "entry waits", "entries wait")
+              : "waits",
+      },
+      repairs: {
+        title: "Repairs",
+        none: "None. A repair takes what fails its check out of a log; it stays in history and with its author.",
+        excluded: (count: number | null): string =>
+          count === null ? "its entry does not read" : `${plural(count, "change", "changes")} taken out`,
+      },
+      quarantine: {
+        title: "Quarantines",
+        none: "None. Changes that break a rule are refused, and kept for their authors for 30 days.",
+        kept: (changes: number, bytes: string): string => `${plural(changes, "change", "changes")}, ${bytes}`,
+      },
+    },
+    more: (count: number): string => `And ${count} more.`,
     explain: "Explain a document",
     explainAbout: "Why it is in the state it is in: its log, devices, checks, refusals and repairs.",
     space: "Space",

@@ -371,7 +371,7 @@ fn an_account_keeps_the_newest_refused_bytes_within_its_limits() {
 }
 
 #[test]
-fn refused_changes_are_listed_by_space_account_and_page() {
+fn refused_changes_are_listed_by_space_account_and_page_and_counted_of_each_account() {
     let relay = Relay::new(THREADS);
     let (ada, author) = begun(&relay);
     let eve = relay.pusher("eve");
@@ -392,6 +392,11 @@ fn refused_changes_are_listed_by_space_account_and_page() {
     assert_eq!(list(one, 9).changes, eves);
     let elsewhere = QuarantineQuery { document: Some(DocumentId([1; 16])), ..QuarantineQuery::default() };
     assert_eq!(list(elsewhere, 9).changes, []);
+    let overview = wait(relay.storage.overview()).unwrap();
+    let counted = overview.largest_quarantines.iter().map(|one| (one.account.as_str(), one.changes));
+    assert_eq!(counted.collect::<Vec<_>>(), [("ada", 5), ("eve", 1)], "the most first");
+    let bytes: u64 = overview.largest_quarantines.iter().map(|one| one.bytes).sum();
+    assert_eq!((overview.refused_changes, overview.refused_bytes, overview.quarantines), (6, bytes, 2));
 }
 
 #[test]
@@ -407,7 +412,7 @@ fn a_file_of_the_first_version_opens_and_gains_what_it_lacks() {
                      DROP TABLE shelves; DROP TABLE indexed; DROP TABLE fields; DROP TABLE words;
                      DROP TABLE namespaces; DROP TABLE types; DROP TABLE retyping; DROP TABLE handles;
                      DROP TABLE sign_in_links; DROP TABLE web_sessions; DROP TABLE operators;
-                     DROP INDEX documents_held;
+                     DROP INDEX documents_held; DROP INDEX log_voids;
                      DELETE FROM meta WHERE name IN ('limits_moved', 'types_version');
                      PRAGMA user_version = 65536;";
         file.execute_batch(older).unwrap();
@@ -421,7 +426,7 @@ fn a_file_of_the_first_version_opens_and_gains_what_it_lacks() {
         assert_eq!(relay.findings(), [""; 0]);
         let version: i32 =
             Connection::open(&relay.path).unwrap().pragma_query_value(None, "user_version", |row| row.get(0)).unwrap();
-        assert_eq!(version, 65546);
+        assert_eq!(version, 65547);
     });
 }
 

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use document::{Change, Document, Violation, mend};
 use relay_storage::{
     AppendVoidError, BootstrapCursor, Judgement, NewProjection, NewSnapshot, NewVoid, Outcome, Project,
-    QuarantineQuery, StoreChecked, Stored, Voided, Within,
+    QuarantineQuery, RepairedDocument, StoreChecked, Stored, Voided, Within,
 };
+use rusqlite::Connection;
 use sync_wire::limits::VOID_DEPENDENTS_MAX;
 use sync_wire::log::EntryKind;
-use sync_wire::{Actor, Blob, ChangeHash, Dependent, DocumentId, FateCode, Position, Run, Voucher};
+use sync_wire::{Actor, Blob, ChangeHash, Dependent, DocumentId, FateCode, LogPosition, Position, Run, Voucher};
 
 use crate::world::{DOCUMENT, Pusher, Relay, code, on_each_shell, position, wait};
 
@@ -267,6 +268,33 @@ fn its_author_finds_an_excluded_change_in_his_quarantine() {
 }
 
 #[test]
+fn the_overview_names_repaired_documents_the_newest_repair_first_and_one_that_does_not_read_without_a_number() {
+    on_each_shell(|relay| {
+        let (held, void) = Held::repaired(relay);
+        let replacement = &void.replacements[0];
+        let mended = mend(&[replacement.hash()], std::slice::from_ref(replacement), |_| None);
+        let again = NewVoid { void: mended.void, replacements: mended.replacements, ..void.clone() };
+        let second = wait(held.relay.storage.append_void(again)).unwrap().at;
+        let first = LogPosition { position: Position(held.checked + 4), ..second };
+        let overview = wait(held.relay.storage.overview()).unwrap();
+        let named = |repair: &RepairedDocument| (repair.space, repair.document, repair.at, repair.excluded);
+        let of = |at, excluded| (held.ada.space, DOCUMENT, at, Some(excluded));
+        let shown: Vec<_> = overview.last_repairs.iter().map(named).collect();
+        assert_eq!((overview.repairs, shown), (2, vec![of(second, 1), of(first, 2)]));
+        assert_eq!((overview.held, overview.first_held), (0, vec![]), "it goes on");
+        let voids = wait(held.relay.storage.voids(held.ada.space, DOCUMENT)).unwrap();
+        assert_eq!(overview.last_repairs[1].repaired_at, voids[0].appended_at);
+
+        wait(held.relay.storage.close());
+        let file = Connection::open(&held.relay.path).unwrap();
+        file.execute("UPDATE log SET bytes = x'00' WHERE kind = 2 AND hash = ?1", [voids[0].hash.0]).unwrap();
+        drop(file);
+        let damaged = wait(held.relay.second().storage.overview()).unwrap();
+        assert_eq!(damaged.last_repairs.iter().map(|repair| repair.excluded).collect::<Vec<_>>(), [Some(1), None]);
+    });
+}
+
+#[test]
 fn a_void_that_a_relay_lost_is_taken_back_with_its_receipt_and_left_out_without() {
     on_each_shell(|relay| {
         let held = Held::new(relay);
@@ -275,7 +303,7 @@ fn a_void_that_a_relay_lost_is_taken_back_with_its_receipt_and_left_out_without(
         let before = wait(held.relay.storage.space(held.ada.space)).unwrap().unwrap();
         wait(held.relay.storage.append_void(held.void())).unwrap();
         let (end, after) = (held.relay.end(held.ada.space), Position(held.checked + 3));
-        let from = sync_wire::LogPosition { position: after, ..end };
+        let from = LogPosition { position: after, ..end };
         let page = held.relay.page(held.ada.space, from, usize::MAX);
         assert_eq!(page.entries.len(), 2);
         let voucher = Voucher { before: before.end_chain, chain: page.chain, receipt: page.receipt };

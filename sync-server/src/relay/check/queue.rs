@@ -24,6 +24,19 @@ const QUIET: Duration = Duration::from_secs(1);
 
 type Key = (SpaceId, DocumentId);
 
+/// A document in the slow lane that waits or is worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlowDocument {
+    /// Where.
+    pub space: SpaceId,
+    /// Which.
+    pub document: DocumentId,
+    /// Entries of its log that wait, without those that are worked on; what is in the intake is not known here.
+    pub entries: u64,
+    /// For how long it has been worked on, if it is.
+    pub taken_for: Option<Duration>,
+}
+
 /// See the file's head.
 #[derive(Debug)]
 pub(super) struct Queue {
@@ -143,11 +156,16 @@ impl Queue {
         waiting.order.len() + waiting.taken.len()
     }
 
-    /// How many of those are in the slow lane.
-    pub(super) fn waiting_slow(&self) -> usize {
-        let waiting = self.shared.lock();
-        let queued = waiting.order.iter().filter(|(_, key)| waiting.is_slow(key)).count();
-        queued + waiting.taken.keys().filter(|key| waiting.is_slow(key)).count()
+    /// Those of them in the slow lane, each once, in no order; no more than are remembered of it.
+    pub(super) fn slow(&self) -> Vec<SlowDocument> {
+        let (waiting, now) = (self.shared.lock(), Instant::now());
+        let slow = waiting.slow().map(|key| SlowDocument {
+            space: key.0,
+            document: key.1,
+            entries: waiting.changes.get(key).copied().unwrap_or_default(),
+            taken_for: waiting.taken.get(key).map(|began| now.duration_since(*began)),
+        });
+        slow.collect()
     }
 
     /// Documents that have been worked on for so long, and still are.
@@ -381,6 +399,24 @@ mod tests {
         drop(quick);
         assert!(queue.take_rested(now, Lane::Fast).is_err());
         assert_eq!(queue.take_rested(now, Lane::Slow).unwrap().key(), (SPACE, A));
+    }
+
+    #[test]
+    fn the_slow_lane_names_what_waits_or_is_worked_on_each_once() {
+        let queue = queue();
+        queue.mark_slow((SPACE, A));
+        queue.mark_slow((SPACE, B));
+        assert_eq!(queue.slow(), [], "nothing of them waits");
+        queue.add(SPACE, A, 3);
+        let taken = queue.take_rested(Instant::now(), Lane::Slow).unwrap();
+        queue.add(SPACE, A, 2);
+        queue.add(SPACE, B, 4);
+        let mut slow = queue.slow();
+        slow.sort_by_key(|slow| slow.document);
+        let seen = |slow: &SlowDocument| (slow.document, slow.entries, slow.taken_for.is_some());
+        assert_eq!(slow.iter().map(seen).collect::<Vec<_>>(), [(A, 2, true), (B, 4, false)]);
+        drop(taken); // it was quick
+        assert_eq!(queue.slow().iter().map(seen).collect::<Vec<_>>(), [(B, 4, false)]);
     }
 
     #[test]

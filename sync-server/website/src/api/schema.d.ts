@@ -617,6 +617,11 @@ export interface components {
             /** @enum {string} */
             role: "user" | "operator";
         };
+        AccountQuarantine: {
+            account: string;
+            bytes: number;
+            changes: number;
+        };
         Conflict: {
             /** @description JSON Pointer into the value of the document. */
             path: string;
@@ -868,6 +873,8 @@ export interface components {
             check: {
                 /** @description Those of them in the slow lane. */
                 slow: number;
+                /** @description The first of them: what is being checked, then whatever has the most to check. */
+                slow_first: components["schemas"]["SlowDocument"][];
                 /** @description Documents that wait for their check or are being checked. */
                 waiting: number;
             };
@@ -883,6 +890,7 @@ export interface components {
             findings: number | null;
             held: {
                 documents: number;
+                /** @description The first of them: the oldest documents. */
                 first: components["schemas"]["HeldDocument"][];
             };
             intake: {
@@ -896,8 +904,17 @@ export interface components {
                 file_bytes: number;
             };
             quarantine: {
+                accounts: number;
                 bytes: number;
                 changes: number;
+                /** @description The first of them: the accounts with the most changes. */
+                first: components["schemas"]["AccountQuarantine"][];
+            };
+            repairs: {
+                /** @description Repairs that excluded changes from a log. */
+                done: number;
+                /** @description The first of them: the newest repairs. */
+                first: components["schemas"]["RepairedDocument"][];
             };
             /** @description Memory, where the system says. */
             resident_bytes: number | null;
@@ -1081,6 +1098,15 @@ export interface components {
              */
             state: "sound" | "held" | "repaired";
         };
+        RepairedDocument: {
+            document: components["schemas"]["Id"];
+            /** @description Changes that the log does without since; null if the entry that says so does not read. */
+            excluded: number | null;
+            position: components["schemas"]["Position"];
+            space: components["schemas"]["Id"];
+            /** Format: date-time */
+            time: string;
+        };
         Sample: {
             entries: number;
             event_streams: number;
@@ -1132,6 +1158,14 @@ export interface components {
         SignIn: {
             /** @description What stands behind `#` in a sign-in link. */
             code: string;
+        };
+        SlowDocument: {
+            /** @description For how long it has been checked; null while it waits. */
+            checking_seconds: number | null;
+            document: components["schemas"]["Id"];
+            /** @description Of its log, that wait for the check, without what is being checked or in the intake. */
+            entries: number;
+            space: components["schemas"]["Id"];
         };
         Snippet: {
             /** @description Where the words are in it: begin and end, in bytes of its UTF-8. */

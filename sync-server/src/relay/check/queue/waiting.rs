@@ -89,6 +89,11 @@ impl Waiting {
         self.slow.contains_key(key)
     }
 
+    /// Documents of the slow lane that wait or are taken, in no order.
+    pub(super) fn slow(&self) -> impl Iterator<Item = &Key> {
+        self.slow.keys().filter(|key| self.changes.contains_key(key) || self.taken.contains_key(key))
+    }
+
     /// A check that began then was quick. It says nothing of what came, and is expected to take long, since.
     pub(super) fn unmark_slow(&mut self, key: &Key, began: Instant) {
         if self.slow.get(key).is_some_and(|since| *since <= began) {

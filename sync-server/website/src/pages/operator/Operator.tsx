@@ -2,15 +2,16 @@
 
 import { useQuery } from "@tanstack/react-query";
 import { useState, type SyntheticEvent } from "react";
-import { Link, useNavigate } from "react-router";
+import { useNavigate } from "react-router";
 
 import { overviewQuery, type Overview } from "../../api/operator.ts";
 import { text } from "../../text.ts";
 import { Button } from "../../ui/Button.tsx";
-import { Dot, Id, Page, Panel, Skeleton } from "../../ui/parts.tsx";
+import { Dot, Page, Panel, Skeleton, Time } from "../../ui/parts.tsx";
 import { ProblemNote } from "../../ui/ProblemNote.tsx";
 import ui from "../../ui/ui.module.css";
 import { Chart } from "./Chart.tsx";
+import { linked, Named } from "./Named.tsx";
 import styles from "./operator.module.css";
 
 const numbers = new Intl.NumberFormat();
@@ -73,23 +74,37 @@ function Shown({ overview }: { overview: Overview }) {
           </div>
         )}
       </Panel>
-      <Panel title={text.operator.heldTitle}>
-        {overview.held.first.length === 0 ? (
-          <p className={styles.words}>{text.operator.heldNone}</p>
-        ) : (
-          <ul className={styles.held}>
-            {overview.held.first.map(({ space, document, reason }) => (
-              <li key={space + document}>
-                <Link to={`/operator/${space}/${document}`}>
-                  <Id of={document} />
-                </Link>
-                <span>{reason}</span>
-              </li>
-            ))}
-          </ul>
-        )}
-      </Panel>
+      <Lists overview={overview} />
       <ExplainForm />
+    </>
+  );
+}
+
+function Lists({ overview: { held, check, repairs, quarantine } }: { overview: Overview }) {
+  const { lists } = text.operator;
+  return (
+    <>
+      <Named words={lists.held} first={held.first} count={held.documents} name={linked}>
+        {({ reason }) => reason}
+      </Named>
+      <Named words={lists.slow} first={check.slow_first} count={check.slow} name={linked}>
+        {({ entries, checking_seconds }) => lists.slow.waits(entries, checking_seconds)}
+      </Named>
+      <Named words={lists.repairs} first={repairs.first} count={repairs.done} name={linked}>
+        {({ excluded, time }) => (
+          <>
+            {lists.repairs.excluded(excluded)} <Time at={time} />
+          </>
+        )}
+      </Named>
+      <Named
+        words={lists.quarantine}
+        first={quarantine.first}
+        count={quarantine.accounts}
+        name={({ account }) => account}
+      >
+        {({ changes, bytes }) => lists.quarantine.kept(changes, text.bytes(bytes))}
+      </Named>
     </>
   );
 }
