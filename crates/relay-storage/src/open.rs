@@ -38,7 +38,7 @@ const STEPS: [&str; 11] = [
     include_str!("open/types.sql"),
     include_str!("open/handles.sql"),
     include_str!("open/web_sessions.sql"),
-    include_str!("open/voids.sql"),
+    include_str!("open/lookups.sql"),
 ];
 
 /// Why a storage cannot be opened. Its file is as it was.
