@@ -15,8 +15,6 @@ use sync_wire::limits::BATCH_CHANGES_MAX;
 use sync_wire::{Actor, BatchId, Blob, ChangeHash, DeviceId, DocumentId, FateCode, LogPosition, Position, SpaceId};
 
 pub(crate) const DOCUMENT: DocumentId = DocumentId([0xd0; 16]);
-/// What the clock of a new relay shows, in milliseconds.
-pub(crate) const START: i64 = 1_800_000_000_000;
 pub(crate) const THREADS: Shell = Shell::Threads { readers: 2 };
 
 /// Drives a future of storage; with [`Shell::Inline`] it completes at once.
@@ -50,7 +48,7 @@ impl Relay {
         let directory = Arc::new(tempfile::Builder::new().prefix("relay storage ").tempdir().unwrap());
         let path = directory.path().join("relay.sqlite");
         let keys = ReceiptKeys::from_secret(7, [9; 32]);
-        let clock = Arc::new(AtomicI64::new(START));
+        let clock = Arc::new(AtomicI64::new(1_800_000_000_000));
         let storage = open(&path, &keys, shell, limits, &clock);
         Self { storage, keys, path, shell, limits, clock, _directory: directory }
     }
