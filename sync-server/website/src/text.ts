@@ -368,7 +368,6 @@ export const text = {
       "Everything else merges by itself.",
     documents: "Waiting for you",
     waiting: (count: number): string => `${plural(count, "field waits", "fields wait")} for you`,
-    look: "Look and decide",
     fields: (count: number): string => plural(count, "field", "fields"),
     empty: "Nothing waits for you",
     emptyAbout:

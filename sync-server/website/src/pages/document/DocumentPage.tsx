@@ -5,6 +5,7 @@ import type { ComponentType } from "react";
 import { Link } from "react-router";
 
 import { inboxQuery } from "../../api/conflicts.ts";
+import type { DocumentPlace } from "../../api/document.ts";
 import { spacesQuery } from "../../api/documents.ts";
 import { asProblem } from "../../api/problem.ts";
 import { LiveMark } from "../../app/Shell.tsx";
@@ -70,7 +71,8 @@ export default function DocumentPage() {
       about={
         <span>
           {document.title !== null && `${typeName(document.type)} · `}
-          <LiveMark /> · <SaveState open={open} /> <Present place={place} />
+          <LiveMark /> · <SaveState open={open} /> <WaitingFields place={place} />
+          <Present place={place} />
         </span>
       }
       actions={
@@ -83,21 +85,20 @@ export default function DocumentPage() {
       }
     >
       {document.held !== null && <Held place={place} reason={document.held} isOwner={space?.role === "owner"} />}
-      <WaitingFields open={open} />
       <Publication open={open} />
       <View open={open} />
     </Page>
   );
 }
 
-/** Fields of the document about which a person has to decide. */
-function WaitingFields({ open }: { open: OpenDocument }) {
-  const { space, document } = open.place;
+/** Fields of the document about which a person has to decide. In a line that is there anyway: it is known late, and
+ *  nothing is to move then. */
+function WaitingFields({ place: { space, document } }: { place: DocumentPlace }) {
   const waiting = useQuery(inboxQuery).data?.find((item) => item.space === space && item.id === document);
   if (waiting === undefined) return null;
   return (
-    <p className={styles.waiting}>
-      {text.conflicts.waiting(waiting.fields)} <Link to={`/conflicts/${space}/${document}`}>{text.conflicts.look}</Link>
-    </p>
+    <Link to={`/conflicts/${space}/${document}`} className={styles.waiting}>
+      {text.conflicts.waiting(waiting.fields)}
+    </Link>
   );
 }
