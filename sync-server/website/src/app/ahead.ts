@@ -10,7 +10,7 @@ import { routes } from "./routes.ts";
 import { sessionQuery } from "./session.ts";
 
 /** A skeleton that is replaced sooner than this is better not shown. */
-const patienceMilliseconds = 100;
+const patienceMilliseconds = 200;
 
 /** Ends when everything is there, or soon. What fails here fails again where it is shown, and is said there. */
 export async function lookAhead(path: string): Promise<void> {

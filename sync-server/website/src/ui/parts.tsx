@@ -26,8 +26,16 @@ export function Hidden({ children }: { children: ReactNode }) {
   return <span className={styles.hidden}>{children}</span>;
 }
 
-const exactly = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const relatively = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+let made: { exactly: Intl.DateTimeFormat; relatively: Intl.RelativeTimeFormat } | undefined;
+
+/** Made for the first time that is shown, and not while the site begins: a browser takes long for them. */
+function formats(): NonNullable<typeof made> {
+  return (made ??= {
+    exactly: new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" }),
+    relatively: new Intl.RelativeTimeFormat(undefined, { numeric: "auto" }),
+  });
+}
+
 const units: readonly [Intl.RelativeTimeFormatUnit, number][] = [
   ["year", 31_536_000],
   ["month", 2_592_000],
@@ -40,7 +48,7 @@ const units: readonly [Intl.RelativeTimeFormatUnit, number][] = [
 export function Time({ at }: { at: string }) {
   const date = new Date(at);
   return (
-    <time dateTime={at} title={exactly.format(date)}>
+    <time dateTime={at} title={formats().exactly.format(date)}>
       {ago(date, new Date())}
     </time>
   );
@@ -51,7 +59,7 @@ export function ago(date: Date, now: Date): string {
   const [unit, length] = units.find(([, length]) => Math.abs(seconds) >= length) ?? ["second", 1];
   return unit === "second" && Math.abs(seconds) < 45
     ? text.time.now
-    : relatively.format(Math.round(seconds / length), unit);
+    : formats().relatively.format(Math.round(seconds / length), unit);
 }
 
 /** The beginning of an id; the whole is in the tooltip. */
