@@ -41,7 +41,7 @@ const MODULES: &[Module] = &[
             Part {
                 package: "document",
                 files: &["src/header.rs", "src/header/*.rs"],
-                family: &["header::", "snapshots::", "poison::"],
+                family: &["header::", "snapshots::", "poison::", "seeds::", "conflicts::"],
             },
         ],
     },

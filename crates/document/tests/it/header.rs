@@ -6,7 +6,7 @@ use document::{Change, Document, Header, canonical, limits};
 use proptest::prelude::*;
 use sync_wire::{Blob, FateCode};
 
-use crate::forge::{Data, Forged, actor_id, chunk, deflated, put};
+use crate::forge::{Data, Forged, actor_id, chunk, deflated, put, uleb};
 
 const TIME: i64 = limits::TIME_MAX as i64;
 
@@ -240,8 +240,7 @@ fn a_bomb_is_refused_before_it_is_expanded() {
     let zeros = |length: usize| {
         let mut bomb = Data::run_of(1);
         bomb.extra = vec![0; length];
-        let encoded = bomb.encode();
-        deflated(&chunk(1, &encoded), &encoded)
+        compressed(&bomb.encode())
     };
     check(&zeros(limits::CHANGE_INFLATED_BYTES_MAX), Some("inflated size"));
     let small = zeros(1000);
@@ -249,11 +248,56 @@ fn a_bomb_is_refused_before_it_is_expanded() {
     let preds = |each: u64| {
         data(|data| {
             data.columns[4].1 = vec![0x7f];
-            crate::forge::uleb(&mut data.columns[4].1, each);
+            uleb(&mut data.columns[4].1, each);
         })
     };
     check(&preds(limits::PREDS_MAX + 1), Some("predecessors is 400001"));
     check(&preds(u64::MAX), Some("predecessors"));
+}
+
+/// The data of a change that puts one text, of so many bytes in all.
+fn data_of(bytes: usize) -> Vec<u8> {
+    let with_text = |length: usize| {
+        let mut data = Data::run_of(1);
+        let mut meta = vec![0x7f];
+        uleb(&mut meta, (length as u64) << 4 | 6);
+        let at = data.columns.iter().position(|(spec, _)| *spec == 0x56).unwrap();
+        data.columns[at].1 = meta;
+        data.columns.insert(at + 1, (0x57, vec![b'a'; length]));
+        data.encode()
+    };
+    let around = with_text(bytes - 64).len() - (bytes - 64);
+    let data = with_text(bytes - around);
+    assert_eq!(data.len(), bytes);
+    data
+}
+
+fn compressed(data: &[u8]) -> Vec<u8> {
+    deflated(&chunk(1, data), data)
+}
+
+#[test]
+fn how_large_a_change_may_be_when_it_is_expanded_holds_exactly() {
+    let most = limits::CHANGE_INFLATED_BYTES_MAX;
+    check(&compressed(&data_of(most)), None);
+    check(&compressed(&data_of(most + 1)), Some("inflated size in bytes is 16777217"));
+    check(&chunk(1, &data_of(most + 3)), None);
+    check(&chunk(1, &data_of(most + 4)), Some("size in bytes is 16777233"));
+}
+
+#[test]
+fn a_change_is_expanded_as_far_as_somebody_has_use_for_it() {
+    let data = data_of(100_000);
+    let plain = chunk(1, &data);
+    for sent in [&plain, &compressed(&data)] {
+        let within = |most: usize| Change::parse_within(sent.clone().into(), most).unwrap();
+        assert_eq!(within(plain.len()).unwrap().bytes[..], plain[..]);
+        assert!(within(plain.len() - 1).is_none());
+    }
+    // Whoever wants little of it hears all the same that it is larger than any change may be.
+    let over = compressed(&data_of(limits::CHANGE_INFLATED_BYTES_MAX + 1));
+    let error = Change::parse_within(over.into(), 1_000).unwrap_err().to_string();
+    assert!(error.contains("inflated size in bytes is 16777217"), "{error}");
 }
 
 #[test]
