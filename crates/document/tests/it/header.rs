@@ -318,6 +318,7 @@ fn what_is_not_exactly_one_sound_change_is_refused() {
     check(&data(|data| data.deps = vec![[2; 32], [1; 32]]), Some("ascend"));
     check(&data(|data| data.message = vec![0xff]), Some("UTF-8"));
     check(&data(|data| data.columns.swap(0, 1)), Some("out of order"));
+    check(&data(|data| data.columns.insert(1, data.columns[0].clone())), Some("column 0x15"));
     check(&data(|data| data.columns[0].0 = 0x16), Some("column 0x16"));
     check(&data(|data| data.columns[0].0 |= 8), Some("column 0x1d"));
     check(&data(|data| data.columns[0].1.clear()), Some("column 0x15"));

@@ -69,7 +69,7 @@ export default function DocumentPage() {
       title={nameOf(document).name}
       crumbs={crumbs}
       about={
-        <span>
+        <span className={styles.state}>
           {document.title !== null && `${typeName(document.type)} · `}
           <LiveMark /> · <SaveState open={open} /> <WaitingFields place={place} />
           <Present place={place} />
