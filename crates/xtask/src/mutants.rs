@@ -6,7 +6,7 @@
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::workspace::{Workspace, shown};
 
@@ -14,10 +14,9 @@ use crate::workspace::{Workspace, shown};
 const PROFILE: &str = "mutants";
 /// Made only to be read by people, or to be found by the simulated world.
 const EXCLUDED: &str = r"impl (\w+::)*(Debug|Display) for|\bmisplaced\b";
-/// What cargo-mutants ends with if something was not noticed.
-const MISSED: i32 = 2;
-/// The same if nothing was, but tests had to be ended: with that change they go on for ever, which is noticed.
-const ENDLESS: i32 = 3;
+/// What cargo-mutants ends with if something was not noticed, or tests had to be ended: with a change they go on for
+/// ever, which is noticed. With the second also if both is so.
+const NOT_ALL: [i32; 2] = [2, 3];
 
 /// A named module: what may break in one place, and harms somebody if nobody notices.
 struct Module {
@@ -144,15 +143,15 @@ impl Part {
         for directory in [&family, &whole] {
             std::fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
         }
-        let noticed = judge(self.mutants(workspace, &family).args(more).args(tests(self.family)))?;
-        if noticed == Noticed::All || self.family.is_empty() {
-            return Ok(noticed);
+        let mut missed = judge(self.mutants(workspace, &family).args(more).args(tests(self.family)), &family)?;
+        if !missed.is_empty() && !self.family.is_empty() {
+            let mut again = self.mutants(workspace, &whole);
+            for mutant in &missed {
+                again.arg("--re").arg(pattern(mutant));
+            }
+            missed = judge(again.args(tests(&[])), &whole)?;
         }
-        let mut again = self.mutants(workspace, &whole);
-        for mutant in not_noticed(&family.join("mutants.out"))? {
-            again.arg("--re").arg(pattern(&mutant));
-        }
-        judge(again.args(tests(&[])))
+        Ok(if missed.is_empty() { Noticed::All } else { Noticed::NotAll })
     }
 
     fn mutants(&self, workspace: &Workspace, output: &Path) -> Command {
@@ -172,24 +171,20 @@ fn tests<'a>(family: &[&'a str]) -> impl Iterator<Item = &'a str> {
     ["--", "--lib", "--test", "it", "--"].into_iter().chain(family.iter().copied())
 }
 
-/// What nobody noticed, by the names that cargo-mutants gives.
-fn not_noticed(output: &Path) -> Result<Vec<String>> {
-    let list = output.join("missed.txt");
-    let text = std::fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
-    Ok(text.lines().map(str::to_owned).collect())
-}
-
 /// Matches this name: what may mean something in a pattern stands for any character.
 fn pattern(name: &str) -> String {
     let literal = |sign: char| if sign.is_ascii_alphanumeric() || sign == ' ' { sign } else { '.' };
     format!("^{}$", name.chars().map(literal).collect::<String>())
 }
 
-fn judge(mutants: &mut Command) -> Result<Noticed> {
+/// What nobody noticed, by the names that cargo-mutants gives.
+fn judge(mutants: &mut Command, output: &Path) -> Result<Vec<String>> {
     let status = mutants.status().with_context(|| format!("cannot start {}", shown(mutants)))?;
-    match status.code() {
-        Some(0 | ENDLESS) => Ok(Noticed::All),
-        Some(MISSED) => Ok(Noticed::NotAll),
-        _ => bail!("{} failed ({status})", shown(mutants)),
+    if status.success() {
+        return Ok(Vec::new());
     }
+    ensure!(status.code().is_some_and(|code| NOT_ALL.contains(&code)), "{} failed ({status})", shown(mutants));
+    let list = output.join("mutants.out/missed.txt");
+    let text = std::fs::read_to_string(&list).with_context(|| format!("cannot read {}", list.display()))?;
+    Ok(text.lines().map(str::to_owned).collect())
 }
