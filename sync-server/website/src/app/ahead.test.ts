@@ -1,8 +1,10 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 
 import { noteSignedIn } from "../api/account.ts";
+import { live } from "../api/live.ts";
 import { lookAhead } from "./ahead.ts";
 import { client } from "./client.ts";
+import { sessionQuery } from "./session.ts";
 
 /** Paths that were asked for. */
 let asked: string[] = [];
@@ -35,4 +37,16 @@ test("where nobody is signed in, and where no page is, nothing is asked for", as
   noteSignedIn(true);
   await lookAhead("/nowhere");
   expect(asked).toEqual([]);
+});
+
+test("whose session is over before the page begins is not told that it ended while he looked", async () => {
+  noteSignedIn(true);
+  const refusal = (): Response => Response.json({ code: "unauthenticated" }, { status: 401 });
+  // What the page reads is refused before it is known whether anybody is signed in.
+  vi.stubGlobal("fetch", async ({ url }: Request) => {
+    if (url.endsWith("/session")) await new Promise((resolve) => setTimeout(resolve, 50));
+    return refusal();
+  });
+  await lookAhead("/vault/s/d");
+  expect([client.getQueryData(sessionQuery.queryKey), live.current()]).toEqual([null, "connecting"]);
 });
