@@ -116,7 +116,7 @@ pub(crate) fn run(workspace: &Workspace, args: &Args) -> Result<ExitCode> {
     let mut outcome = ExitCode::SUCCESS;
     let is_meant = |part: &&Part| args.package.as_ref().is_none_or(|package| package == part.package);
     for part in module.parts.iter().filter(is_meant) {
-        if part.run(workspace, module.name, &args.args)? == Noticed::NotAll {
+        if !part.run(workspace, module.name, &args.args)?.is_empty() {
             outcome = ExitCode::FAILURE;
         }
     }
@@ -129,29 +129,23 @@ fn ensure_installed(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Whether tests noticed every change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Noticed {
-    All,
-    NotAll,
-}
-
 impl Part {
-    fn run(&self, workspace: &Workspace, module: &str, more: &[String]) -> Result<Noticed> {
+    /// Gives what no test noticed.
+    fn run(&self, workspace: &Workspace, module: &str, more: &[String]) -> Result<Vec<String>> {
         let output = workspace.target().join("mutants.out").join(format!("{module}-{}", self.package));
         let (family, whole) = (output.join("family"), output.join("whole"));
         for directory in [&family, &whole] {
             std::fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
         }
-        let mut missed = judge(self.mutants(workspace, &family).args(more).args(tests(self.family)), &family)?;
-        if !missed.is_empty() && !self.family.is_empty() {
-            let mut again = self.mutants(workspace, &whole);
-            for mutant in &missed {
-                again.arg("--re").arg(pattern(mutant));
-            }
-            missed = judge(again.args(tests(&[])), &whole)?;
+        let missed = judge(self.mutants(workspace, &family).args(more).args(tests(self.family)), &family)?;
+        if missed.is_empty() || self.family.is_empty() {
+            return Ok(missed);
         }
-        Ok(if missed.is_empty() { Noticed::All } else { Noticed::NotAll })
+        let mut again = self.mutants(workspace, &whole);
+        for mutant in &missed {
+            again.arg("--re").arg(pattern(mutant));
+        }
+        judge(again.args(tests(&[])), &whole)
     }
 
     fn mutants(&self, workspace: &Workspace, output: &Path) -> Command {
