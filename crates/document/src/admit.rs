@@ -169,6 +169,13 @@ struct Known {
     deps: Vec<ChangeHash>,
 }
 
+impl Known {
+    /// Whether it is the change of the same actor before that one.
+    fn is_followed_by(&self, next: &Header) -> bool {
+        self.actor == next.actor && self.seq + 1 == next.seq
+    }
+}
+
 fn known(document: &mut AutoCommit, batch: &HashMap<ChangeHash, &Header>, hash: &ChangeHash) -> Option<Known> {
     if let Some(header) = batch.get(hash) {
         let (actor, seq, max_op, deps) = (header.actor, header.seq, header.max_op(), header.deps.clone());
@@ -199,7 +206,7 @@ fn check_log_rules(document: &mut AutoCommit, fresh: &[Candidate]) -> Result<(),
         for dep in &header.deps {
             let Some(dep) = known(document, &batch, dep) else { continue };
             below = below.max(dep.max_op);
-            follows |= dep.actor == header.actor && dep.seq + 1 == header.seq;
+            follows |= dep.is_followed_by(header);
         }
         let start = header.start_op;
         if start <= below || (header.ops == 0 && start != below + 1) {
@@ -226,7 +233,7 @@ fn has_previous_ancestor(document: &mut AutoCommit, batch: &HashMap<ChangeHash, 
     let mut seen: HashSet<ChangeHash> = header.deps.iter().copied().collect();
     let mut stack = header.deps.clone();
     while let Some(change) = stack.pop().and_then(|hash| known(document, batch, &hash)) {
-        if change.actor == header.actor && change.seq + 1 == header.seq {
+        if change.is_followed_by(header) {
             return true;
         }
         stack.extend(change.deps.iter().filter(|dep| seen.insert(**dep)));

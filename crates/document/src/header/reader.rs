@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
                 if shift > 0 && needless {
                     return Err(Fault::Number(part));
                 }
-                if shift < 57 && byte & 0x40 != 0 {
+                if shift < 63 && byte & 0x40 != 0 {
                     number |= -1 << (shift + 7);
                 }
                 return Ok(number);
@@ -101,6 +101,9 @@ pub(crate) fn put_uleb(out: &mut Vec<u8>, mut number: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// 2 to the 64th.
+    const OVER_64_BITS: [u8; 10] = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x02];
 
     fn put_sleb(out: &mut Vec<u8>, mut number: i64) {
         loop {
@@ -134,7 +137,7 @@ mod tests {
 
     #[test]
     fn a_number_has_one_spelling_only() {
-        for bytes in [&[0x80, 0x00][..], &[0x81, 0x00], &[0xff, 0x80, 0x00], &[0xff; 11]] {
+        for bytes in [&[0x80, 0x00][..], &[0x81, 0x00], &[0xff, 0x80, 0x00], &[0xff; 11], &OVER_64_BITS] {
             assert_eq!(Reader::new(bytes).uleb("x"), Err(Fault::Number("x")), "{bytes:02x?}");
         }
         for bytes in [&[0x80, 0x00][..], &[0xff, 0x7f], &[0xc0, 0x7f], &[0xff; 11]] {

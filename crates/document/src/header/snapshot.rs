@@ -165,14 +165,49 @@ impl Room {
         loop {
             let taken = usize::try_from(inflater.total_in()).unwrap_or(usize::MAX);
             let rest = bytes.get(taken..).unwrap_or_default();
-            let (before, capacity) = (inflated.len(), inflated.capacity());
+            let capacity = inflated.capacity();
             let status = inflater.decompress_vec(rest, &mut inflated, FlushDecompress::None);
             match status.map_err(|_| Fault::Deflate)? {
                 Status::StreamEnd => return Ok(inflated),
                 _ if inflated.len() as u64 > self.bytes => return Ok(inflated), // which its taker refuses
                 _ if inflated.len() == capacity => inflated.reserve(capacity),
-                _ if inflated.len() == before && inflater.total_in() == taken as u64 => return Err(Fault::Deflate),
-                _ => {}
+                _ => return Err(Fault::Deflate), // it had room left, so it is short of bytes
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn packed(zeros: usize) -> Vec<u8> {
+        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+        encoder.write_all(&vec![0; zeros]).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn inflated(room: usize, bytes: &[u8]) -> Result<usize, Fault> {
+        Room { bytes: room as u64, inflater: None }.inflate(bytes).map(|inflated| inflated.len())
+    }
+
+    #[test]
+    fn a_column_is_expanded_to_what_there_is_room_for_and_hardly_farther() {
+        let room = 2 * INFLATED_STEP_BYTES; // where the space made for it is full at the limit
+        assert_eq!(inflated(room, &packed(room)), Ok(room));
+        assert_eq!(inflated(room, &packed(room + 1)), Ok(room + 1), "its taker sees that it is too large");
+        let bomb = inflated(room, &packed(1_000 * room)).unwrap();
+        assert!(bomb > room && bomb <= 2 * room, "{bomb} bytes");
+    }
+
+    #[test]
+    fn a_column_that_is_cut_off_is_refused() {
+        for size in [0, 1, INFLATED_STEP_BYTES, 100_000] {
+            let whole = packed(size);
+            assert_eq!(inflated(200_000, &whole), Ok(size));
+            for length in 0..whole.len() {
+                assert_eq!(inflated(200_000, &whole[..length]), Err(Fault::Deflate), "{length} bytes of {size}");
             }
         }
     }

@@ -48,7 +48,7 @@ fn targets(columns: &Columns<'_>, ops: u64) -> Result<BTreeSet<Target>, Fault> {
     let (mut done, mut last) = (0, None);
     while done < ops {
         let steps = actors.left()?.min(counters.left()?).min(keys.left()?).min(actions.left()?);
-        let steps = steps.min(inserts.left()?).min(ops - done);
+        let steps = steps.min(inserts.left()?);
         let object = actors.value.zip(counters.value);
         let marks = actions.value == Some(ACTION_MARK);
         let target = Target { object, by_position: keys.value.is_none(), inserts: inserts.value, marks };

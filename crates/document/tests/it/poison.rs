@@ -1,14 +1,14 @@
 //! The poison corpus: changes that make Automerge panic, or spoil a document silently. Each is refused with a code, and
 //! the document is as it was and usable. The letters are those of the study that found them.
 
-use automerge::ScalarValue;
-use automerge::legacy::OpType;
+use automerge::legacy::{ElementId, Key, MarkData, ObjectId, Op, OpId, OpType};
+use automerge::{ObjType, ScalarValue};
 use document::forge::poison::{CORPUS, Ground, ODD, Poison, over};
 use document::{ApplyError, Document, limits};
 use serde_json::json;
 use sync_wire::{Blob, ChangeHash, FateCode};
 
-use crate::forge::{Forged, actor, hash, put};
+use crate::forge::{Forged, actor, actor_id, hash, put};
 
 /// The document that the corpus is made for, by device 1; device 2 attacks.
 struct Victim {
@@ -125,6 +125,73 @@ fn objects_nest_to_the_limit() {
     let mut victim = victim();
     victim.document.apply(&victim.ground.attack(victim.ground.nested(limits::OBJECT_DEPTH_MAX))).unwrap();
     assert!(victim.document.value().to_string().contains("{\"a\":{}}"));
+}
+
+#[test]
+fn lists_nest_to_the_limit_and_no_deeper() {
+    let refusal = |levels: usize| {
+        let mut victim = victim();
+        let next = victim.ground.max_op + 1;
+        let make = |level: u64| match level {
+            0 => Op { action: OpType::Make(ObjType::List), ..put("a", 0) },
+            _ => Op {
+                action: OpType::Make(ObjType::List),
+                obj: ObjectId::Id(OpId::new(next + level - 1, &actor_id(2))),
+                key: Key::head(),
+                insert: true,
+                ..put("", 0)
+            },
+        };
+        victim.document.apply(&victim.ground.attack((0..levels as u64).map(make).collect())).err()
+    };
+    assert_eq!(refusal(limits::OBJECT_DEPTH_MAX), None);
+    let error = refusal(limits::OBJECT_DEPTH_MAX + 1).unwrap().to_string();
+    assert!(error.contains("deeper than 64"), "{error}");
+}
+
+#[test]
+fn every_place_that_a_change_writes_at_is_looked_at() {
+    let mut victim = victim();
+    let mark = MarkData { name: "bold".into(), value: true.into(), expand: false };
+    let letter = Key::Seq(ElementId::Id(OpId::new(2, &actor_id(1))));
+    let wrong = victim.ground.in_text(OpType::MarkBegin(mark), letter, false);
+    let error = victim.document.apply(&victim.ground.attack(vec![put("good", 1), wrong])).unwrap_err().to_string();
+    assert!(error.contains("a mark of what is there"), "{error}");
+}
+
+#[test]
+fn a_change_rests_on_the_one_before_it_of_its_actor() {
+    let mut victim = victim();
+    let change = |by: u8, seq: u64, start_op: u64, dep: ChangeHash| {
+        let key = format!("{by}/{seq}");
+        Forged::new(by, seq, start_op, &[dep], vec![put(&key, 1)]).blob()
+    };
+    let first = change(2, 1, 5, victim.ground.heads[0]);
+    victim.document.apply(std::slice::from_ref(&first)).unwrap();
+    let error = victim.document.apply(&[change(2, 3, 6, hash(&first))]).unwrap_err().to_string();
+    assert!(error.contains("number 3 of its actor but does not rest on number 2"), "{error}");
+    // On its predecessor through those of others: as many as are looked through, and one more.
+    let mut others = vec![first];
+    for seq in 1..limits::ANCESTORS_WALK_MAX as u64 {
+        others.push(change(3, seq, 5 + seq, hash(others.last().unwrap())));
+    }
+    assert_eq!(victim.document.apply(&others).unwrap().new, limits::ANCESTORS_WALK_MAX - 1);
+    let next = victim.document.max_op() + 1;
+    victim.document.check(&[change(2, 2, next, hash(others.last().unwrap()))]).unwrap();
+    let one_more = change(3, limits::ANCESTORS_WALK_MAX as u64, next, hash(others.last().unwrap()));
+    let too_far = change(2, 2, next + 1, hash(&one_more));
+    let error = victim.document.apply(&[one_more, too_far]).unwrap_err().to_string();
+    assert!(error.contains("number 2 of its actor but does not rest on number 1"), "{error}");
+}
+
+#[test]
+fn of_two_faults_the_first_is_named_with_its_own_rule() {
+    let mut victim = victim();
+    let first = (Poison::of("V5").make)(&victim.ground);
+    let alone = victim.document.check(&first).unwrap_err();
+    let bad = vec![over("zz", OpType::Put(2.into()), victim.ground.text())];
+    let second = Forged::new(3, 1, 5, &victim.ground.heads, bad).blob();
+    assert_eq!(victim.document.apply(&[first, vec![second]].concat()).unwrap_err(), alone);
 }
 
 #[test]

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use automerge::ObjType;
 use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
+use automerge::{ObjType, ScalarValue};
 use document::{Change, Document, Excluded, ReauthorError, Reauthored, Seed, reauthor};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -268,6 +268,76 @@ fn taking_away_what_is_lost_is_moot() {
     let replacement = mended.replaced[&later.changes[0].hash()];
     assert_eq!((replacement.lost, replacement.moot), (4, 4), "the space before it was there");
     assert!(replacement.by.is_some());
+}
+
+/// In a list, where a letter or value stands is named by the operation that made it.
+fn in_list(action: OpType, key: Key, insert: bool) -> Op {
+    let obj = ObjectId::Id(OpId(1, actor_id(1)));
+    Op { action, obj, key, pred: Vec::new().into(), insert }
+}
+
+/// A list of one value, 1, and what a later change says that was made on top of a lost one.
+fn one_in_a_list(lost: Op, later: Op) -> (Value, Option<Op>) {
+    let make = Op { action: OpType::Make(ObjType::List), ..put("list", 0) };
+    let base = parsed(Forged::new(1, 1, 1, &[], vec![make, in_list(OpType::Put(1.into()), Key::head(), true)]));
+    let lost = parsed(Forged::new(2, 1, 3, &[base.hash()], vec![lost]));
+    let later = parsed(Forged::new(3, 1, 4, &[lost.hash()], vec![later]));
+    let all = [base.clone(), lost.clone(), later.clone()];
+    let mended = mend(Excluded::Lost(&[lost]), &[later], &all).unwrap();
+    let replacement = mended
+        .changes
+        .first()
+        .map(|change| automerge::Change::from_bytes(change.bytes.to_vec()).unwrap().decode().operations.remove(0));
+    (document_of([&base].into_iter().chain(&mended.changes)).value()["list"].take(), replacement)
+}
+
+#[test]
+fn what_is_put_in_the_place_of_a_lost_element_is_lost_with_it() {
+    let one = || ElementId::Id(OpId(2, actor_id(1)));
+    let lost = OpId(3, actor_id(2));
+    let insert = in_list(OpType::Put(2.into()), Key::Seq(one()), true);
+    let put = in_list(OpType::Put(3.into()), Key::Seq(ElementId::Id(lost.clone())), false);
+    let (list, replacement) = one_in_a_list(insert, Op { pred: vec![lost].into(), ..put });
+    assert_eq!((list, replacement), (json!([1]), None), "and does not come to stand where its neighbour is");
+}
+
+#[test]
+fn an_insertion_overwrites_nothing_where_a_deletion_was_lost() {
+    let one = OpId(2, actor_id(1));
+    let at_one = || Key::Seq(ElementId::Id(one.clone()));
+    let delete = Op { pred: vec![one.clone()].into(), ..in_list(OpType::Delete, at_one(), false) };
+    let (list, replacement) = one_in_a_list(delete, in_list(OpType::Put(2.into()), at_one(), true));
+    assert_eq!((list, replacement.unwrap().pred.len()), (json!([1, 2]), 0));
+}
+
+#[test]
+fn a_number_that_a_lost_counter_had_replaced_is_not_incremented() {
+    let base = parsed(Forged::new(1, 1, 1, &[], vec![put("n", 5)]));
+    let over = |action: OpType, pred: OpId| Op { action, pred: vec![pred].into(), ..put("n", 0) };
+    let counter = over(OpType::Put(ScalarValue::counter(0)), OpId(1, actor_id(1)));
+    let lost = parsed(Forged::new(2, 1, 2, &[base.hash()], vec![counter]));
+    let increment = over(OpType::Increment(3), OpId(2, actor_id(2)));
+    let later = parsed(Forged::new(3, 1, 3, &[lost.hash()], vec![increment, put("k", 1)]));
+    let all = [base.clone(), lost.clone(), later.clone()];
+    let mended = mend(Excluded::Lost(&[lost]), std::slice::from_ref(&later), &all).unwrap();
+    assert_eq!(mended.replaced[&later.hash()].lost, 1);
+    assert_eq!(document_of([&base].into_iter().chain(&mended.changes)).value(), json!({ "n": 5, "k": 1 }));
+}
+
+#[test]
+fn a_change_that_is_lost_whole_has_no_replacement_and_an_empty_one_has() {
+    let base = parsed(Forged::new(1, 1, 1, &[], vec![put("a", 1)]));
+    let lost = parsed(Forged::new(1, 2, 2, &[base.hash()], vec![put("b", 2)]));
+    let undo = Op { action: OpType::Delete, pred: vec![OpId(2, actor_id(1))].into(), ..put("b", 0) };
+    let moot = parsed(Forged::new(2, 1, 3, &[lost.hash()], vec![undo]));
+    let empty = parsed(Forged::new(3, 1, 4, &[moot.hash()], vec![]));
+    let later = [moot.clone(), empty.clone()];
+    let all = [base.clone(), lost.clone(), moot.clone(), empty.clone()];
+    let mended = mend(Excluded::Lost(&[lost]), &later, &all).unwrap();
+    assert_eq!(mended.replaced[&moot.hash()].by, None);
+    let [instead] = &mended.changes[..] else { panic!("{} replacements", mended.changes.len()) };
+    assert_eq!(mended.replaced[&empty.hash()].by, Some(instead.hash()));
+    assert_eq!((instead.header.ops, instead.header.deps.clone()), (0, vec![base.hash()]));
 }
 
 #[test]

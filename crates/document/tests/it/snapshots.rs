@@ -112,15 +112,24 @@ fn no_flipped_bit_panics_or_loads_as_something_else() {
     }
 }
 
-/// A document chunk with one operation column (`action`) of the given bytes.
-fn with_column(spec: u64, column: &[u8]) -> Vec<u8> {
+/// A document chunk with these operation columns alone.
+fn with_columns(columns: &[(u64, &[u8])]) -> Vec<u8> {
     let mut data = vec![0, 0]; // no actors, no heads
     data.push(0); // no change columns
-    data.push(1);
-    uleb(&mut data, spec);
-    uleb(&mut data, column.len() as u64);
-    data.extend(column);
+    data.push(columns.len() as u8);
+    for (spec, column) in columns {
+        uleb(&mut data, *spec);
+        uleb(&mut data, column.len() as u64);
+    }
+    columns.iter().for_each(|(_, column)| data.extend(*column));
     chunk(0, &data)
+}
+
+fn packed(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
 }
 
 #[test]
@@ -128,15 +137,18 @@ fn a_snapshot_that_is_a_bomb_is_refused_before_it_is_expanded() {
     let mut run = Vec::new();
     crate::forge::sleb(&mut run, limits::DOCUMENT_OPS_MAX as i64 + 1);
     run.push(1);
-    let error = Document::load(&forged(with_column(0x42, &run))).unwrap_err().to_string();
+    let error = Document::load(&forged(with_columns(&[(0x42, &run)]))).unwrap_err().to_string();
     assert!(error.contains("operations is 5000001"), "{error}");
-    let zeros = vec![0; limits::SNAPSHOT_INFLATED_BYTES_MAX + 1];
-    let packed = {
-        use std::io::Write as _;
-        let mut encoder = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(&zeros).unwrap();
-        encoder.finish().unwrap()
-    };
-    let error = Document::load(&forged(with_column(0x57 | 8, &packed))).unwrap_err().to_string();
-    assert!(error.contains("inflated size"), "{error}");
+    let values = 0x57 | 8;
+    let most = packed(&vec![0; limits::SNAPSHOT_INFLATED_BYTES_MAX]);
+    let refusal = |columns: &[(u64, &[u8])]| Document::load(&forged(with_columns(columns))).unwrap_err().to_string();
+    for over in [
+        &[(values, &packed(&vec![0; limits::SNAPSHOT_INFLATED_BYTES_MAX + 1])[..])][..],
+        &[(values, &most), (0x61, b"x")], // the room is one for all columns
+    ] {
+        let error = refusal(over);
+        assert!(error.contains("the inflated size in bytes is 268435457"), "{error}");
+    }
+    let error = refusal(&[(values, &most)]);
+    assert!(!error.contains("inflated size"), "as large as it may be, and wrong for another reason: {error}");
 }
