@@ -162,25 +162,32 @@ pub fn canonical(bytes: &[u8]) -> Result<Cow<'_, [u8]>, HeaderError> {
 }
 
 fn canonical_inner(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Fault> {
-    let limit = limits::CHANGE_INFLATED_BYTES_MAX;
-    match chunk_type(bytes)? {
-        TYPE_CHANGE => Ok(Cow::Borrowed(bytes)),
-        TYPE_DEFLATED_CHANGE => {
-            let too_much =
-                Fault::TooMuch { what: "inflated size in bytes", found: limit as u64 + 1, limit: limit as u64 };
-            inflate(bytes, limit)?.map(Cow::Owned).ok_or(too_much)
-        }
-        other => Err(Fault::ChunkType(other)),
-    }
+    expand(bytes, limits::CHANGE_INFLATED_BYTES_MAX)?.map_err(too_large)
 }
 
 /// As [`canonical`], for whoever has no use for a larger one; `None` if it is, which costs no more than to find out.
 pub(crate) fn canonical_within(bytes: &[u8], bytes_max: usize) -> Result<Option<Cow<'_, [u8]>>, HeaderError> {
-    let canonical = match chunk_type(bytes).map_err(HeaderError)? {
-        TYPE_DEFLATED_CHANGE => inflate(bytes, bytes_max).map_err(HeaderError)?.map(Cow::Owned),
-        _ => Some(canonical(bytes)?),
-    };
-    Ok(canonical.filter(|canonical| canonical.len() <= bytes_max))
+    match expand(bytes, bytes_max).map_err(HeaderError)? {
+        Ok(canonical) => Ok(Some(canonical).filter(|canonical| canonical.len() <= bytes_max)),
+        Err(size) if size > limits::CHANGE_INFLATED_BYTES_MAX as u64 => Err(HeaderError(too_large(size))),
+        Err(_) => Ok(None),
+    }
+}
+
+/// How many bytes the content has, where that is more than were asked for; one more than any change may have stands
+/// for whatever is larger.
+type TooLarge = u64;
+
+const fn too_large(size: TooLarge) -> Fault {
+    Fault::TooMuch { what: "inflated size in bytes", found: size, limit: limits::CHANGE_INFLATED_BYTES_MAX as u64 }
+}
+
+fn expand(bytes: &[u8], limit: usize) -> Result<Result<Cow<'_, [u8]>, TooLarge>, Fault> {
+    match chunk_type(bytes)? {
+        TYPE_CHANGE => Ok(Ok(Cow::Borrowed(bytes))),
+        TYPE_DEFLATED_CHANGE => Ok(inflate(bytes, limit)?.map(Cow::Owned)),
+        other => Err(Fault::ChunkType(other)),
+    }
 }
 
 /// Checks magic and room for the fixed prefix; gives the chunk's type.
@@ -191,8 +198,8 @@ pub(crate) fn chunk_type(bytes: &[u8]) -> Result<u8, Fault> {
     bytes.get(PREFIX_BYTES).copied().ok_or(Fault::Truncated("prefix"))
 }
 
-/// `None` if it is larger than `limit`. That it is larger than any change may be is found out by counting alone.
-fn inflate(bytes: &[u8], limit: usize) -> Result<Option<Vec<u8>>, Fault> {
+/// What goes beyond `limit` is counted and not kept.
+fn inflate(bytes: &[u8], limit: usize) -> Result<Result<Vec<u8>, TooLarge>, Fault> {
     let mut reader = Reader::new(&bytes[PREFIX_BYTES + 1..]);
     let length = reader.uleb("length")?;
     if length != reader.rest().len() as u64 {
@@ -205,15 +212,14 @@ fn inflate(bytes: &[u8], limit: usize) -> Result<Option<Vec<u8>>, Fault> {
         let most = limits::CHANGE_INFLATED_BYTES_MAX as u64;
         let more = (most + 1).saturating_sub(data.len() as u64);
         let rest = std::io::copy(&mut decoder.take(more), &mut std::io::sink()).map_err(|_| Fault::Deflate)?;
-        at_most("inflated size in bytes", data.len() as u64 + rest, most)?;
-        return Ok(None);
+        return Ok(Err(data.len() as u64 + rest));
     }
     let mut canonical = Vec::with_capacity(data.len() + 16);
     canonical.extend_from_slice(&bytes[..PREFIX_BYTES]);
     canonical.push(TYPE_CHANGE);
     put_uleb(&mut canonical, data.len() as u64);
     canonical.extend_from_slice(&data);
-    Ok(Some(canonical))
+    Ok(Ok(canonical))
 }
 
 fn length_fault(declared: u64, present: usize) -> Fault {

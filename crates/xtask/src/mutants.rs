@@ -13,7 +13,7 @@ use crate::workspace::{Workspace, shown};
 /// The profile of these builds, in the workspace's manifest.
 const PROFILE: &str = "mutants";
 /// Made only to be read by people, or to be found by the simulated world.
-const EXCLUDED: &str = r"impl (\w+::)*(Debug|Display) for|\bmisplaced\b";
+const EXCLUDED: &str = r"impl (\w+::)*(Debug|Display) for|\b(misplaced|commit_half)\b";
 /// What cargo-mutants ends with if something was not noticed, or tests had to be ended: with a change they go on for
 /// ever, which is noticed. With the second also if both is so.
 const NOT_ALL: [i32; 2] = [2, 3];
@@ -51,7 +51,7 @@ const MODULES: &[Module] = &[
             Part {
                 package: "relay-storage",
                 files: &["src/change_log/rules.rs", "src/change_log/rules/*.rs"],
-                family: &["admission::", "appending::", "intake::", "quotas::", "voids::"],
+                family: &["admission::", "appending::", "intake::", "offers::", "quotas::", "voids::"],
             },
         ],
     },
@@ -60,7 +60,17 @@ const MODULES: &[Module] = &[
         parts: &[Part {
             package: "relay-storage",
             files: &["src/change_log/append.rs", "src/change_log/append/*.rs"],
-            family: &["admission::", "appending::", "intake::", "quotas::", "deletion::", "grants::"],
+            family: &[
+                "admission::",
+                "appending::",
+                "checking::",
+                "deletion::",
+                "grants::",
+                "handles::",
+                "intake::",
+                "offers::",
+                "quotas::",
+            ],
         }],
     },
     Module {

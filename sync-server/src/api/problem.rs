@@ -178,6 +178,8 @@ codes! {
     DeletionImpossible = "deletion_impossible", CONFLICT, "This document cannot be deleted";
     /// The document is of a type that the relay alone writes.
     AuthorityDocument = "authority_document", FORBIDDEN, "The relay alone writes this document";
+    /// The handle would pass for whoever runs the service.
+    HandleReserved = "handle_reserved", CONFLICT, "No space can have this handle";
     /// Another space has the handle.
     HandleTaken = "handle_taken", CONFLICT, "Another space has this handle";
     /// The space has given up too many handles lately.

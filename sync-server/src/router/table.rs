@@ -359,6 +359,7 @@ pub const ROUTES: &[Route] = &[
             answer: Answer::Created,
             problems: write_problems![
                 OwnerRequired,
+                HandleReserved,
                 HandleTaken,
                 HandlesKept,
                 DocumentHeld,

@@ -76,7 +76,7 @@ async fn what_is_no_handle_or_no_ones_to_give_is_refused_by_name() {
         (json!("Ada"), 422, "document_invalid"),
         (json!(""), 422, "document_invalid"),
         (json!("a".repeat(40)), 422, "document_invalid"),
-        (json!("admin"), 409, "handle_taken"),
+        (json!("admin"), 409, "handle_reserved"),
         (json!(7), 400, "body_invalid"),
     ] {
         let refused = name(&owner, &handle).await;
@@ -222,7 +222,7 @@ async fn an_operator_names_spaces_by_the_same_rules_while_no_relay_runs_and_besi
     assert_eq!(named(&["team", "--give-up"]), "-", "nothing has to be done");
 
     refused(&["others", "masons"], "handle_taken", "masons");
-    refused(&["others", "admin"], "handle_taken", "admin");
+    refused(&["others", "admin"], "handle_reserved", "admin");
     refused(&["others", "Masons"], "document_invalid", "Masons");
     refused(&["nobodys", "lonely"], "owner_required", "space grant");
     refused(&["nowhere", "lonely"], "space_unknown", "nowhere");

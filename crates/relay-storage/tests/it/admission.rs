@@ -3,7 +3,7 @@
 use document::{Change, Seed};
 use relay_storage::{BatchContent, HELD, Limits, Outcome, ParsedBatch, Shell};
 use sync_wire::limits::{BATCH_CHANGES_MAX, CHANGE_BYTES_MAX, FRAME_BYTES_MAX};
-use sync_wire::{BatchId, ChangeHash, DocumentId, FateCode, Position, Role, SpaceKind};
+use sync_wire::{Actor, BatchId, ChangeHash, DocumentId, FateCode, Position, Role, SpaceKind};
 
 use crate::world::{
     Author, DOCUMENT, Draft, Pusher, Relay, appended_at, code, is_refused, on_each_shell, position, wait,
@@ -108,6 +108,17 @@ fn missing_deps_are_needed_and_nothing_is_stored() {
         assert_eq!(relay.end(ada.space).position, Position(3));
         let all = relay.append(ada.push(DOCUMENT, &[&missing, &rest]));
         assert_eq!(position(&all[1]), 6);
+    });
+}
+
+#[test]
+fn a_change_may_rest_on_any_that_comes_before_it_in_its_batch() {
+    on_each_shell(|relay| {
+        let ada = relay.pusher("ada");
+        let first = Draft::new(Actor([1; 16]), 1, 1).seal();
+        let upon = |actor: u8| Draft { deps: vec![first.hash()], ..Draft::new(Actor([actor; 16]), 1, 2) }.seal();
+        let all: Vec<_> = std::iter::once(first.clone()).chain((2..10).map(upon)).collect();
+        assert_eq!(relay.appended(&ada, DOCUMENT, &all).position, Position(9));
     });
 }
 
@@ -281,6 +292,10 @@ fn seeds_belong_to_nobody_and_never_double() {
         let mut author = Author::new("one");
         author.see(&root);
         assert_eq!(relay.appended(&ada, DOCUMENT, &author.edits(1)).position, Position(4));
+        let seed = Seed::Text { path: "/title".into() }.change();
+        let outcome = relay.append(ada.push(DOCUMENT, &[&[seed.clone(), seed]])).remove(0);
+        assert_eq!(code(&outcome), FateCode::UNDECODABLE, "twice in one batch: {outcome:?}");
+        assert_eq!(relay.end(ada.space).position, Position(4));
     });
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use document::Change;
-use relay_storage::{Outcome, ReceiptKeys, Shell, StorageOptions, Taken, TakenEpoch};
+use relay_storage::{HELD, Outcome, ReceiptKeys, Shell, StorageOptions, Taken, TakenEpoch};
 use sync_wire::{Chain, Checkpoint, DocumentId, Entry, FateCode, LogPosition, Position, Role, Run, SpaceKind, Voucher};
 
 use crate::world::{Author, DOCUMENT, Pusher, Relay, batch, code, on_each_shell, wait};
@@ -340,6 +340,18 @@ fn a_document_of_the_relay_is_taken_back_where_the_log_vouches_for_it_and_from_n
             "{taken:?}"
         );
         assert_eq!(take(restored.run()).entries, 4);
+    });
+}
+
+#[test]
+fn a_document_that_is_held_takes_back_what_the_log_vouches_for_and_nothing_else() {
+    on_each_shell_restored(|restored| {
+        wait(restored.relay.storage.hold(restored.ada.space, DOCUMENT, "the check failed at 2")).unwrap();
+        let taken = restored.take(restored.unvouched());
+        assert_eq!(taken.entries, 0);
+        assert!(taken.left_out.iter().all(|(_, outcome)| code(outcome) == HELD), "{taken:?}");
+        assert_eq!(restored.take(restored.run()).entries, 4);
+        assert_eq!(restored.log(), restored.delivered);
     });
 }
 

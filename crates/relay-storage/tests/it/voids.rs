@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use document::{Change, Document, Violation, mend};
+use document::{Change, Document, Seed, Violation, mend};
 use relay_storage::{
     AppendVoidError, BootstrapCursor, Judgement, NewProjection, NewSnapshot, NewVoid, Outcome, Project,
     QuarantineQuery, RepairedDocument, StoreChecked, Stored, Voided, Within,
@@ -12,7 +12,7 @@ use sync_wire::limits::VOID_DEPENDENTS_MAX;
 use sync_wire::log::EntryKind;
 use sync_wire::{Actor, Blob, ChangeHash, Dependent, DocumentId, FateCode, LogPosition, Position, Run, Voucher};
 
-use crate::world::{DOCUMENT, Pusher, Relay, code, on_each_shell, position, wait};
+use crate::world::{DOCUMENT, Draft, Pusher, Relay, code, on_each_shell, position, wait};
 
 fn edit(document: &mut Document, actor: u8, path: &str, value: u64) -> Vec<Change> {
     let put = |draft: &mut document::Draft<'_>| draft.put(path, value.into());
@@ -217,6 +217,29 @@ fn only_what_is_unchecked_and_known_can_be_excluded() {
         again.void.dependents.clear();
         assert_eq!(refused(again), AppendVoidError::Again { hash: held.bad.hash() });
         assert_eq!(held.findings(), Vec::<String>::new(), "nothing of it was written");
+    });
+}
+
+/// What is excluded had brought heads together: a repair may leave more of them than a document may get.
+#[test]
+fn who_makes_no_more_heads_of_too_many_may_go_on() {
+    on_each_shell(|relay| {
+        let ada = relay.pusher("ada");
+        let seed = |at: usize| Seed::Text { path: format!("/{at}") }.change();
+        let seeds: Vec<Change> = (0..1024).map(seed).collect();
+        relay.appended(&ada, DOCUMENT, &seeds);
+        let mut document = Document::new(None);
+        document.apply(&seeds.iter().map(|seed| seed.bytes.clone()).collect::<Vec<Blob>>()).unwrap();
+        let bad = edit(&mut document, 2, "/bad", 2).remove(0);
+        relay.appended(&ada, DOCUMENT, std::slice::from_ref(&bad));
+        relay.appended(&ada, DOCUMENT, &[seed(1024)]);
+        let mended = mend(&[bad.hash()], std::slice::from_ref(&bad), |_| Some(1));
+        let (void, replacements, reasons) = (mended.void, mended.replacements, vec!["it fails".to_owned()]);
+        wait(relay.storage.append_void(NewVoid { space: ada.space, document: DOCUMENT, void, replacements, reasons }))
+            .unwrap();
+        let upon = Draft { deps: vec![seeds[0].hash()], ..Draft::new(Actor([3; 16]), 1, 2) }.seal();
+        assert_eq!(relay.appended(&ada, DOCUMENT, &[upon]).position, Position(1028));
+        assert_eq!(code(&relay.append(ada.push(DOCUMENT, &[&[seed(1025)]]))[0]), FateCode::HEADS);
     });
 }
 

@@ -48,6 +48,7 @@ fn no_handle(error: HandleError, detail: String) -> ApiError {
             let violations = violations.into_iter().map(Violation::from).collect();
             ApiError::new(Code::DocumentInvalid, detail).violations(violations)
         }
+        HandleError::Reserved(_) => ApiError::new(Code::HandleReserved, detail),
         HandleError::Taken(_) => ApiError::new(Code::HandleTaken, detail),
         HandleError::Kept => ApiError::new(Code::HandlesKept, detail),
         HandleError::NoSuchSpace(_) => ApiError::new(Code::SpaceNotFound, detail),

@@ -64,7 +64,7 @@ pub enum WriteError {
     #[error(transparent)]
     Patch(#[from] PatchError),
     /// The result breaks rules of the type, or of documents.
-    #[error("{} rules would be broken, the first at {:?}: {}", .0.len(), .0[0].path, .0[0].message)]
+    #[error("{} would be broken, the first at {:?}: {}", rules(.0.len()), .0[0].path, .0[0].message)]
     Invalid(Vec<Violation>),
     /// The account has no such change in quarantine, and none that it has discarded and said again.
     #[error("no change {0} of this account was refused in this space; read the quarantine again")]
@@ -171,6 +171,10 @@ impl From<ReadError> for WriteError {
 /// A path may be as long as a request.
 fn cut(path: &str) -> String {
     path.chars().take(PATH_CHARS_MAX).collect()
+}
+
+fn rules(count: usize) -> String {
+    if count == 1 { "a rule".to_owned() } else { format!("{count} rules") }
 }
 
 fn no_type(name: Option<&str>) -> String {

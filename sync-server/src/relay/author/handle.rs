@@ -35,6 +35,9 @@ pub enum HandleError {
     /// No space is called so.
     #[error("{}", .0[0])]
     Invalid(Vec<schemas::Violation>),
+    /// Nobody has it: it would pass for whoever runs the service.
+    #[error("the handle {0} is reserved: no space is called so; choose another one")]
+    Reserved(String),
     /// Another space has it, or gave it up lately.
     #[error("the handle {0} is taken: another space has it, or gave it up within the last 30 days; choose another one")]
     Taken(String),
@@ -58,6 +61,7 @@ impl HandleError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Invalid(_) => "document_invalid",
+            Self::Reserved(_) => "handle_reserved",
             Self::Taken(_) => "handle_taken",
             Self::Kept => "handles_kept",
             Self::NoSuchSpace(_) => "space_unknown",
@@ -81,13 +85,12 @@ pub async fn claim(
     if !violations.is_empty() {
         return Err(HandleError::Invalid(violations));
     }
-    let taken = |handle: &str| Err(HandleError::Taken(handle.to_owned()));
     if let Some(handle) = handle.filter(|handle| RESERVED.contains(handle)) {
-        return taken(handle);
+        return Err(HandleError::Reserved(handle.to_owned()));
     }
     match storage.claim_handle(space, account, handle).await? {
         Claim::Held => Ok(()),
-        Claim::Taken => taken(handle.unwrap_or_default()),
+        Claim::Taken => Err(HandleError::Taken(handle.unwrap_or_default().to_owned())),
         Claim::TooMany => Err(HandleError::Kept),
         Claim::NoSuchSpace => Err(HandleError::NoSuchSpace(space)),
     }
