@@ -135,35 +135,15 @@ impl Inner {
 }
 
 impl Closure {
-    fn of(culprit: Member, mut handled: Vec<Member>, others: Vec<Member>) -> Self {
+    fn of(culprit: Member, mut handled: Vec<Member>, mut others: Vec<Member>) -> Self {
         let first = culprit.change.hash();
         handled.retain(|member| member.change.hash() != first);
-        let mut inside: HashSet<ChangeHash> = handled.iter().map(|member| member.change.hash()).collect();
-        inside.insert(first);
-        let (mut later, mut rest) = (Vec::new(), others);
         if planted::is(Bug::DependantsLeft) {
-            rest.clear();
+            others.clear();
         }
-        rest.retain(|member| !inside.contains(&member.change.hash()));
-        loop {
-            let before = later.len();
-            // Mostly they stand in causal order, so that the first round finds all.
-            let rests =
-                |member: &Member, inside: &HashSet<_>| member.change.header.deps.iter().any(|dep| inside.contains(dep));
-            let mut left = Vec::with_capacity(rest.len());
-            for member in rest {
-                if rests(&member, &inside) {
-                    inside.insert(member.change.hash());
-                    later.push(member);
-                } else {
-                    left.push(member);
-                }
-            }
-            rest = left;
-            if later.len() == before {
-                return Self { culprit, later, handled };
-            }
-        }
+        let mut gone = handled.iter().map(|member| member.change.hash()).chain([first]).collect();
+        let later = resting_on(&mut gone, others);
+        Self { culprit, later, handled }
     }
 
     fn members(&self) -> impl Iterator<Item = &Member> {
@@ -178,6 +158,34 @@ impl Closure {
     fn rewritten(&self) -> u32 {
         self.members().filter_map(|member| member.batch).map(|batch| batch.rewritten).max().unwrap_or(0)
     }
+}
+
+/// Those that rest on what is gone, which they join.
+fn resting_on(gone: &mut HashSet<ChangeHash>, mut rest: Vec<Member>) -> Vec<Member> {
+    let mut found = Vec::new();
+    rest.retain(|member| !gone.contains(&member.change.hash()));
+    loop {
+        let before = found.len();
+        // Mostly they stand in causal order, so that the first round finds all.
+        let mut left = Vec::with_capacity(rest.len());
+        for member in rest {
+            if member.change.header.deps.iter().any(|dep| gone.contains(dep)) {
+                gone.insert(member.change.hash());
+                found.push(member);
+            } else {
+                left.push(member);
+            }
+        }
+        rest = left;
+        if found.len() == before {
+            return found;
+        }
+    }
+}
+
+/// Whether it was quarantined when its culprit was, with nothing in its place.
+fn is_gone(member: &Member) -> bool {
+    member.batch.is_some_and(|batch| batch.state == BatchState::Quarantined && !batch.is_replaced)
 }
 
 /// Stores what was planned. Without a plan everything goes into quarantine.

@@ -6,9 +6,9 @@ use document::{Change, Excluded, ReauthorError, Reauthored, Seed, reauthor};
 use sync_wire::{ChangeHash, FateCode};
 
 use super::ground::Ground;
-use super::{Because, Closure};
+use super::{Because, Closure, is_gone};
 use crate::error::StorageError;
-use crate::storage::{BatchState, Member, Tx};
+use crate::storage::{Member, Tx};
 
 /// How often content may be written anew. Somebody who refuses whatever comes would otherwise have everything behind
 /// it written again for each.
@@ -132,8 +132,4 @@ impl From<Reauthored> for Plan {
         let fates = reauthored.replaced.into_iter().map(|(hash, replacement)| (hash, fate(replacement))).collect();
         Self { made: reauthored.changes, fates }
     }
-}
-
-fn is_gone(member: &Member) -> bool {
-    member.batch.is_some_and(|batch| batch.state == BatchState::Quarantined && !batch.is_replaced)
 }

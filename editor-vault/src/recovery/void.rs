@@ -12,7 +12,7 @@ use sync_wire::{ChangeHash, FateCode, LogPosition, Void};
 
 use super::ground::Ground;
 use super::plan::Plan;
-use super::{batch_of, reseal_tombstones};
+use super::{batch_of, is_gone, reseal_tombstones, resting_on};
 use crate::error::StorageError;
 use crate::storage::{BatchState, Member, MemberBatch, NewBatch, Refusal, Tx};
 
@@ -258,32 +258,6 @@ impl<'v> Work<'v> {
 
 fn hash_of(member: &Member) -> ChangeHash {
     member.change.hash()
-}
-
-fn is_gone(member: &Member) -> bool {
-    member.batch.is_some_and(|batch| batch.state == BatchState::Quarantined && !batch.is_replaced)
-}
-
-/// Those that rest on what is gone, which they join.
-fn resting_on(gone: &mut HashSet<ChangeHash>, mut rest: Vec<Member>) -> Vec<Member> {
-    let mut found = Vec::new();
-    rest.retain(|member| !gone.contains(&member.change.hash()));
-    loop {
-        let before = found.len();
-        let mut left = Vec::with_capacity(rest.len());
-        for member in rest {
-            if member.change.header.deps.iter().any(|dep| gone.contains(dep)) {
-                gone.insert(member.change.hash());
-                found.push(member);
-            } else {
-                left.push(member);
-            }
-        }
-        rest = left;
-        if found.len() == before {
-            return found;
-        }
-    }
 }
 
 /// The void because of which a change is no part of its document, found by what its batch says or by the log.
