@@ -405,6 +405,33 @@ fn a_pending_edit_whose_name_and_number_a_snapshot_has_for_another_holds_nothing
     assert_eq!(letters(&desktop), "abc");
 }
 
+#[test]
+fn a_name_that_a_snapshot_shows_of_another_holder_is_not_used_again() {
+    let (sight, relay) = (Sight::new(34), InlineRelay::new(&["alice"]));
+    let vault = sight.open("laptop");
+    write(&vault, "a");
+    sight.copy(vault.file(), "older");
+    write(&vault, "b");
+    let mut line = self::line(&vault);
+    settle(&relay, &vault, &mut line);
+    let (document, name) = (settings(&vault), newest(&vault).actor);
+    relay.state().make_snapshot(document.space(), document.id());
+    drop((document, line, vault));
+    sight.put_back("older", "laptop");
+    let vault = sight.open("laptop");
+    let note = vault.create("note", Some("n"), None).unwrap();
+    let history = note.read(document::Document::history).unwrap().unwrap();
+    assert!(history.iter().any(|one| one.actor == name), "what is to be forgotten is in use");
+    let mut line = self::line(&vault);
+    settle(&relay, &vault, &mut line);
+    assert_eq!(newest(&vault).actor, name, "the snapshot has brought what was written under it");
+    write(&vault, "c");
+    assert_ne!(newest(&vault).actor, name);
+    settle(&relay, &vault, &mut line);
+    assert_eq!(letters(&vault), "abc");
+    assert!(vault.quarantine().list().unwrap().is_empty());
+}
+
 /// One directory, two files that take turns in it: neither the file nor the machine tells them apart.
 #[test]
 fn two_copies_of_a_vault_that_take_each_other_for_themselves_lose_and_double_nothing() {
