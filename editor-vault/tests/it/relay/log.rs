@@ -91,6 +91,8 @@ impl Space {
                 })
                 .collect(),
             Content::Tombstone(heads) => {
+                let is_here = |head| self.entries.iter().any(|one| one.document == push.document && one.hash == head);
+                assert!(heads.iter().all(|head| is_here(*head)), "a deletion names what a relay would have to ask for");
                 vec![entry(EntryKind::Tombstone, marker(EntryKind::Tombstone, heads), None, Some(heads.clone()))]
             }
             Content::Restore => vec![entry(EntryKind::Restore, marker(EntryKind::Restore, &[]), None, None)],
