@@ -955,7 +955,7 @@ export interface components {
         };
         Problem: {
             /** @enum {string} */
-            code: "unauthenticated" | "link_invalid" | "cross_site" | "session_not_found" | "route_not_found" | "method_not_allowed" | "space_not_found" | "document_not_found" | "handle_not_found" | "document_deleted" | "parameter_invalid" | "epoch_changed" | "projection_behind" | "not_indexed" | "not_sortable" | "not_searchable" | "not_comparable" | "condition" | "no_words" | "query_too_large" | "cursor" | "index_behind" | "version_too_large" | "owner_required" | "operator_only" | "repair_impossible" | "editor_required" | "precondition_required" | "version_unknown" | "manual_fields_changed" | "conflict_open" | "conflict_moved" | "no_conflict" | "document_contested" | "media_type_unsupported" | "body_invalid" | "patch_not_applicable" | "document_invalid" | "type_unknown" | "type_not_found" | "namespace_required" | "type_invalid" | "type_version_taken" | "type_version_order" | "refused_not_found" | "refused_unreadable" | "edit_too_large" | "document_held" | "deletion_impossible" | "authority_document" | "handle_taken" | "handles_kept" | "quota_exceeded" | "rate_limited" | "page_absent" | "idempotency_key_reused" | "idempotency_in_progress" | "upgrade_required" | "body_too_large" | "request_timeout" | "overloaded" | "unavailable" | "internal";
+            code: "unauthenticated" | "link_invalid" | "cross_site" | "session_not_found" | "route_not_found" | "method_not_allowed" | "space_not_found" | "document_not_found" | "handle_not_found" | "document_deleted" | "parameter_invalid" | "epoch_changed" | "projection_behind" | "not_indexed" | "not_sortable" | "not_searchable" | "not_comparable" | "condition" | "no_words" | "query_too_large" | "cursor" | "index_behind" | "version_too_large" | "owner_required" | "operator_only" | "repair_impossible" | "editor_required" | "precondition_required" | "version_unknown" | "manual_fields_changed" | "conflict_open" | "conflict_moved" | "no_conflict" | "document_contested" | "media_type_unsupported" | "body_invalid" | "patch_not_applicable" | "document_invalid" | "type_unknown" | "type_not_found" | "namespace_required" | "type_invalid" | "type_version_taken" | "type_version_order" | "refused_not_found" | "refused_unreadable" | "edit_too_large" | "document_held" | "deletion_impossible" | "authority_document" | "handle_reserved" | "handle_taken" | "handles_kept" | "quota_exceeded" | "rate_limited" | "page_absent" | "idempotency_key_reused" | "idempotency_in_progress" | "upgrade_required" | "body_too_large" | "request_timeout" | "overloaded" | "unavailable" | "internal";
             detail: string;
             request_id?: string;
             status: number;
@@ -4119,7 +4119,7 @@ export interface operations {
                     "application/problem+json": components["schemas"]["Problem"];
                 };
             };
-            /** @description `handle_taken`, `handles_kept`, `document_held`, `idempotency_in_progress` */
+            /** @description `handle_reserved`, `handle_taken`, `handles_kept`, `document_held`, `idempotency_in_progress` */
             409: {
                 headers: {
                     [name: string]: unknown;
