@@ -378,6 +378,8 @@ mod tests {
             let after = value(tx.changes_after(document, 0)?.into_iter().map(|row| row.bytes));
             assert_eq!(before, after);
             assert_eq!(tx.unsettled(document)?.len(), 2, "both are offered again");
+            let loser = tx.member(row)?.and_then(|member| member.batch);
+            assert_eq!(loser.map(|batch| batch.state), Some(BatchState::Replaced));
             store(&winner[0], false)?;
             let all = value(tx.changes_after(document, 0)?.into_iter().map(|row| row.bytes));
             assert_eq!(all["base"], serde_json::json!({"a": 1, "b": 2, "c": 3, "d": 4}));

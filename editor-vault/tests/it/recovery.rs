@@ -279,6 +279,36 @@ fn an_edit_that_was_on_its_way_follows_what_it_rests_on() {
 }
 
 #[test]
+fn a_new_device_keeps_what_rests_on_a_refused_edit_above_a_snapshot() {
+    let (sight, relay, vault, _line) = begun(36);
+    relay.state().make_snapshot(settings(&vault).space(), settings(&vault).id());
+    let desktop = sight.open("desktop");
+    let mut line = self::line(&desktop);
+    settle(&relay, &desktop, &mut line);
+    relay.judge(refuse_first(FateCode::DANGEROUS));
+    put(&desktop, "bad", 2);
+    put(&desktop, "good", 3);
+    settle(&relay, &desktop, &mut line);
+    assert_eq!(base(&desktop), serde_json::json!({ "first": 1, "good": 3 }));
+    assert_eq!(desktop.quarantine().list().unwrap().len(), 1);
+}
+
+#[test]
+fn of_a_purged_document_nothing_is_written_anew() {
+    let (_sight, relay, vault, mut line) = begun(37);
+    relay.judge(|_| Answer::Refuse(FateCode::GONE));
+    for number in 0..3 {
+        put(&vault, "again", number);
+    }
+    settle(&relay, &vault, &mut line);
+    let quarantined = vault.quarantine().list().unwrap();
+    let codes: Vec<_> = quarantined.iter().map(|edit| edit.code).collect();
+    assert_eq!(codes.iter().filter(|code| **code == FateCode::GONE).count(), 1, "{codes:?}");
+    let with: Vec<_> = quarantined.iter().filter(|edit| edit.code == FateCode::WITH).collect();
+    assert!(with.len() == 2 && with.iter().all(|edit| edit.detail.contains("it rests on change")), "{with:?}");
+}
+
+#[test]
 fn a_device_may_end_at_any_commit_of_a_recovery() {
     let (sight, relay, vault, mut line) = begun(5);
     relay.judge(refuse_first(FateCode::DANGEROUS));

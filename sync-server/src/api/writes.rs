@@ -188,8 +188,8 @@ pub async fn resubmit(
 /// The identity document of the space says so, and is the answer.
 ///
 /// # Errors
-/// `Code::OwnerRequired`, `Code::HandleReserved`, `Code::HandleTaken`, `Code::HandlesKept`, `Code::MediaTypeUnsupported`,
-/// `Code::BodyInvalid`, `Code::DocumentInvalid`, and those of every write
+/// `Code::OwnerRequired`, `Code::HandleReserved`, `Code::HandleTaken`, `Code::HandlesKept`,
+/// `Code::MediaTypeUnsupported`, `Code::BodyInvalid`, `Code::DocumentInvalid`, and those of every write
 pub async fn name(
     State(app): State<App>,
     Extension(caller): Extension<Caller>,

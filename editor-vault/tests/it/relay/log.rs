@@ -92,6 +92,7 @@ impl Space {
                 .collect(),
             Content::Tombstone(heads) => {
                 let is_here = |head| self.entries.iter().any(|one| one.document == push.document && one.hash == head);
+                assert!(!heads.is_empty(), "a deletion that names no heads");
                 assert!(heads.iter().all(|head| is_here(*head)), "a deletion names what a relay would have to ask for");
                 vec![entry(EntryKind::Tombstone, marker(EntryKind::Tombstone, heads), None, Some(heads.clone()))]
             }
