@@ -182,6 +182,7 @@ const fn too_large(size: TooLarge) -> Fault {
     Fault::TooMuch { what: "inflated size in bytes", found: size, limit: limits::CHANGE_INFLATED_BYTES_MAX as u64 }
 }
 
+/// The canonical form, if its content has at most `limit` bytes where it was deflated.
 fn expand(bytes: &[u8], limit: usize) -> Result<Result<Cow<'_, [u8]>, TooLarge>, Fault> {
     match chunk_type(bytes)? {
         TYPE_CHANGE => Ok(Ok(Cow::Borrowed(bytes))),
