@@ -171,7 +171,7 @@ impl Room {
                 Status::StreamEnd => return Ok(inflated),
                 _ if inflated.len() as u64 > self.bytes => return Ok(inflated), // which its taker refuses
                 _ if inflated.len() == capacity => inflated.reserve(capacity),
-                // That it goes on while it has room and bytes is not promised: only one that stands still is at its end.
+                // That it goes on while there is room is not promised: only one that stands still is at its end.
                 _ if inflated.len() == before && inflater.total_in() == taken as u64 => return Err(Fault::Deflate),
                 _ => {}
             }
