@@ -7,6 +7,8 @@
 mod ground; // the document without them
 mod plan; // what becomes of what
 mod void; // what the log itself does without
+#[cfg(test)]
+mod tests; // changes made by hand
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -318,79 +320,4 @@ fn first16(hasher: &blake3::Hasher) -> BatchId {
     let mut id = [0; 16];
     id.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
     BatchId(id)
-}
-
-#[cfg(test)]
-mod tests {
-    use document::Document;
-    use sync_wire::{Actor, Blob, DeviceId, LogPosition, Position};
-
-    use super::*;
-    use crate::sources::System;
-    use crate::storage::{NewChange, Shell, open};
-
-    /// Edits `path` under a name, and gives what that made.
-    fn edit(document: &mut Document, actor: u8, path: &str, value: i64) -> Vec<Change> {
-        let put = document.edit::<_, document::Violation>(Actor([actor; 16]), |draft| draft.put(path, value.into()));
-        put.unwrap();
-        let sealed = document.seal(1_700_000_000).unwrap().unwrap();
-        sealed.seeds.into_iter().chain(sealed.changes).collect()
-    }
-
-    fn value(changes: impl IntoIterator<Item = Blob>) -> serde_json::Value {
-        let mut document = Document::new(None);
-        document.apply(&changes.into_iter().collect::<Vec<_>>()).unwrap();
-        document.value()
-    }
-
-    /// The log decides against a change that it had acknowledged, and that others had built upon.
-    #[test]
-    fn an_acknowledged_change_that_loses_its_name_keeps_its_content_and_so_does_what_rests_on_it() {
-        let dir = tempfile::tempdir().unwrap();
-        let storage = open(dir.path(), &System::default(), Shell::Threads).unwrap();
-        let mut ours = Document::new(Some("settings"));
-        let first = edit(&mut ours, 1, "/base/a", 1);
-        let mut other = ours.clone();
-        let loser = edit(&mut ours, 1, "/base/b", 2);
-        let upon = edit(&mut ours, 2, "/base/c", 3);
-        let winner = edit(&mut other, 1, "/base/d", 4);
-        let is_rewritten = storage.write(move |tx| {
-            let space = tx.home()?;
-            let document = tx.ensure_document(&space, DocumentId([5; 16]), Some("settings"))?.row;
-            let store = |change: &Change, is_own: bool| {
-                let batch = BatchId(change.hash().0[..16].try_into().unwrap());
-                let new = NewChange { change, position: Some(Position(1)), device: Some(DeviceId([1; 16])), batch };
-                let crate::storage::Placed::New(row) = tx.place(document, new)? else { panic!("it was there") };
-                if is_own {
-                    let saved = tx.save_batch(batch, document, NewBatch::Change { row, hash: &change.header.hash })?;
-                    tx.accept(saved, LogPosition { epoch: sync_wire::Epoch([1; 8]), position: Position(1) })?;
-                }
-                Ok::<_, StorageError>(row)
-            };
-            for change in &first {
-                store(change, true)?;
-            }
-            let row = store(&loser[0], true)?;
-            store(&upon[0], false)?;
-            let before = value(tx.changes_after(document, 0)?.into_iter().map(|row| row.bytes));
-            let because = Because { code: FateCode::EQUIVOCATION, detail: "lost", unix_seconds: None };
-            assert!(recover(tx, document, row, &because)?);
-            let after = value(tx.changes_after(document, 0)?.into_iter().map(|row| row.bytes));
-            assert_eq!(before, after);
-            assert_eq!(tx.unsettled(document)?.len(), 2, "both are offered again");
-            let loser = tx.member(row)?.and_then(|member| member.batch);
-            assert_eq!(loser.map(|batch| batch.state), Some(BatchState::Replaced));
-            store(&winner[0], false)?;
-            let all = value(tx.changes_after(document, 0)?.into_iter().map(|row| row.bytes));
-            assert_eq!(all["base"], serde_json::json!({"a": 1, "b": 2, "c": 3, "d": 4}));
-            // Once more changes nothing: the loser's batch has its last state.
-            let count = tx.changes_after(document, 0)?.len();
-            assert!(recover(tx, document, row, &because)?);
-            assert_eq!(tx.changes_after(document, 0)?.len(), count);
-            let not_ours = Because { code: FateCode::DANGEROUS, ..because };
-            let last = tx.changes_after(document, 0)?.last().unwrap().row;
-            recover(tx, document, last, &not_ours)
-        });
-        assert!(!is_rewritten.unwrap(), "what the log holds is not taken out of it for another reason");
-    }
 }

@@ -2,6 +2,7 @@
 
 use editor_vault::{Document, DocumentState, FateCode, Refused, SpaceId, Vault};
 use serde_json::json;
+use sync_core::client::Input;
 use sync_wire::{ChangeHash, Dependent, DocumentId, Void};
 
 use crate::house::count;
@@ -131,6 +132,23 @@ fn what_an_offline_device_wrote_on_top_is_written_anew_and_nothing_doubles() {
     log.sort_unstable();
     log.dedup();
     assert_eq!(log.len(), entries, "each change is in the log once");
+}
+
+#[test]
+fn an_edit_that_was_on_its_way_follows_what_a_repair_excluded() {
+    let story = Story::new(9);
+    let (tablet, mut their_line) = story.device("tablet");
+    put(&tablet, "late", 5);
+    let (_, ticket) = settings(&tablet).edit_deferred(|draft| draft.put("/base/later", 6.into())).unwrap();
+    story.repair();
+    story.relay.talk(&mut their_line, "alice", Input::Saved, &mut |_| ());
+    assert!(!ticket.is_saved(), "it rests on what has gone");
+    tablet.flush().unwrap();
+    assert!(ticket.is_saved());
+    settle(&story.relay, &tablet, &mut their_line);
+    assert_eq!(base(&tablet), json!({"first": 1, "good": 3, "late": 5, "later": 6}));
+    assert_eq!(settings(&tablet).status().unwrap().pending_batches, 0);
+    sound(&tablet);
 }
 
 #[test]

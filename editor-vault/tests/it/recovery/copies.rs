@@ -1,6 +1,7 @@
 //! Vaults that were put back to what they were, or copied: they take each other for themselves.
 
 use editor_vault::{DocumentState, Vault};
+use sync_core::client::{Effect, Input};
 use sync_wire::Actor;
 
 use super::{TEXT, begun, letters, line as line_of, newest, settings, settle, states, write};
@@ -42,8 +43,15 @@ fn a_vault_restored_from_an_older_copy_loses_and_doubles_nothing() {
     assert!(states[5] >= 2, "{states:?}");
 }
 
-/// A vault that was put back to before its second edit, which a relay's snapshot has; with the name of both edits.
-fn put_back_below_a_snapshot(seed: u64) -> (Sight, InlineRelay, Vault, Actor) {
+/// How a relay has what a vault has forgotten.
+#[derive(Clone, Copy)]
+enum As {
+    Snapshot,
+    Entries,
+}
+
+/// A vault that was put back to before its second edit, which the relay has; with the name of both edits.
+fn put_back(seed: u64, remembered: As) -> (Sight, InlineRelay, Vault, Actor) {
     let (sight, relay) = (Sight::new(seed), InlineRelay::new(&["alice"]));
     let vault = sight.open("laptop");
     write(&vault, "a");
@@ -52,7 +60,9 @@ fn put_back_below_a_snapshot(seed: u64) -> (Sight, InlineRelay, Vault, Actor) {
     let mut line = line_of(&vault);
     settle(&relay, &vault, &mut line);
     let (document, name) = (settings(&vault), newest(&vault).actor);
-    relay.state().make_snapshot(document.space(), document.id());
+    if let As::Snapshot = remembered {
+        relay.state().make_snapshot(document.space(), document.id());
+    }
     drop((document, line, vault));
     sight.put_back("older", "laptop");
     let vault = sight.open("laptop");
@@ -63,7 +73,7 @@ fn put_back_below_a_snapshot(seed: u64) -> (Sight, InlineRelay, Vault, Actor) {
 /// the pending one, and the document was held for ever.
 #[test]
 fn a_pending_edit_whose_name_and_number_a_snapshot_has_for_another_holds_nothing() {
-    let (sight, relay, vault, _) = put_back_below_a_snapshot(10);
+    let (sight, relay, vault, _) = put_back(10, As::Snapshot);
     write(&vault, "c"); // under the name and number of "b"
     let mut line = line_of(&vault);
     settle(&relay, &vault, &mut line);
@@ -77,19 +87,29 @@ fn a_pending_edit_whose_name_and_number_a_snapshot_has_for_another_holds_nothing
 }
 
 #[test]
-fn a_name_that_a_snapshot_shows_of_another_holder_is_not_used_again() {
-    let (_sight, relay, vault, name) = put_back_below_a_snapshot(34);
-    let note = vault.create("note", Some("n"), None).unwrap();
-    let history = note.read(document::Document::history).unwrap().unwrap();
-    assert!(history.iter().any(|one| one.actor == name), "what is to be forgotten is in use");
-    let mut line = line_of(&vault);
-    settle(&relay, &vault, &mut line);
-    assert_eq!(newest(&vault).actor, name, "the snapshot has brought what was written under it");
-    write(&vault, "c");
-    assert_ne!(newest(&vault).actor, name);
-    settle(&relay, &vault, &mut line);
-    assert_eq!(letters(&vault), "abc");
-    assert!(vault.quarantine().list().unwrap().is_empty());
+fn a_name_that_the_relay_shows_of_another_holder_is_not_used_again() {
+    for remembered in [As::Snapshot, As::Entries] {
+        let (_sight, relay, vault, name) = put_back(34, remembered);
+        let mut line = line_of(&vault);
+        let mut note = None;
+        relay.talk(&mut line, "alice", Input::Start, &mut |effect| {
+            if matches!(effect, Effect::CommitBootstrap(_)) {
+                note.get_or_insert_with(|| vault.create("note", Some("n"), None).unwrap());
+            }
+        });
+        let note = note.unwrap();
+        let history = note.read(document::Document::history).unwrap().unwrap();
+        assert!(history.iter().any(|one| one.actor == name), "what is to be forgotten is in use");
+        settle(&relay, &vault, &mut line);
+        assert_eq!(newest(&vault).actor, name, "it has come back with what was written under it");
+        write(&vault, "c");
+        assert_ne!(newest(&vault).actor, name);
+        settle(&relay, &vault, &mut line);
+        assert_eq!(letters(&vault), "abc");
+        let file = vault.file().to_path_buf();
+        drop((note, line, vault));
+        assert_eq!(states(&file)[4..], [0, 0, 0], "nothing was refused or written anew");
+    }
 }
 
 /// One directory, two files that take turns in it: neither the file nor the machine tells them apart.
