@@ -56,7 +56,7 @@ pub(super) fn make(
         Ok(ground) => ground,
         Err(detail) => return Ok(given_up(&detail)),
     };
-    let plan = match Plan::of(closure, &ground, because) {
+    let plan = match anew(closure, &ground, because).and_then(|made| Plan::of(made, &ground)) {
         Ok(plan) => plan,
         Err(error) => return Ok(given_up(&error.to_string())),
     };
@@ -71,17 +71,21 @@ fn given_up(detail: &str) -> Option<Plan> {
     None
 }
 
+fn anew(closure: &Closure, ground: &Ground, because: &Because<'_>) -> Result<Reauthored, ReauthorError> {
+    let culprit = [closure.culprit.change.clone()];
+    // What was quarantined with the culprit is as lost as it is.
+    let (gone, kept): (Vec<&Member>, Vec<&Member>) = closure.handled.iter().partition(|member| is_gone(member));
+    let lost: Vec<Change> =
+        culprit.iter().cloned().chain(gone.into_iter().map(|member| member.change.clone())).collect();
+    let later: Vec<Change> = kept.into_iter().chain(&closure.later).map(|member| member.change.clone()).collect();
+    let excluded = if because.is_renaming() { Excluded::Renamed(&culprit) } else { Excluded::Lost(&lost) };
+    reauthor(excluded, &later, |hash| ground.max_op(hash))
+}
+
 impl Plan {
-    fn of(closure: &Closure, ground: &Ground, because: &Because<'_>) -> Result<Self, ReauthorError> {
-        let culprit = [closure.culprit.change.clone()];
-        // What was quarantined with the culprit is as lost as it is.
-        let (gone, kept): (Vec<&Member>, Vec<&Member>) = closure.handled.iter().partition(|member| is_gone(member));
-        let lost: Vec<Change> =
-            culprit.iter().cloned().chain(gone.into_iter().map(|member| member.change.clone())).collect();
-        let later: Vec<Change> = kept.into_iter().chain(&closure.later).map(|member| member.change.clone()).collect();
-        let excluded = if because.is_renaming() { Excluded::Renamed(&culprit) } else { Excluded::Lost(&lost) };
-        let reauthored = reauthor(excluded, &later, |hash| ground.max_op(hash))?;
-        let mut plan = Self::from(reauthored);
+    /// What was written anew, under names that the log knows of nobody else.
+    pub(super) fn of(made: Reauthored, ground: &Ground) -> Result<Self, ReauthorError> {
+        let mut plan = Self::from(made);
         for _ in 0..COLLISIONS_MAX {
             if !plan.give_way(ground)? {
                 break;

@@ -360,7 +360,7 @@ fn what_a_void_keeps_of_a_pending_change_goes_on_and_the_whole_of_it_is_in_quara
 }
 
 #[test]
-fn what_is_pending_on_a_void_and_would_get_a_name_that_another_has_is_quarantined() {
+fn what_is_pending_on_a_void_and_would_get_a_name_that_another_has_gets_another() {
     on_stage(|stage| {
         let first = &stage.first;
         let void = change(2, &[first], &[Does::Put("/void")]);
@@ -369,8 +369,8 @@ fn what_is_pending_on_a_void_and_would_get_a_name_that_another_has_is_quarantine
         stage.log(&change_by(anew(first, &void, &ours).header.actor, &[first], &[Does::Put("/theirs")]));
         stage.own(&ours);
         stage.void(&void)?;
-        assert_eq!(stage.state(&ours), BatchState::Quarantined);
-        assert_eq!(stage.value(), json!({"first": 1, "theirs": 1}));
+        assert_eq!(stage.state(&ours), BatchState::Replaced);
+        assert_eq!(stage.value(), json!({"first": 1, "theirs": 1, "ours": 1}));
         Ok(())
     });
 }

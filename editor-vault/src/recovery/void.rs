@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use document::{Change, Excluded, Reauthored, mend, reauthor};
+use document::{Change, Excluded, mend, reauthor};
 use sync_wire::planted::{self, Bug};
 use sync_wire::{ChangeHash, FateCode, LogPosition, Void};
 
@@ -153,14 +153,12 @@ impl<'v> Work<'v> {
         let ground = self.ground.as_ref().ok()?;
         let mut lost: BTreeSet<ChangeHash> = self.handled.iter().filter(|one| is_gone(one)).map(hash_of).collect();
         for _ in 0..LOST_MAX {
-            let reauthored = self.reauthor(&lost)?;
+            let plan = self.anew(&lost, ground)?;
             let replacements: Vec<ChangeHash> = self.void.replacements().collect();
-            let made: Vec<&Change> = reauthored.changes.iter().collect();
-            match ground.check_naming(&made) {
-                Ok(()) => return Some(Plan::from(reauthored)),
+            match ground.check_naming(&plan.made.iter().collect::<Vec<_>>()) {
+                Ok(()) => return Some(plan),
                 Err((_, Some(culprit))) if !replacements.contains(&culprit) => {
-                    let of = reauthored.replaced.iter().find(|(_, replacement)| replacement.by == Some(culprit));
-                    lost.insert(*of?.0);
+                    lost.insert(*plan.fates.iter().find(|(_, fate)| fate.by == Some(culprit))?.0);
                 }
                 Err((detail, _)) => {
                     tracing::warn!(detail, "What is pending on excluded changes is quarantined: {detail}");
@@ -171,13 +169,14 @@ impl<'v> Work<'v> {
         None
     }
 
-    fn reauthor(&self, lost: &BTreeSet<ChangeHash>) -> Option<Reauthored> {
+    fn anew(&self, lost: &BTreeSet<ChangeHash>, ground: &Ground) -> Option<Plan> {
         let pending = self.handled.iter().chain(&self.pending).map(|member| &member.change);
         let (given_up, pending): (Vec<&Change>, Vec<&Change>) = pending.partition(|one| lost.contains(&one.hash()));
         let excluded: Vec<Change> = self.lost.iter().chain(given_up).cloned().collect();
         let later: Vec<Change> = self.dependents.iter().chain(pending).cloned().collect();
-        let made = reauthor(Excluded::Lost(&excluded), &later, |hash| self.max_op(hash));
-        made.inspect_err(|error| tracing::warn!(%error, "What is pending cannot be written anew: {error}")).ok()
+        let made = reauthor(Excluded::Lost(&excluded), &later, |hash| ground.max_op(hash));
+        let plan = made.and_then(|made| Plan::of(made, ground));
+        plan.inspect_err(|error| tracing::warn!(%error, "What is pending cannot be written anew: {error}")).ok()
     }
 
     /// Gives everything its state, and stores what was written anew.
@@ -234,9 +233,7 @@ impl<'v> Work<'v> {
     ) -> Result<(), StorageError> {
         let fate = plan.and_then(|plan| plan.fates.get(&member.change.hash()));
         let by = fate.and_then(|fate| fate.by);
-        let made = by.and_then(|by| plan?.made.iter().find(|change| change.hash() == by));
-        let is_free = |change: &&Change| self.ground.as_ref().is_ok_and(|ground| !ground.is_taken(change));
-        let by = match made.filter(is_free) {
+        let by = match by.and_then(|by| plan?.made.iter().find(|change| change.hash() == by)) {
             Some(change) => {
                 let id = batch_of(self.id, &change.hash());
                 Some(tx.add_replacement(self.document, id, change, batch.rewritten + 1)?)
@@ -248,9 +245,7 @@ impl<'v> Work<'v> {
         let detail = format!("it rests on change {}, which a repair excluded", short.unwrap_or_default());
         let refusal = Refusal { code: FateCode::WITH, culprit, detail: &detail, unix_seconds: None };
         match fate {
-            Some(fate) if fate.is_complete && (by.is_some() || fate.by.is_none()) => {
-                tx.replace(batch.row, &refusal, by)
-            }
+            Some(fate) if fate.is_complete => tx.replace(batch.row, &refusal, by),
             _ => tx.quarantine(batch.row, &refusal, by),
         }
     }
