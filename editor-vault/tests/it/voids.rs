@@ -234,3 +234,20 @@ fn a_new_device_that_gets_a_snapshot_ends_alike() {
     assert_eq!(base(&phone), json!({"first": 1, "good": 3}));
     sound(&phone);
 }
+
+#[test]
+fn a_device_that_began_with_a_snapshot_follows_a_repair_of_what_came_after_it() {
+    let mut story = Story::new(10);
+    story.relay.state().make_snapshot(story.space, story.document);
+    let (phone, mut their_line) = story.device("phone");
+    put(&story.laptop, "worse", 4);
+    let worse = head(&settings(&story.laptop));
+    put(&story.laptop, "upon", 5);
+    settle(&story.relay, &story.laptop, &mut story.line);
+    settle(&story.relay, &phone, &mut their_line);
+    assert_eq!(base(&phone), json!({"first": 1, "bad": 2, "good": 3, "worse": 4, "upon": 5}));
+    story.relay.state().void(story.space, story.document, &[worse]);
+    settle(&story.relay, &phone, &mut their_line);
+    assert_eq!(base(&phone), json!({"first": 1, "bad": 2, "good": 3, "upon": 5}));
+    sound(&phone);
+}
