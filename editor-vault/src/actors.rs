@@ -110,16 +110,6 @@ impl Actors {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Whether the file no longer holds a name that was stored there, and is about to be used again.
-    pub(crate) fn are_gone(&self, storage: &Storage) -> bool {
-        let saved: Vec<Actor> = {
-            let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
-            held.values().filter(|held| held.is_saved).map(|held| held.actor).collect()
-        };
-        let are_known = |tx: &Tx<'_>| saved.iter().map(|actor| tx.is_own_actor(actor)).collect::<Result<Vec<_>, _>>();
-        !saved.is_empty() && storage.read(are_known).is_ok_and(|known| known.contains(&false))
-    }
-
     fn slot(&self, storage: &Storage, sources: &dyn Sources) -> Result<&Slot, StorageError> {
         if let Some(slot) = self.slot.get() {
             return Ok(slot);

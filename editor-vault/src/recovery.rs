@@ -127,13 +127,6 @@ impl Inner {
         self.actors.forget();
         self.sync.saved();
     }
-
-    /// As [`Self::recovered`], if the file says so.
-    pub(crate) fn recovered_if_names_are_gone(&self) {
-        if self.actors.are_gone(&self.storage) {
-            self.recovered();
-        }
-    }
 }
 
 impl Closure {

@@ -19,7 +19,7 @@ use sync_wire::{
 };
 
 use super::RemoteError;
-use super::entries::{Parsed, Run, parse, store};
+use super::entries::{Parsed, Run, Stores, parse, store};
 use crate::storage::{CheckpointRow, Origin, Resuming, SnapshotRow, SpaceRow, Tx};
 use crate::vault::Inner;
 
@@ -104,16 +104,18 @@ impl Inner {
         }
         let reached = before.filter(|_| !done).map(|point| BootstrapPoint { after, ..point });
         let arrived: Vec<DocumentId> = ready.iter().map(|document| document.document).collect();
-        let (cursor, lanes) = self.storage.write_remote(move |tx| {
+        let (cursor, lanes, is_rotated) = self.storage.write_remote(move |tx| {
             let space = tx.space(id)?.ok_or_else(|| RemoteError::rejected(format!("space {id} is gone")))?;
             let now = space.resuming.ok_or_else(|| RemoteError::rejected(format!("space {id} has no cursor")))?;
             if now != resuming {
                 // A snapshot failed to load meanwhile, and its space begins anew.
                 return Err(RemoteError::rejected(format!("space {id} does not go on with this bootstrap")));
             }
-            let mut lanes = Lanes::Unchanged;
+            let (mut lanes, mut is_rotated) = (Lanes::Unchanged, false);
             for document in ready {
-                lanes = lanes.and(document.store(tx, &space)?);
+                let (opened, has_own_name) = document.store(tx, &space)?;
+                lanes = lanes.and(opened);
+                is_rotated |= has_own_name;
             }
             let cursor = Cursor { space: id, at: now.at, chain: now.chain, bootstrap: reached };
             tx.set_cursor(space.row, &cursor)?;
@@ -121,9 +123,11 @@ impl Inner {
             if let Some(receipt) = receipt.filter(|_| done && now.at == at) {
                 tx.begin_checkpoints(space.row, &CheckpointRow { at, chain: now.chain, receipt })?;
             }
-            Ok::<_, RemoteError>((cursor, lanes))
+            Ok::<_, RemoteError>((cursor, lanes, is_rotated))
         })?;
-        self.recovered_if_names_are_gone();
+        if is_rotated {
+            self.recovered();
+        }
         for document in arrived {
             self.take_in(id, document, None);
         }
@@ -262,17 +266,20 @@ impl Taken<Snapshot> {
 }
 
 impl Taken<Checked> {
-    fn store(self, tx: &Tx<'_>, space: &SpaceRow) -> Result<Lanes, RemoteError> {
+    /// Says as well whether something of it was written under a name of this vault.
+    fn store(self, tx: &Tx<'_>, space: &SpaceRow) -> Result<(Lanes, bool), RemoteError> {
         if let Some(Checked { snapshot, type_name }) = self.snapshot {
             let bytes = snapshot.bytes.len();
             let row = tx.renew_document(space, self.document, type_name.as_deref(), bytes)?;
             tx.put_snapshot(row, &SnapshotRow { origin: Origin::Relay, through: 0, snapshot })?;
         }
-        let (mut lanes, mut run) = (Lanes::Unchanged, Run::default());
+        let (mut lanes, mut has_own_name, mut run) = (Lanes::Unchanged, false, Run::default());
         for (at, parsed) in &self.entries {
             // Loaded documents are read anew.
-            lanes = lanes.and(store(parsed, tx, space, *at, &mut run)?.lanes);
+            let stored = store(parsed, tx, space, *at, &mut run)?;
+            lanes = lanes.and(stored.lanes);
+            has_own_name |= stored.effect == Stores::OwnName;
         }
-        Ok(lanes)
+        Ok((lanes, has_own_name))
     }
 }

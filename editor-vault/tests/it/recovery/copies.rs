@@ -86,6 +86,20 @@ fn a_pending_edit_whose_name_and_number_a_snapshot_has_for_another_holds_nothing
     assert_eq!(letters(&desktop), "abc");
 }
 
+/// Found by the simulated world (seed 908504): nobody looked at the outbox before the next edit.
+#[test]
+fn a_pending_edit_that_a_bootstrap_takes_the_name_of_is_pushed_under_another_at_once() {
+    let (sight, relay, vault, _) = put_back(35, As::Entries);
+    write(&vault, "c"); // under the name and number of "b"
+    drop(vault);
+    let vault = sight.open("laptop");
+    settle(&relay, &vault, &mut line_of(&vault));
+    assert_eq!(settings(&vault).status().unwrap().pending_batches, 0);
+    let desktop = sight.open("desktop");
+    settle(&relay, &desktop, &mut line_of(&desktop));
+    assert_eq!((letters(&vault), letters(&desktop)), ("abc".into(), "abc".into()));
+}
+
 #[test]
 fn a_name_that_the_relay_shows_of_another_holder_is_not_used_again() {
     for remembered in [As::Snapshot, As::Entries] {
