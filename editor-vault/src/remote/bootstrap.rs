@@ -19,7 +19,7 @@ use sync_wire::{
 };
 
 use super::RemoteError;
-use super::entries::{Parsed, Run, Stores, parse, store};
+use super::entries::{Consequences, Parsed, Run, parse, store};
 use crate::storage::{CheckpointRow, Origin, Resuming, SnapshotRow, SpaceRow, Tx};
 use crate::vault::Inner;
 
@@ -104,18 +104,16 @@ impl Inner {
         }
         let reached = before.filter(|_| !done).map(|point| BootstrapPoint { after, ..point });
         let arrived: Vec<DocumentId> = ready.iter().map(|document| document.document).collect();
-        let (cursor, lanes, is_rotated) = self.storage.write_remote(move |tx| {
+        let (cursor, consequences) = self.storage.write_remote(move |tx| {
             let space = tx.space(id)?.ok_or_else(|| RemoteError::rejected(format!("space {id} is gone")))?;
             let now = space.resuming.ok_or_else(|| RemoteError::rejected(format!("space {id} has no cursor")))?;
             if now != resuming {
                 // A snapshot failed to load meanwhile, and its space begins anew.
                 return Err(RemoteError::rejected(format!("space {id} does not go on with this bootstrap")));
             }
-            let (mut lanes, mut is_rotated) = (Lanes::Unchanged, false);
+            let mut consequences = Consequences::default();
             for document in ready {
-                let (opened, has_own_name) = document.store(tx, &space)?;
-                lanes = lanes.and(opened);
-                is_rotated |= has_own_name;
+                document.store(tx, &space, &mut consequences)?;
             }
             let cursor = Cursor { space: id, at: now.at, chain: now.chain, bootstrap: reached };
             tx.set_cursor(space.row, &cursor)?;
@@ -123,15 +121,15 @@ impl Inner {
             if let Some(receipt) = receipt.filter(|_| done && now.at == at) {
                 tx.begin_checkpoints(space.row, &CheckpointRow { at, chain: now.chain, receipt })?;
             }
-            Ok::<_, RemoteError>((cursor, lanes, is_rotated))
+            Ok::<_, RemoteError>((cursor, consequences))
         })?;
-        if is_rotated {
+        if consequences.is_rotated {
             self.recovered();
         }
         for document in arrived {
             self.take_in(id, document, None);
         }
-        Ok((cursor, lanes))
+        Ok((cursor, consequences.lanes))
     }
 
     /// A snapshot is not what it claims: the whole log of its space comes instead. The connection ends with what this
@@ -266,20 +264,17 @@ impl Taken<Snapshot> {
 }
 
 impl Taken<Checked> {
-    /// Says as well whether something of it was written under a name of this vault.
-    fn store(self, tx: &Tx<'_>, space: &SpaceRow) -> Result<(Lanes, bool), RemoteError> {
+    fn store(self, tx: &Tx<'_>, space: &SpaceRow, consequences: &mut Consequences) -> Result<(), RemoteError> {
         if let Some(Checked { snapshot, type_name }) = self.snapshot {
             let bytes = snapshot.bytes.len();
             let row = tx.renew_document(space, self.document, type_name.as_deref(), bytes)?;
             tx.put_snapshot(row, &SnapshotRow { origin: Origin::Relay, through: 0, snapshot })?;
         }
-        let (mut lanes, mut has_own_name, mut run) = (Lanes::Unchanged, false, Run::default());
+        let mut run = Run::default();
         for (at, parsed) in &self.entries {
             // Loaded documents are read anew.
-            let stored = store(parsed, tx, space, *at, &mut run)?;
-            lanes = lanes.and(stored.lanes);
-            has_own_name |= stored.effect == Stores::OwnName;
+            consequences.add(&store(parsed, tx, space, *at, &mut run)?);
         }
-        Ok((lanes, has_own_name))
+        Ok(())
     }
 }

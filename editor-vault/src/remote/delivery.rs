@@ -9,7 +9,7 @@ use sync_wire::planted::{self, Bug};
 use sync_wire::{Chain, Cursor, Deliver, DeviceId, DocumentId, Entry, LogPosition, Position, Salt, SpaceId};
 
 use super::RemoteError;
-use super::entries::{Parsed, Run, Stored, Stores, parse, store};
+use super::entries::{Consequences, Parsed, Run, Stored, Stores, parse, store};
 use super::offer::entry_bytes;
 use crate::care::RestorePoint;
 use crate::loaded::{Announced, Arrival};
@@ -30,9 +30,7 @@ struct Delivery {
 /// What a delivery did to the vault.
 struct Outcome {
     cursor: Cursor,
-    /// Somebody else writes under a name of this vault.
-    is_rotated: bool,
-    lanes: Lanes,
+    consequences: Consequences,
     arrivals: BTreeMap<DocumentId, Arrival>,
 }
 
@@ -53,7 +51,8 @@ impl Inner {
             let (found, known) = delivery.find(tx)?;
             let mut outcome = delivery.store(tx, &found, delivery.verify(&known)?, now)?;
             tx.set_cursor(found.row, &outcome.cursor)?;
-            outcome.lanes = outcome.lanes.and(delivery.checkpoint(tx, &found, &outcome.cursor, receipt)?);
+            let opened = delivery.checkpoint(tx, &found, &outcome.cursor, receipt)?;
+            outcome.consequences.lanes = outcome.consequences.lanes.and(opened);
             Ok::<_, RemoteError>(outcome)
         })?;
         Ok(self.arrived(outcome, &announced))
@@ -73,7 +72,7 @@ impl Inner {
     }
 
     fn arrived(self: &Arc<Self>, outcome: Outcome, announced: &Announced) -> (Cursor, Lanes) {
-        let Outcome { cursor, is_rotated, lanes, arrivals } = outcome;
+        let Outcome { cursor, consequences: Consequences { is_rotated, lanes }, arrivals } = outcome;
         if is_rotated {
             self.recovered();
         }
@@ -173,12 +172,11 @@ impl Delivery {
             tx.count_deletions(Side::Elsewhere, space, now, deletions)?;
         }
         let arrivals = BTreeMap::new();
-        let mut outcome = Outcome { cursor, is_rotated: false, lanes: Lanes::Unchanged, arrivals };
+        let mut outcome = Outcome { cursor, consequences: Consequences::default(), arrivals };
         let mut run = Run::default();
         for (parsed, at) in self.entries.iter().zip(positions(self.after)) {
             let stored = store(parsed, tx, space, at, &mut run)?;
-            outcome.is_rotated |= stored.effect == Stores::OwnName;
-            outcome.lanes = outcome.lanes.and(stored.lanes);
+            outcome.consequences.add(&stored);
             let arrival = outcome.arrivals.entry(parsed.entry.document);
             add(arrival.or_insert_with(|| Arrival::after(stored.place.moved)), &stored, parsed);
         }

@@ -41,6 +41,21 @@ pub(super) enum Stores {
     OwnName,
 }
 
+/// What entries mean for more than their documents.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Consequences {
+    /// Somebody else writes under a name of this vault, and what had that name may have been written anew.
+    pub(super) is_rotated: bool,
+    pub(super) lanes: Lanes,
+}
+
+impl Consequences {
+    pub(super) fn add(&mut self, stored: &Stored) {
+        self.is_rotated |= stored.effect == Stores::OwnName;
+        self.lanes = self.lanes.and(stored.lanes);
+    }
+}
+
 /// What is known of a document while a run of plain changes of it is stored, within one transaction: each of them costs
 /// little more than its row then. Whatever else comes ends the run.
 #[derive(Debug, Default)]
