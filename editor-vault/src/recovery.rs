@@ -7,6 +7,7 @@
 mod ground; // the document without them
 mod plan; // what becomes of what
 mod void; // what the log itself does without
+mod lost; // what it did without, and does not any more
 #[cfg(test)]
 mod tests; // changes made by hand
 
@@ -79,6 +80,10 @@ pub(crate) fn follow(tx: &Tx<'_>, document: i64, unix_seconds: i64) -> Result<()
                 void::follow(tx, document, &void)?;
                 continue;
             }
+            Some(Stray::TakenBack(void)) => {
+                lost::follow(tx, document, &void)?;
+                continue;
+            }
             Some(Stray::Blaming { change, code, detail }) => (change, code, detail),
         };
         if let (FateCode::SQUASHED, Some(member)) = (code, tx.member(change)?) {
@@ -97,6 +102,8 @@ pub(crate) fn follow(tx: &Tx<'_>, document: i64, unix_seconds: i64) -> Result<()
 enum Stray {
     /// It rests on what the log does without.
     Voided(Void),
+    /// It rests on what this one had written anew, which the log has lost.
+    TakenBack(Void),
     /// Another one is to blame, or its name.
     Blaming { change: i64, code: FateCode, detail: String },
 }
@@ -105,6 +112,9 @@ enum Stray {
 fn next_stray(tx: &Tx<'_>, document: i64) -> Result<Option<Stray>, StorageError> {
     for member in tx.unsettled(document)? {
         for dep in &member.change.header.deps {
+            if let Some(void) = lost::blaming(tx, document, dep)? {
+                return Ok(Some(Stray::TakenBack(void)));
+            }
             if let Some(void) = void::blaming(tx, document, dep)? {
                 return Ok(Some(Stray::Voided(void)));
             }

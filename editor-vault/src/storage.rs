@@ -57,7 +57,7 @@ pub(crate) use self::schema::VERSION_UNIT;
 pub(crate) use self::snapshots::{Origin, SnapshotRow};
 pub(crate) use self::spaces::{Resuming, SpaceRow};
 pub(crate) use self::tx::Tx;
-pub(crate) use self::voids::VoidRow;
+pub(crate) use self::voids::{LostVoid, VoidRow};
 use self::writer::Writer;
 pub(crate) use self::writer::{Flush, Scope, Shell};
 use crate::bell::{Bell, Listening};

@@ -40,7 +40,7 @@ pub use header::{Header, HeaderError, canonical};
 pub use intent::Intent;
 pub use manual::{ManualFields, resolution_note};
 pub use past::{AgainError, Past, PastError, resubmission_note, resubmitted};
-pub use reauthor::{Excluded, ReauthorError, Reauthored, Replacement, reauthor};
+pub use reauthor::{Excluded, ReauthorError, Reauthored, Replacement, reauthor, retrace};
 pub use refused::{Quarantined, Refused};
 pub use repair::{Mended, Repair, RepairError, mend, repair};
 pub use seed::Seed;

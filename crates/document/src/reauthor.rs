@@ -125,25 +125,79 @@ pub fn reauthor(
         Excluded::Lost(changes) => (changes, &[][..]),
         Excluded::Renamed(changes) => (&[][..], changes),
     };
-    let order = in_order(lost.iter().map(|change| (change, Origin::Lost)), renamed, later);
-    let first = order.iter().find(|(change, _)| [lost, renamed].concat().iter().any(|one| one.hash() == change.hash()));
-    let first = first.map(|(change, _)| change.hash()).ok_or(ReauthorError::Nothing)?;
+    let order = in_order(lost, renamed, later);
+    let first = first_excluded(&order)?;
     let mut work = Work { first, max_op, made: HashMap::new(), seqs: HashMap::new(), rewriter: Rewriter::default() };
-    let mut result = Reauthored::default();
-    for (change, origin) in order {
-        let hash = change.hash();
-        let is_concerned = origin != Origin::Later || change.header.deps.iter().any(|dep| work.made.contains_key(dep));
-        if !is_concerned {
-            continue;
-        }
-        let outcome = guarded(|| work.replace(change, origin))
-            .unwrap_or_else(|detail| Err(ReauthorError::Unreadable { of: hash, detail }))?;
-        let by = outcome.change.as_ref().map(Change::hash);
-        let replacement = Replacement { by, lost: outcome.lost, moot: outcome.moot };
-        result.replaced.insert(hash, replacement);
-        result.changes.extend(outcome.change);
-    }
-    Ok(result)
+    work.replace_all(order)
+}
+
+/// The way back: writes anew, on the originals, every change of `later` that rests on one of their replacements.
+/// `originals` are what [`reauthor`] wrote anew as *later* of what was `lost`; with other originals, or without one of
+/// them, the replacements are others. Nothing is lost on this way: whatever a replacement says its original says too.
+///
+/// The actor becomes that of a replacement of which the first of the replacements was excluded.
+///
+/// # Errors
+/// [`ReauthorError`]; nothing is half done.
+///
+/// # Example: a letter typed after a replaced one comes to stand after the original
+/// ```
+/// use document::{Change, Document, Excluded, reauthor, retrace};
+/// use sync_wire::Actor;
+/// # fn seal(document: &mut Document) -> Vec<document::Change> {
+/// #     let sealed = document.seal(1_700_000_000).unwrap().unwrap();
+/// #     sealed.seeds.into_iter().chain(sealed.changes).collect()
+/// # }
+/// # fn bytes(changes: &[Change]) -> Vec<sync_wire::Blob> {
+/// #     changes.iter().map(|change| change.bytes.clone()).collect()
+/// # }
+/// let mut laptop = Document::new(Some("settings"));
+/// laptop.edit(Actor([1; 16]), |draft| draft.splice("/note", 0, 0, "-"))?;
+/// let kept = seal(&mut laptop);
+/// laptop.edit(Actor([1; 16]), |draft| draft.put("/fontSize", 99.into()))?;
+/// let lost = seal(&mut laptop);
+/// laptop.edit(Actor([1; 16]), |draft| draft.splice("/note", 1, 0, "a"))?;
+/// let originals = seal(&mut laptop);
+///
+/// let all = [kept.clone(), lost.clone(), originals.clone()].concat();
+/// let max_op = |hash: &_| all.iter().find(|change| change.hash() == *hash).map(|change| change.header.max_op());
+/// let mended = reauthor(Excluded::Lost(&lost), &originals, max_op)?;
+/// let mut tablet = Document::new(Some("settings"));
+/// tablet.apply(&bytes(&[kept.clone(), mended.changes].concat()))?;
+/// tablet.edit(Actor([2; 16]), |draft| draft.splice("/note", 2, 0, "b"))?;
+///
+/// let back = retrace(&lost, &originals, &seal(&mut tablet), max_op)?;
+/// let mut before = Document::new(Some("settings"));
+/// before.apply(&bytes(&[all, back.changes].concat()))?;
+/// assert_eq!(before.value(), serde_json::json!({ "fontSize": 99, "note": "-ab" }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn retrace(
+    lost: &[Change],
+    originals: &[Change],
+    later: &[Change],
+    max_op: impl Fn(&ChangeHash) -> Option<u64>,
+) -> Result<Reauthored, ReauthorError> {
+    let order = in_order(lost, &[], originals);
+    let first = first_excluded(&order)?;
+    let (made, seqs) = (HashMap::new(), HashMap::new());
+    let mut there = Work { first, max_op: &max_op, made, seqs, rewriter: Rewriter::default() };
+    let replaced = there.replace_all(order)?;
+    let Some(first) = replaced.changes.first().map(Change::hash) else { return Ok(Reauthored::default()) };
+    let instead = |original: &Change| {
+        let by = replaced.replaced.get(&original.hash())?.by?;
+        let (deps, max_op) = (vec![original.hash()], original.header.max_op());
+        Some((by, Instead { deps, max_op, lost_before: HashSet::new() }))
+    };
+    let (made, seqs) = (originals.iter().filter_map(instead).collect(), HashMap::new());
+    let mut back = Work { first, max_op: &max_op, made, seqs, rewriter: there.rewriter.back() };
+    back.replace_all(in_order(&[], &[], later))
+}
+
+/// The first of those that are not merely later.
+fn first_excluded(order: &[(&Change, Origin)]) -> Result<ChangeHash, ReauthorError> {
+    let first = order.iter().find(|(_, origin)| *origin != Origin::Later);
+    first.map(|(change, _)| change.hash()).ok_or(ReauthorError::Nothing)
 }
 
 /// The actor under which what `old` wrote is written anew.
@@ -160,11 +214,8 @@ pub(crate) fn derived_actor(old: &Actor, first_excluded: &ChangeHash) -> Actor {
 }
 
 /// Causes before effects; among those that no cause orders, by hash, so that every holder goes the same way.
-fn in_order<'a>(
-    lost: impl Iterator<Item = (&'a Change, Origin)>,
-    renamed: &'a [Change],
-    later: &'a [Change],
-) -> Vec<(&'a Change, Origin)> {
+fn in_order<'a>(lost: &'a [Change], renamed: &'a [Change], later: &'a [Change]) -> Vec<(&'a Change, Origin)> {
+    let lost = lost.iter().map(|change| (change, Origin::Lost));
     let renamed = renamed.iter().map(|change| (change, Origin::Renamed));
     let later = later.iter().map(|change| (change, Origin::Later));
     let mut all: BTreeMap<ChangeHash, (&Change, Origin)> = BTreeMap::new();
@@ -221,6 +272,23 @@ struct Outcome {
 }
 
 impl<M: Fn(&ChangeHash) -> Option<u64>> Work<M> {
+    fn replace_all(&mut self, order: Vec<(&Change, Origin)>) -> Result<Reauthored, ReauthorError> {
+        let mut result = Reauthored::default();
+        for (change, origin) in order {
+            let hash = change.hash();
+            let rests_on_one = change.header.deps.iter().any(|dep| self.made.contains_key(dep));
+            if origin == Origin::Later && !rests_on_one {
+                continue;
+            }
+            let outcome = guarded(|| self.replace(change, origin))
+                .unwrap_or_else(|detail| Err(ReauthorError::Unreadable { of: hash, detail }))?;
+            let by = outcome.change.as_ref().map(Change::hash);
+            result.replaced.insert(hash, Replacement { by, lost: outcome.lost, moot: outcome.moot });
+            result.changes.extend(outcome.change);
+        }
+        Ok(result)
+    }
+
     fn replace(&mut self, change: &Change, origin: Origin) -> Result<Outcome, ReauthorError> {
         let hash = change.hash();
         let unreadable = |detail: String| ReauthorError::Unreadable { of: hash, detail };

@@ -11,6 +11,7 @@ use sync_wire::planted::{self, Bug};
 use sync_wire::{ChangeHash, FateCode, LogPosition, Void};
 
 use super::ground::Ground;
+use super::lost;
 use super::plan::Plan;
 use super::{batch_of, is_gone, reseal_tombstones, resting_on};
 use crate::error::StorageError;
@@ -35,12 +36,14 @@ pub(crate) fn take(
     void: &Void,
     at: LogPosition,
 ) -> Result<Result<TookVoid, String>, StorageError> {
+    let has_taken_back = lost::give_way(tx, document, void, at)?;
     let named: HashSet<ChangeHash> = void.changes().collect();
     let mut held = tx.living(document)?;
     held.retain(|member| named.contains(&member.change.hash()));
     let stranded = stranded(tx, document, &named)?;
     if held.is_empty() && stranded.is_empty() {
-        return Ok(Ok(TookVoid::Nothing)); // it was applied before, or what it excludes never came here
+        // It was applied before, or what it excludes never came here.
+        return Ok(Ok(if has_taken_back { TookVoid::Rows } else { TookVoid::Nothing }));
     }
     let in_log = tx.members_in_log(document, at.position)?;
     let work = Work::read(tx, document, void)?;
@@ -57,7 +60,8 @@ pub(crate) fn take(
         tx.exclude(member.row)?;
     }
     // What is pending on these is written anew without them, so they go first.
-    let work = if stranded.is_empty() { work } else { give_up(tx, document, void, &stranded)? };
+    keep_stranded(tx, document, void, &stranded)?;
+    let work = if stranded.is_empty() { work } else { Work::read(tx, document, void)? };
     work.settle(tx, &held, at)?;
     tx.unpark(document, FateCode::HELD)?;
     Ok(Ok(TookVoid::Rows))
@@ -75,19 +79,22 @@ fn stranded(tx: &Tx<'_>, document: i64, named: &HashSet<ChangeHash>) -> Result<V
 /// They cannot be pushed as they are, and under the names that they would get their authors may have said more. So
 /// these write them anew, if they are still there; here they are kept in quarantine, where their content can be taken
 /// from.
-fn give_up<'v>(tx: &Tx<'_>, document: i64, void: &'v Void, stranded: &[Member]) -> Result<Work<'v>, StorageError> {
+pub(super) fn keep_stranded(tx: &Tx<'_>, document: i64, void: &Void, stranded: &[Member]) -> Result<(), StorageError> {
     let (id, culprit) = (tx.document_id(document)?, void.excluded.first());
     let short = culprit.map(ChangeHash::short).unwrap_or_default();
     let detail = format!("the relay has lost it, and excluded change {short}, on which it rests, before it came back");
     let refusal = Refusal { code: FateCode::WITH, culprit, detail: &detail, unix_seconds: None };
     for member in stranded {
         let hash = member.change.hash();
-        let new = NewBatch::Change { row: member.row, hash: &hash };
-        let batch = tx.save_batch(batch_of(id, &hash), document, new)?;
+        let batch = batch_of(id, &hash);
+        let batch = match tx.batch(batch)? {
+            Some(before) => before.row, // it was stranded once before
+            None => tx.save_batch(batch, document, NewBatch::Change { row: member.row, hash: &hash })?,
+        };
         tx.exclude(member.row)?;
         tx.quarantine(batch, &refusal, None)?;
     }
-    Work::read(tx, document, void)
+    Ok(())
 }
 
 /// Writes anew what became pending on excluded changes since.
@@ -251,16 +258,17 @@ impl<'v> Work<'v> {
     }
 }
 
-fn hash_of(member: &Member) -> ChangeHash {
+pub(super) fn hash_of(member: &Member) -> ChangeHash {
     member.change.hash()
 }
 
-/// The void because of which a change is no part of its document, found by what its batch says or by the log.
+/// The void because of which a change is no part of its document, found by what its batch says or by the log. One that
+/// the log has lost may be it.
 pub(super) fn blaming(tx: &Tx<'_>, document: i64, hash: &ChangeHash) -> Result<Option<Void>, StorageError> {
-    let voids: HashMap<ChangeHash, Void> = tx
-        .voids(document)?
-        .into_iter()
-        .flat_map(|row| row.void.changes().map(|change| (change, row.void.clone())).collect::<Vec<_>>())
+    let lost = tx.lost_voids(document)?.into_iter().filter(|lost| !lost.is_undone).map(|lost| lost.void);
+    let voids: HashMap<ChangeHash, Void> = lost
+        .chain(tx.voids(document)?.into_iter().map(|row| row.void))
+        .flat_map(|void| void.changes().map(|change| (change, void.clone())).collect::<Vec<_>>())
         .collect();
     if voids.is_empty() {
         return Ok(None);

@@ -117,6 +117,10 @@ impl Inner {
             }
             let cursor = Cursor { space: id, at: now.at, chain: now.chain, bootstrap: reached };
             tx.set_cursor(space.row, &cursor)?;
+            if done {
+                let opened = tx.stop_waiting_for_voids(space.row, now.at.position)?;
+                consequences.lanes = consequences.lanes.and(Lanes::opened(opened));
+            }
             // Of what came meanwhile a delivery has given one.
             if let Some(receipt) = receipt.filter(|_| done && now.at == at) {
                 tx.begin_checkpoints(space.row, &CheckpointRow { at, chain: now.chain, receipt })?;

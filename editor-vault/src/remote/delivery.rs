@@ -140,11 +140,13 @@ impl Delivery {
         cursor: &Cursor,
         receipt: Receipt,
     ) -> Result<Lanes, RemoteError> {
+        let mut opened = tx.reopen_up_to(space.row, cursor.at.position)?;
         if cursor.bootstrap.is_none() {
             let place = CheckpointRow { at: cursor.at, chain: cursor.chain, receipt };
             tx.add_checkpoint(space.row, &place, self.bytes(tx)?)?;
+            opened += tx.stop_waiting_for_voids(space.row, cursor.at.position)?;
         }
-        Ok(Lanes::opened(tx.reopen_up_to(space.row, cursor.at.position)?))
+        Ok(Lanes::opened(opened))
     }
 
     /// What its entries take in a frame, with their bytes.

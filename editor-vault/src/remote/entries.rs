@@ -205,8 +205,12 @@ fn void(
         return Err(RemoteError::Rejected(format!("the void at {at} does not have its hash")));
     }
     let void = Void::decode(payload).map_err(|error| RemoteError::Rejected(format!("at {at}: {error}")))?;
+    let is_found = tx.found_void(document, &entry.hash)?;
     match take_void(tx, document, &void, at)? {
-        Ok(TookVoid::Nothing) => Ok((Stores::Other, Lanes::opened(tx.unpark(document, FateCode::HELD)?))),
+        Ok(TookVoid::Nothing) => {
+            let opened = tx.unpark(document, FateCode::HELD)? + usize::from(is_found);
+            Ok((Stores::Other, Lanes::opened(opened)))
+        }
         Ok(TookVoid::Rows) => {
             tx.set_held(document, None)?;
             tx.unpark(document, FateCode::WITH)?;
@@ -215,9 +219,17 @@ fn void(
         Err(detail) => {
             let reason = format!("the repair at {at}, void {}, is wrong: {detail}", entry.hash);
             tx.set_held(document, Some(&reason))?;
-            Ok((Stores::Other, Lanes::Unchanged))
+            // Another one may have been taken back for it, with what was written since.
+            Ok((Stores::OwnName, Lanes::Unchanged))
         }
     }
+}
+
+/// What the log does without in a document, and what it did without when it had voids that it has lost since: what
+/// those did stays until another one comes in their place.
+fn voids(tx: &Tx<'_>, document: i64) -> Result<Vec<Void>, RemoteError> {
+    let lost = tx.lost_voids(document)?.into_iter().filter(|lost| !lost.is_undone).map(|lost| lost.void);
+    Ok(tx.voids(document)?.into_iter().map(|row| row.void).chain(lost).collect())
 }
 
 /// A change as the log has it.
@@ -235,8 +247,8 @@ fn place_change(
 ) -> Result<(Stores, Lanes, Option<Known>), RemoteError> {
     let (document, actor) = (place.row, change.header.actor);
     let new = at_its_place(entry, change, at);
-    let voids = tx.voids(document)?;
-    if voids.iter().any(|row| row.void.changes().any(|excluded| excluded == entry.hash)) {
+    let voids = voids(tx, document)?;
+    if voids.iter().any(|void| void.changes().any(|excluded| excluded == entry.hash)) {
         tx.keep_excluded(document, new, at.position, entry.device)?;
         return Ok((Stores::Nothing, Lanes::Unchanged, None));
     }

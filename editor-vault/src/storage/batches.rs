@@ -169,6 +169,9 @@ impl Tx<'_> {
         hashes: &[ChangeHash],
     ) -> Result<Vec<OutboxBatch>, StorageError> {
         let Some(found) = self.document(space, document)? else { return Ok(Vec::new()) };
+        if self.waits_for_voids(found.row)? {
+            return Ok(Vec::new()); // what the relay lacks of it may be about to come with the log
+        }
         let mut batches = Vec::new();
         for hash in hashes {
             let Some(change) = self.change_by_hash(found.row, hash)? else { return Ok(Vec::new()) };
@@ -407,6 +410,7 @@ const SELECT_OUTBOX: &str = "
 
 /// A parked batch closes its lane for everything saved after it; not so a contested deletion (code 37), because edits
 /// win until a person decides; and what waits for a restoration (code 38) does not keep that one (kind 3) waiting.
+/// Nothing goes out of a document whose repair the log has lost, until the log has brought it, or another one.
 const OUTBOX: &str = "
     SELECT b.id, s.space, d.document, b.batch, b.kind, b.hashes, c.bytes, b.state
     FROM batches b JOIN documents d ON d.id = b.document JOIN spaces s ON s.id = d.space
@@ -416,6 +420,7 @@ const OUTBOX: &str = "
       AND NOT EXISTS (SELECT 1 FROM batches p
                       WHERE p.document = b.document AND p.state IN (0, 1, 3) AND p.state = 3
                         AND p.code IS NOT 37 AND NOT (p.code IS 38 AND b.kind = 3) AND p.id < b.id)
+      AND NOT EXISTS (SELECT 1 FROM lost_voids v WHERE v.document = b.document AND v.until IS NOT NULL)
     ORDER BY b.id";
 
 /// Planted: nobody asks whether another batch took the place of one.

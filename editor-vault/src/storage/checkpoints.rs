@@ -212,10 +212,12 @@ impl Tx<'_> {
         }
     }
 
-    /// The log goes on after a place, and may go another way than it did: what was beyond has no place any more, and
-    /// own batches that were accepted there are pending again. Nothing is removed. Gives how many batches those are.
-    pub(crate) fn go_back(&self, space: i64, to: Position) -> Result<usize, StorageError> {
+    /// The log goes on after a place, up to `end` for now, and may go another way than it did: what was beyond has no
+    /// place any more, and own batches that were accepted there are pending again. Nothing is removed. Gives how many
+    /// batches those are.
+    pub(crate) fn go_back(&self, space: i64, to: Position, end: Position) -> Result<usize, StorageError> {
         self.drop_checkpoints(space, to)?;
+        self.lose_voids(space, to, end)?;
         self.execute(
             "UPDATE changes SET position = NULL
              WHERE position > ?2 AND document IN (SELECT id FROM documents WHERE space = ?1)",
@@ -272,11 +274,14 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// Whether something was acknowledged after a place, and not delivered.
+    /// Whether something was acknowledged after a place, and not delivered, or is waited for that was there once.
     pub(crate) fn has_undelivered(&self, space: SpaceId, after: Position) -> Result<bool, StorageError> {
         let found = self.one(
             "SELECT 1 FROM batches b JOIN spaces s ON s.id = b.undelivered
-             WHERE b.undelivered IS NOT NULL AND s.space = ?1 AND b.position > ?2 LIMIT 1",
+             WHERE b.undelivered IS NOT NULL AND s.space = ?1 AND b.position > ?2
+             UNION ALL
+             SELECT 1 FROM lost_voids v JOIN documents d ON d.id = v.document JOIN spaces s ON s.id = d.space
+             WHERE s.space = ?1 AND v.until > ?2 LIMIT 1",
             params![space.0, signed(after.0)],
             |_| Ok(()),
         )?;
@@ -285,6 +290,7 @@ impl Tx<'_> {
 
     /// What was acknowledged after a place, and not delivered, is pending again: the log ends there.
     pub(crate) fn reopen_after(&self, space: i64, end: Position) -> Result<usize, StorageError> {
+        self.wait_for_no_voids_after(space, end)?;
         self.execute(
             "UPDATE batches SET state = 0, undelivered = NULL WHERE undelivered = ?1 AND position > ?2",
             params![space, signed(end.0)],
@@ -344,7 +350,7 @@ mod tests {
                 }
                 let own = tx.save_batch(BatchId([3; 16]), documents[2], NewBatch::Tombstone { heads: &[] })?;
                 tx.accept(own, LogPosition { epoch: EPOCH, position: Position(13) })?;
-                tx.go_back(space.row, Position(10))?;
+                tx.go_back(space.row, Position(10), Position(10))?;
                 let is_deleted = |row: &i64| {
                     let found = tx.one("SELECT deleted FROM documents WHERE id = ?1", [row], |row| row.get(0))?;
                     Ok(found.unwrap_or_default())
@@ -399,7 +405,7 @@ mod tests {
         let (_dir, storage, _) = kept(40, 1, 1);
         let left = storage
             .write(|tx| {
-                tx.go_back(1, Position(30))?;
+                tx.go_back(1, Position(30), Position(30))?;
                 tx.checkpoints(1)
             })
             .unwrap();

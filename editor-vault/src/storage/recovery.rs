@@ -2,7 +2,7 @@
 
 use document::Change;
 use rusqlite::{Row, params};
-use sync_wire::{BatchId, ChangeHash, DocumentId, FateCode};
+use sync_wire::{BatchId, ChangeHash, DocumentId, Epoch, FateCode};
 
 use super::batches::{BatchState, NewBatch, split};
 use super::changes::NewChange;
@@ -17,6 +17,8 @@ pub(crate) struct Member {
     pub(crate) change: Change,
     /// Whether it is no part of its document.
     pub(crate) is_excluded: bool,
+    /// Whether the log has it.
+    pub(crate) is_placed: bool,
     /// The batch that holds it, if this vault made it.
     pub(crate) batch: Option<MemberBatch>,
 }
@@ -51,7 +53,7 @@ pub(crate) struct PendingTombstone {
     pub(crate) heads: Vec<ChangeHash>,
 }
 
-const MEMBER: &str = "c.id, c.bytes, c.excluded, b.id, b.state, b.rewritten, b.replaced";
+const MEMBER: &str = "c.id, c.bytes, c.excluded, b.id, b.state, b.rewritten, b.replaced, c.position IS NOT NULL";
 
 impl Tx<'_> {
     /// A change with its batch; none if its bytes were discarded.
@@ -108,15 +110,16 @@ impl Tx<'_> {
     }
 
     fn members(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<Member>, StorageError> {
-        let rows = self.all(sql, params, |row| {
+        let mut rows = self.all(sql, params, |row| {
             let batch = row.get::<_, Option<i64>>(3)?.map(|batch| read_batch(row, batch)).transpose()?;
-            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, row.get::<_, bool>(2)?, batch))
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?, (row.get(2)?, row.get(7)?), batch))
         })?;
+        rows.retain(|(_, bytes, ..)| !bytes.is_empty());
         let mut members = Vec::with_capacity(rows.len());
-        for (row, bytes, is_excluded, batch) in rows.into_iter().filter(|(_, bytes, ..)| !bytes.is_empty()) {
+        for (row, bytes, (is_excluded, is_placed), batch) in rows {
             let parsed = Change::parse(bytes.into());
             let change = parsed.map_err(|error| self.unexpected(format!("a stored change is damaged: {error}")))?;
-            members.push(Member { row, change, is_excluded, batch });
+            members.push(Member { row, change, is_excluded, is_placed, batch });
         }
         Ok(members)
     }
@@ -182,7 +185,8 @@ impl Tx<'_> {
     }
 
     /// Makes a change that takes the place of others part of its document, and gives the batch that holds it. One that
-    /// is there already, because another holder of the same changes wrote it anew first, is the same change.
+    /// is there already, because another holder of the same changes wrote it anew first, is the same change; and one
+    /// that was there once, and had to go with a repair that the log has lost, is there again.
     pub(crate) fn add_replacement(
         &self,
         document: i64,
@@ -190,6 +194,18 @@ impl Tx<'_> {
         change: &Change,
         rewritten: u32,
     ) -> Result<i64, StorageError> {
+        let before = self.one(
+            "SELECT b.id, c.id FROM batches b JOIN changes c ON c.id = b.change
+             WHERE b.batch = ?1 AND b.document = ?2 AND c.excluded = 1",
+            params![batch.0, document],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        if let Some((before, row)) = before
+            && let Some(row) = self.include(row)?
+        {
+            self.reopen(before, row, None)?;
+            return Ok(before);
+        }
         match self.place(document, NewChange { change, position: None, device: None, batch })? {
             Placed::New(row) => {
                 let saved = self.save_batch(batch, document, NewBatch::Change { row, hash: &change.header.hash })?;
@@ -211,6 +227,33 @@ impl Tx<'_> {
                 change.header.hash
             ))),
         }
+    }
+
+    /// A change is part of its document again. Gives its row, which is another one if it came again with the log; none
+    /// if its actor and number have become those of another change.
+    pub(crate) fn include(&self, change: i64) -> Result<Option<i64>, StorageError> {
+        self.execute("UPDATE OR IGNORE changes SET excluded = 0 WHERE id = ?1", [change])?;
+        self.one(
+            "SELECT c.id FROM changes x JOIN changes c ON c.document = x.document AND c.actor = x.actor
+                 AND c.seq = x.seq AND c.hash = x.hash AND c.excluded = 0
+             WHERE x.id = ?1",
+            [change],
+            |row| row.get(0),
+        )
+    }
+
+    /// A batch whose change is in this row has no verdict any more: the log has it, or it is pending again.
+    pub(crate) fn reopen(&self, batch: i64, change: i64, epoch: Option<Epoch>) -> Result<(), StorageError> {
+        self.execute(
+            "UPDATE batches SET change = ?2, code = NULL, culprit = NULL, detail = NULL, decided = NULL,
+                 replaced = NULL, judged_by = NULL, undelivered = NULL,
+                 position = (SELECT position FROM changes WHERE id = ?2),
+                 state = iif((SELECT position FROM changes WHERE id = ?2) IS NULL, 0, 2),
+                 epoch = iif((SELECT position FROM changes WHERE id = ?2) IS NULL, NULL, coalesce(?3, epoch))
+             WHERE id = ?1",
+            params![batch, change, epoch.map(|epoch| epoch.0)],
+        )?;
+        Ok(())
     }
 
     /// The deletions of a document that have no fate.

@@ -210,7 +210,7 @@ impl Tx<'_> {
         salvaged.renamed = self.find_documents(&wreck, schemas, sources)?;
         self.fit_together()?;
         for space in self.spaces()? {
-            self.go_back(space.row, Position::START)?;
+            self.go_back(space.row, Position::START, Position::START)?;
         }
         self.execute("UPDATE spaces SET epoch = NULL, position = 0, chain = NULL, bootstrap_at = NULL", [])?;
         self.drop_derived()?;

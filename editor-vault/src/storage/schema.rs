@@ -14,7 +14,7 @@ pub(crate) const VERSION: u32 = MAJOR * VERSION_UNIT + MIGRATIONS.len() as u32;
 
 /// What each minor added to the one before it. Only additions, so that programs of the older minor, which may have the
 /// file open at the same time, read and write on. A new file takes the same steps.
-pub(crate) const MIGRATIONS: [&str; 4] = [
+pub(crate) const MIGRATIONS: [&str; 5] = [
     // 1.001: what replaces a batch, how often its content was written anew, and when its fate came.
     "ALTER TABLE batches ADD COLUMN replaced INTEGER REFERENCES batches (id);
      ALTER TABLE batches ADD COLUMN rewritten INTEGER NOT NULL DEFAULT 0;
@@ -78,6 +78,17 @@ pub(crate) const MIGRATIONS: [&str; 4] = [
      ) STRICT, WITHOUT ROWID;
      CREATE INDEX fields_in_order ON fields (field, value, id, document);
      CREATE INDEX fields_of_space ON fields (field, space, value, id, document);",
+    // 1.005: repairs that the log has lost (storage/voids.rs). `until` is the place up to which the log may still bring
+    // them, or others in their place.
+    "CREATE TABLE lost_voids (
+         id INTEGER PRIMARY KEY,
+         document INTEGER NOT NULL REFERENCES documents (id),
+         hash BLOB NOT NULL CHECK (length(hash) = 32),
+         payload BLOB NOT NULL,
+         until INTEGER,
+         undone INTEGER NOT NULL DEFAULT 0,
+         UNIQUE (document, hash)
+     ) STRICT;",
 ];
 
 /// Makes an empty vault of the first minor.

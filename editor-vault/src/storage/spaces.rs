@@ -114,7 +114,7 @@ impl Tx<'_> {
             // What it has is offered first; then the relay says where the log goes on.
             (Resume::Offer, _) => return Ok(known),
             (Resume::From { at, chain }, _) => {
-                self.go_back(known.row, at)?;
+                self.go_back(known.row, at, grant.end.position)?;
                 let at = LogPosition { epoch: grant.end.epoch, position: at };
                 Cursor { space: grant.space, at, chain, bootstrap: None }
             }
@@ -122,7 +122,7 @@ impl Tx<'_> {
             (Resume::Bootstrap { at, chain }, before) => {
                 let is_later = |now: Resuming| now.at.epoch == grant.end.epoch && now.at.position <= at;
                 if !before.is_none_or(is_later) {
-                    self.go_back(known.row, Position::START)?; // another log, or an older one
+                    self.go_back(known.row, Position::START, at)?; // another log, or an older one
                 }
                 Cursor {
                     space: grant.space,

@@ -18,7 +18,88 @@ pub(crate) struct VoidRow {
     pub(crate) void: Void,
 }
 
+/// A void that the log had once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct LostVoid {
+    pub(crate) row: i64,
+    pub(crate) hash: ChangeHash,
+    pub(crate) void: Void,
+    /// Whether what it did was taken back.
+    pub(crate) is_undone: bool,
+}
+
 impl Tx<'_> {
+    /// Keeps what the voids beyond a place say, whose markers go. What they did stays until the log says otherwise.
+    /// Nothing of their documents is pushed until the log has come to `until`: it may bring them again.
+    pub(super) fn lose_voids(&self, space: i64, to: Position, until: Position) -> Result<(), StorageError> {
+        self.execute(
+            "INSERT INTO lost_voids (document, hash, payload)
+             SELECT document, hash, heads FROM markers
+             WHERE space = ?1 AND position > ?2 AND kind = 2 AND heads IS NOT NULL ORDER BY position
+             ON CONFLICT (document, hash) DO UPDATE SET undone = 0",
+            params![space, signed(to.0)],
+        )?;
+        self.execute(
+            "UPDATE lost_voids SET until = iif(?3 > ?2, ?3, NULL)
+             WHERE undone = 0 AND document IN (SELECT id FROM documents WHERE space = ?1)",
+            params![space, signed(to.0), signed(until.0)],
+        )?;
+        Ok(())
+    }
+
+    /// The voids of a document that the log has lost, in the order in which it had them.
+    pub(crate) fn lost_voids(&self, document: i64) -> Result<Vec<LostVoid>, StorageError> {
+        let rows: Vec<(i64, [u8; 32], Vec<u8>, bool)> = self.all(
+            "SELECT id, hash, payload, undone FROM lost_voids WHERE document = ?1 ORDER BY id",
+            [document],
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+        )?;
+        let mut lost = Vec::with_capacity(rows.len());
+        for (row, hash, payload, is_undone) in rows {
+            let void = Void::decode(&payload).map_err(|error| self.unexpected(error.to_string()))?;
+            lost.push(LostVoid { row, hash: ChangeHash(hash), void, is_undone });
+        }
+        Ok(lost)
+    }
+
+    /// A void is in the log again. `false`: it was not lost.
+    pub(crate) fn found_void(&self, document: i64, hash: &ChangeHash) -> Result<bool, StorageError> {
+        let sql = "DELETE FROM lost_voids WHERE document = ?1 AND hash = ?2";
+        Ok(self.execute(sql, params![document, hash.0])? > 0)
+    }
+
+    /// What a lost void did is taken back.
+    pub(crate) fn set_undone(&self, lost: i64) -> Result<(), StorageError> {
+        self.execute("UPDATE lost_voids SET undone = 1, until = NULL WHERE id = ?1", [lost])?;
+        Ok(())
+    }
+
+    /// The log of a space has come to a place: of what waited for voids up to there nothing waits any longer. Gives for
+    /// how many voids that is.
+    pub(crate) fn stop_waiting_for_voids(&self, space: i64, at: Position) -> Result<usize, StorageError> {
+        self.execute(
+            "UPDATE lost_voids SET until = NULL
+             WHERE until <= ?2 AND document IN (SELECT id FROM documents WHERE space = ?1)",
+            params![space, signed(at.0)],
+        )
+    }
+
+    /// Whether the log may yet bring a void of a document that it has lost, or another one.
+    pub(super) fn waits_for_voids(&self, document: i64) -> Result<bool, StorageError> {
+        let sql = "SELECT 1 FROM lost_voids WHERE document = ?1 AND until IS NOT NULL";
+        Ok(self.one(sql, [document], |_| Ok(()))?.is_some())
+    }
+
+    /// The log of a space ends before a place up to which something waited for voids.
+    pub(super) fn wait_for_no_voids_after(&self, space: i64, end: Position) -> Result<(), StorageError> {
+        self.execute(
+            "UPDATE lost_voids SET until = NULL
+             WHERE until > ?2 AND document IN (SELECT id FROM documents WHERE space = ?1)",
+            params![space, signed(end.0)],
+        )?;
+        Ok(())
+    }
+
     /// The voids of a document, in the order of the log.
     pub(crate) fn voids(&self, document: i64) -> Result<Vec<VoidRow>, StorageError> {
         let rows: Vec<(u64, [u8; 32], Vec<u8>)> = self.all(

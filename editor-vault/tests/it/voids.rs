@@ -22,7 +22,7 @@ struct Story {
     bad: ChangeHash,
 }
 
-fn head(document: &Document) -> ChangeHash {
+pub(crate) fn head(document: &Document) -> ChangeHash {
     let heads = document.read(::document::Document::heads).unwrap();
     assert_eq!(heads.len(), 1);
     heads[0]

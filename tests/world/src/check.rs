@@ -11,7 +11,8 @@ mod types; // documents keep the rules of their types, and show what those let t
 
 use std::collections::BTreeMap;
 
-use sync_wire::{DocumentId, Position, SpaceId};
+use document::{Change, Excluded, Header, reauthor};
+use sync_wire::{ChangeHash, DocumentId, Position, SpaceId};
 
 pub use self::relay_file::{Record, SpaceLog};
 pub use self::replicas::is_true_or_refused;
@@ -57,23 +58,42 @@ fn in_order(world: &World) -> Result<Logs, Failure> {
 
 /// What a relay lost that was put back to an earlier copy is in its log again, if anybody has it who may read there.
 /// What rests on a change that was excluded before it came back is not: the rules leave it out. Whoever wrote it has it
-/// written anew, others have it in quarantine, and whether they may is looked at with the fates.
+/// written anew, others have it in quarantine, and whether they may is looked at with the fates. Nor is what a repair
+/// had written anew in whose place another one came: what it stood for is there.
 fn given_back(world: &World, logs: &Logs) -> Result<(), Failure> {
     for device in &world.devices {
-        let (mut kept, readable) = (vault_file::changes(device.disk.file())?, world.readable(device.account));
-        for given_up in vault_file::given_up(device.disk.file())? {
-            kept.remove(&given_up);
-        }
+        let (file, readable) = (device.disk.file(), world.readable(device.account));
+        let (kept, given_up) = (vault_file::of_documents(file)?, vault_file::given_up(file)?);
+        let taken_back = vault_file::taken_back(file)?;
         let owed = world.ledger.owed.iter().filter(|(space, ..)| readable.contains(space));
-        for (space, document, hash) in owed.filter(|(.., hash)| kept.contains(hash)) {
+        for (space, document, hash) in owed.filter(|(_, document, hash)| kept.contains(&(*document, *hash))) {
             let records = logs.get(space).map(|log| log.records.as_slice()).unwrap_or_default();
-            if !records.iter().any(|record| (record.document, record.hash) == (*document, *hash)) {
+            let of_it = || records.iter().filter(|record| record.document == *document);
+            let has_its_fate = |hash: &ChangeHash| given_up.contains(hash) || of_it().any(|one| one.hash == *hash);
+            if has_its_fate(hash) || taken_back.get(hash).is_some_and(has_its_fate) {
+                continue;
+            }
+            let of_the_attacker = of_it().filter(|record| Some(record.device) == world.ledger.hostile);
+            let renamed = renamed(&vault_file::change(file, hash)?, of_the_attacker)?;
+            if !renamed.as_ref().is_some_and(has_its_fate) {
                 let detail = format!("change {hash} of {document} is on {} and was not given back", device.name());
                 return Failure::raise("a restored relay gets everything back", detail);
             }
         }
     }
     Ok(())
+}
+
+/// The change that says the same under another name, if an attacker has given the name to one of these meanwhile.
+fn renamed<'r>(change: &Change, hostile: impl Iterator<Item = &'r Record>) -> anyhow::Result<Option<ChangeHash>> {
+    let name = (change.header.actor, change.header.seq);
+    let mut names = hostile.filter_map(|record| Header::parse(&record.bytes).ok()).map(|one| (one.actor, one.seq));
+    if !names.any(|taken| taken == name) {
+        return Ok(None);
+    }
+    let max_op = change.header.start_op.saturating_sub(1);
+    let made = reauthor(Excluded::Renamed(std::slice::from_ref(change)), &[], |_| Some(max_op))?;
+    Ok(made.changes.first().map(Change::hash))
 }
 
 /// Everybody has the same, but for a document of a device that is damaged there.

@@ -103,6 +103,12 @@ impl Rewriter {
         Some(Op { action: op.action.clone(), obj, key, pred, insert: op.insert })
     }
 
+    /// What leads from the new names to the old ones.
+    pub(super) fn back(self) -> Self {
+        let moved = |(old, fate)| if let Fate::Moved(new) = fate { Some((new, Fate::Moved(old))) } else { None };
+        Self { fates: self.fates.into_iter().filter_map(moved).collect(), undeleted: HashMap::new() }
+    }
+
     /// The new name of an operation; none if it is lost. Whatever is not replaced keeps its name.
     fn present(&self, id: &OpId) -> Option<OpId> {
         match self.fates.get(id) {

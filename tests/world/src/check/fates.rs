@@ -55,6 +55,7 @@ pub(super) fn check(world: &World, device: &Device, logs: &Logs) -> Result<(), F
             Standing::Discarded if batch.change.is_none() => {}
             Standing::Discarded => return wrong("was discarded, and nobody asked for that".to_owned()),
             Standing::Quarantined if is_legitimate_loss(batch, &batches, &excluded) => {}
+            Standing::Quarantined if is_another_beginning(world, device, batch, logs)? => {}
             Standing::Quarantined => {
                 return wrong(format!("was refused: {}", batch.code.unwrap_or(FateCode(0)).name()));
             }
@@ -87,6 +88,16 @@ fn is_legitimate_loss(batch: &Batch, batches: &[Batch], excluded: &BTreeSet<(Doc
         Some(FateCode::WITH) => names(batch.culprit),
         _ => false,
     }
+}
+
+/// An attacker had two beginnings of a document under one name. Whoever has the one that the log has not says it under
+/// another name, and it rests on nothing; but a document begins once. What a vault begins rests on a seed.
+fn is_another_beginning(world: &World, device: &Device, batch: &Batch, logs: &Logs) -> Result<bool, Failure> {
+    let (Some(FateCode::DANGEROUS), Some(hash)) = (batch.code, batch.change) else { return Ok(false) };
+    let records = logs.get(&batch.space).map(|log| log.records.as_slice()).unwrap_or_default();
+    let first = records.iter().find(|record| record.document == batch.document);
+    let is_hostile = first.is_some_and(|first| Some(first.device) == world.ledger.hostile);
+    Ok(is_hostile && vault_file::change(device.disk.file(), &hash)?.header.deps.is_empty())
 }
 
 /// A deletion that its user took back before anybody had heard of it need not be named anew.

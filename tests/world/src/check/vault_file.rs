@@ -1,9 +1,10 @@
 //! A vault's changes and batches as they lie on the disk.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use sync_wire::{BatchId, ChangeHash, DocumentId, FateCode, Position, SpaceId};
+use document::Change;
+use sync_wire::{BatchId, ChangeHash, DocumentId, FateCode, Position, SpaceId, Void};
 
 use super::relay_file::open;
 
@@ -40,6 +41,18 @@ pub(super) struct Batch {
     pub(super) at: Option<Position>,
 }
 
+/// What is in a vault's file of each document: attackers have one change in several.
+///
+/// # Errors
+/// If it cannot be read.
+pub(super) fn of_documents(file: &Path) -> anyhow::Result<BTreeSet<(DocumentId, ChangeHash)>> {
+    let connection = open(file)?;
+    let sql = "SELECT d.document, c.hash FROM changes c JOIN documents d ON d.id = c.document";
+    let mut statement = connection.prepare(sql)?;
+    let found = statement.query_map([], |row| Ok((DocumentId(row.get(0)?), ChangeHash(row.get(1)?))))?;
+    Ok(found.collect::<Result<_, _>>()?)
+}
+
 /// The hashes of all changes in a vault's file.
 ///
 /// # Errors
@@ -67,6 +80,31 @@ pub fn authored(file: &Path, hash: &ChangeHash) -> anyhow::Result<bool> {
 pub(super) fn given_up(file: &Path) -> anyhow::Result<BTreeSet<ChangeHash>> {
     let gone = |batch: &Batch| matches!(batch.standing, Standing::Quarantined | Standing::Replaced);
     Ok(batches(file)?.into_iter().filter(gone).filter_map(|batch| batch.change).collect())
+}
+
+/// What a repair that the log has lost had written anew before it gave way to another one: by its hash, what it stood
+/// for.
+///
+/// # Errors
+/// If it cannot be read.
+pub(super) fn taken_back(file: &Path) -> anyhow::Result<BTreeMap<ChangeHash, ChangeHash>> {
+    let connection = open(file)?;
+    let mut statement = connection.prepare("SELECT payload FROM lost_voids WHERE undone = 1")?;
+    let mut taken_back = BTreeMap::new();
+    for payload in statement.query_map([], |row| row.get::<_, Vec<u8>>(0))? {
+        let dependents = Void::decode(&payload?)?.dependents;
+        taken_back.extend(dependents.iter().filter_map(|dependent| Some((dependent.by?, dependent.change))));
+    }
+    Ok(taken_back)
+}
+
+/// A change.
+///
+/// # Errors
+/// If it cannot be read.
+pub(super) fn change(file: &Path, hash: &ChangeHash) -> anyhow::Result<Change> {
+    let sql = "SELECT bytes FROM changes WHERE hash = ?1 LIMIT 1";
+    Ok(Change::parse(open(file)?.query_row(sql, [hash.0], |row| row.get::<_, Vec<u8>>(0))?.into())?)
 }
 
 /// All batches, the oldest first.

@@ -1,0 +1,380 @@
+//! A relay that has lost a repair: it gets it back, or was repaired anew in another way before anybody could do so.
+//! Found by the simulated world: what the first one had written anew stayed in the document beside what the second one
+//! had, and edits on top of it waited for ever.
+
+use super::*;
+use crate::voids::head;
+
+/// What is typed goes here.
+const TEXT: &str = "/base/text";
+
+/// A vault with four edits in the log, of which repairs exclude one.
+struct Story {
+    vault: Vault,
+    hand: Hand,
+    /// Where the log ends before any repair.
+    end: usize,
+    edits: Vec<ChangeHash>,
+}
+
+fn write(vault: &Vault, at: usize, text: &str) {
+    vault.well_known("settings").unwrap().edit(|draft| draft.splice(TEXT, at, 0, text)).unwrap();
+}
+
+/// What a log comes to: the value, and the heads.
+fn meaning(log: &[Entry]) -> (serde_json::Value, Vec<ChangeHash>) {
+    let voids = log.iter().filter(|entry| entry.kind == EntryKind::Void);
+    let voids: Vec<Void> = voids.map(|entry| Void::decode(entry.bytes.as_ref().unwrap()).unwrap()).collect();
+    let counts = |entry: &&Entry| {
+        let is_excluded = voids.iter().any(|void| void.changes().any(|hash| hash == entry.hash));
+        entry.kind == EntryKind::Change && !is_excluded
+    };
+    let changes: Vec<Blob> = log.iter().filter(counts).filter_map(|entry| entry.bytes.clone()).collect();
+    let mut document = document::Document::new(None);
+    document.apply(&changes).unwrap();
+    (document.value(), document.heads())
+}
+
+impl Story {
+    fn new(seed: u64) -> (Sight, Self) {
+        let sight = Sight::new(seed);
+        let vault = sight.open("a");
+        let settings = vault.well_known("settings").unwrap();
+        let mut edits = Vec::new();
+        for value in 1..=3 {
+            put(&vault, value);
+            edits.push(head(&settings));
+        }
+        write(&vault, 0, "abc");
+        let hand = settle(&vault);
+        let end = hand.log.len();
+        (sight, Self { vault, hand, end, edits })
+    }
+
+    /// The log is repaired: an edit is excluded, what rests on it is written anew.
+    fn repair(&mut self, edit: usize) {
+        let at = self.hand.log.iter().position(|entry| entry.hash == self.edits[edit]).unwrap();
+        self.hand.void(at);
+    }
+
+    /// Delivers what follows a place, all at once: a void and its replacements are one batch.
+    fn deliver(&mut self, epoch: Epoch, after: usize) {
+        let hand = &mut self.hand;
+        let upto = hand.log.len();
+        let (entries, chain) = (hand.log[after..].to_vec(), hand.chains[upto]);
+        let (after, receipt) = (place(epoch, after as u64), receipt(upto as u64));
+        hand.say(RelayFrame::Deliver(Deliver { space: SPACE, after, entries, chain, receipt }));
+    }
+
+    /// The first repair is in the log, and the vault has it.
+    fn repaired(seed: u64, edit: usize) -> (Sight, Self) {
+        let (sight, mut story) = Self::new(seed);
+        let end = story.end;
+        story.hand.welcome(place(EPOCH, end as u64), Resume::Continue);
+        story.repair(edit);
+        story.deliver(EPOCH, end);
+        assert_eq!(story.shown(), meaning(&story.hand.log));
+        (sight, story)
+    }
+
+    /// The relay has another log from a place on; the vault offers all it has, the relay takes nothing of it.
+    fn turn(&mut self, epoch: Epoch, common: usize, log: Vec<Entry>) {
+        self.hand.connect();
+        let kept = log.len();
+        self.hand.log.clear();
+        self.hand.chains.truncate(1);
+        log.into_iter().for_each(|entry| self.hand.append(entry));
+        let end = place(epoch, kept as u64);
+        self.hand.welcome(end, Resume::Offer);
+        let early = self.hand.pushed_before_the_offer();
+        let OfferPart::Checkpoints(_) = self.hand.offered() else { panic!("checkpoints first") };
+        self.hand.want(common as u64);
+        while let OfferPart::Run(run) = self.hand.offered() {
+            self.hand.want(run.upto.0);
+        }
+        let resume = Resume::From { at: Position(common as u64), chain: self.hand.chains[common] };
+        let grant = Some(Hand::grant(end, resume));
+        self.hand.say(RelayFrame::GrantChanged(GrantChanged { space: SPACE, grant }));
+        // What was sent before waits at the relay until then, and rests on what the log lacks.
+        for push in early {
+            let Content::Changes(changes) = &push.content else { panic!("{push:?}") };
+            let hashes = document::Change::parse(changes[0].clone()).unwrap().header.deps;
+            let (space, document, batch) = (push.space, push.document, push.batch);
+            self.hand.say(RelayFrame::Need(Need { space, document, batch, hashes }));
+        }
+    }
+
+    /// The relay lost everything after a place, and was repaired anew.
+    fn repaired_anew(&mut self, common: usize, edit: usize) {
+        let mut before = Self { hand: Hand::new(&self.vault), ..self.but_for_the_hand() };
+        self.hand.log[..self.end].iter().for_each(|entry| before.hand.append(entry.clone()));
+        before.repair(edit);
+        self.turn(OTHER, common, before.hand.log);
+    }
+
+    fn but_for_the_hand(&self) -> Self {
+        Self { vault: self.vault.clone(), hand: Hand::new(&self.vault), end: self.end, edits: self.edits.clone() }
+    }
+
+    /// What the vault shows of the settings.
+    fn shown(&self) -> (serde_json::Value, Vec<ChangeHash>) {
+        self.vault.well_known("settings").unwrap().read(|document| (document.value(), document.heads())).unwrap()
+    }
+
+    /// What is pushed, after a look at what was saved meanwhile.
+    fn pushed(&mut self) -> Vec<Push> {
+        if self.hand.sync.has_unseen_saves() {
+            self.hand.feed(Input::Saved);
+        }
+        self.hand.pushed()
+    }
+
+    /// What is pushed comes into the log, and the vault has what the log has: nothing more, nothing less.
+    fn ends(&mut self, epoch: Epoch, pushes: usize) -> Vec<Push> {
+        let (from, pushed) = (self.hand.log.len(), self.pushed());
+        assert_eq!(pushed.len(), pushes, "{pushed:?}");
+        for push in &pushed {
+            let Content::Changes(changes) = &push.content else { panic!("{push:?}") };
+            for bytes in changes {
+                let deps = document::Change::parse(bytes.clone()).unwrap().header.deps;
+                assert!(deps.iter().all(|dep| self.hand.log.iter().any(|entry| entry.hash == *dep)), "{deps:?}");
+            }
+            self.hand.ack(push);
+        }
+        if pushes > 0 {
+            self.deliver(epoch, from);
+        }
+        assert!(self.hand.sync.status().is_settled(), "{:?}", self.hand.sync.status());
+        assert_eq!(self.pushed(), []);
+        assert_eq!(self.shown(), meaning(&self.hand.log));
+        assert_eq!(self.vault.verify().unwrap(), []);
+        assert_eq!(self.vault.well_known("settings").unwrap().status().unwrap().pending_batches, 0);
+        pushed
+    }
+
+    fn quarantined(&self) -> Vec<Option<ChangeHash>> {
+        self.vault.quarantine().list().unwrap().into_iter().map(|refused| refused.change).collect()
+    }
+}
+
+const OTHER: Epoch = Epoch([2; 8]);
+const THIRD: Epoch = Epoch([3; 8]);
+
+#[test]
+fn a_repair_that_the_relay_has_lost_is_given_back_with_what_it_excludes_and_what_replaces_it() {
+    let sight = Sight::new(6);
+    let vault = sight.open("a");
+    let mut hand = settled(&vault);
+    let end = hand.log.len();
+    hand.welcome(place(EPOCH, end as u64), Resume::Continue);
+    hand.void(end - 2); // the last edit rests on it
+    let (repaired, shown) = (hand.log.len(), Some(3.into()));
+    assert_eq!(repaired, end + 2, "the void, and the last edit written anew");
+    // A void and its replacements are one batch, so they come as one.
+    let (entries, chain) = (hand.log[end..].to_vec(), hand.chains[repaired]);
+    let (after, receipt) = (place(EPOCH, end as u64), receipt(repaired as u64));
+    hand.say(RelayFrame::Deliver(Deliver { space: SPACE, after, entries, chain, receipt }));
+    assert_eq!(vault.well_known("settings").unwrap().get(TAB_SIZE).unwrap(), shown);
+
+    assert_eq!(hand.connect()[0].at, place(EPOCH, repaired as u64));
+    hand.welcome(place(EPOCH, end as u64 - 2), Resume::Offer);
+    let OfferPart::Checkpoints(_) = hand.offered() else { panic!("checkpoints first") };
+    let mut given = Vec::new();
+    hand.want(end as u64 - 2);
+    loop {
+        match hand.offered() {
+            OfferPart::Run(run) => {
+                let (before, last) = (hand.chains[run.after.0 as usize], hand.chains[run.upto.0 as usize]);
+                assert!(run.voucher.is_some_and(|voucher| (voucher.before, voucher.chain) == (before, last)));
+                given.extend(run.entries);
+                hand.want(run.upto.0);
+            }
+            OfferPart::Done => break,
+            OfferPart::Checkpoints(again) => panic!("a run, not {again:?}"),
+        }
+    }
+    assert_eq!(given, hand.log[end - 2..], "excluded changes with their bytes, the void with what it says");
+    hand.from(EPOCH, repaired as u64);
+    assert!(hand.sync.status().is_settled(), "{:?}", hand.sync.status());
+    assert_eq!((hand.pushed(), vault.well_known("settings").unwrap().get(TAB_SIZE).unwrap()), (Vec::new(), shown));
+    assert_eq!(vault.verify().unwrap(), []);
+}
+
+/// Found by the simulated world. The document had no way to be put together, and what it rested on would never come.
+#[test]
+fn what_others_wrote_on_a_change_that_was_excluded_before_it_could_be_given_back_is_kept_in_quarantine() {
+    let sight = Sight::new(8);
+    let vault = sight.open("a");
+    let mut hand = settled(&vault);
+    let end = hand.log.len();
+    let theirs = hand.edit_elsewhere(&[4, 5]);
+    hand.welcome(place(EPOCH, end as u64), Resume::Continue);
+    hand.deliver(EPOCH, end);
+    assert_eq!(vault.well_known("settings").unwrap().get(TAB_SIZE).unwrap(), Some(5.into()));
+
+    // A relay of before that repairs what they rest on, and then takes nothing of it back.
+    assert_eq!(hand.connect()[0].at, place(EPOCH, end as u64 + 2));
+    hand.log.truncate(end);
+    hand.chains.truncate(end + 1);
+    hand.void(end - 1);
+    hand.welcome(place(EPOCH, end as u64 + 1), Resume::Offer);
+    let OfferPart::Checkpoints(_) = hand.offered() else { panic!("checkpoints first") };
+    hand.want(end as u64);
+    let mut given = 0;
+    while let OfferPart::Run(run) = hand.offered() {
+        given += run.entries.len();
+        hand.want(run.upto.0);
+    }
+    assert_eq!(given, 2);
+    let other = Epoch([2; 8]);
+    hand.from(other, end as u64);
+    hand.deliver(other, end);
+
+    assert_eq!(vault.well_known("settings").unwrap().get(TAB_SIZE).unwrap(), Some(2.into()));
+    let quarantined: Vec<_> = vault.quarantine().list().unwrap().into_iter().map(|refused| refused.code).collect();
+    assert_eq!(quarantined.len(), 1 + theirs, "the excluded edit, and what rests on it: {quarantined:?}");
+    assert_eq!(hand.pushed(), [], "it is not theirs to say anew");
+    assert!(hand.sync.status().is_settled(), "{:?}", hand.sync.status());
+    assert_eq!(vault.verify().unwrap(), []);
+}
+
+#[test]
+fn what_a_lost_repair_had_written_anew_gives_way_to_what_another_one_has() {
+    let (_sight, mut story) = Story::repaired(21, 1);
+    write(&story.vault, 3, "def");
+    write(&story.vault, 6, "g");
+    let end = story.end;
+    story.repaired_anew(end, 0);
+    assert_eq!(story.pushed(), [], "the log may bring the first repair again");
+    story.deliver(OTHER, end);
+    story.ends(OTHER, 2);
+    assert_eq!(story.shown().0["base"], serde_json::json!({ "editor.tabSize": 3, "text": "abcdefg" }));
+    assert_eq!(story.quarantined(), [Some(story.edits[0])], "the edit that the first one excluded counts again");
+}
+
+/// As in the log of the first repair, where the edit had its place already.
+#[test]
+fn an_accepted_edit_on_what_a_lost_repair_had_written_anew_is_said_again() {
+    let (_sight, mut story) = Story::repaired(22, 1);
+    write(&story.vault, 3, "def");
+    let (from, cursor) = (story.hand.log.len(), story.hand.connect());
+    story.hand.welcome(cursor[0].at, Resume::Continue);
+    let pushed = story.pushed();
+    pushed.iter().for_each(|push| story.hand.ack(push));
+    story.deliver(EPOCH, from);
+    assert_eq!(story.shown(), meaning(&story.hand.log));
+
+    let end = story.end;
+    story.repaired_anew(end, 0);
+    story.deliver(OTHER, end);
+    story.ends(OTHER, 1);
+    assert_eq!(story.shown().0["base"]["text"], "abcdef");
+}
+
+#[test]
+fn what_others_had_written_anew_by_a_lost_repair_goes_without_being_pushed() {
+    let (_sight, mut story) = Story::new(23);
+    let end = story.end;
+    story.hand.welcome(place(EPOCH, end as u64), Resume::Continue);
+    story.hand.edit_elsewhere(&[7]);
+    story.end = story.hand.log.len();
+    story.deliver(EPOCH, end);
+    story.repair(2);
+    let theirs = story.end;
+    story.deliver(EPOCH, theirs);
+    assert_eq!(story.shown(), meaning(&story.hand.log));
+    write(&story.vault, 3, "def");
+
+    story.repaired_anew(theirs, 1);
+    story.deliver(OTHER, theirs);
+    story.ends(OTHER, 1);
+    assert_eq!(story.shown().0["base"], serde_json::json!({ "editor.tabSize": 7, "text": "abcdef" }));
+    assert_eq!(story.quarantined(), [Some(story.edits[1])]);
+}
+
+#[test]
+fn what_was_pending_when_the_lost_repair_came_is_decided_on_anew() {
+    let (_sight, mut story) = Story::new(24);
+    let end = story.end;
+    write(&story.vault, 3, "def");
+    let run = story.vault.well_known("settings").unwrap().read(|document| document.changes().unwrap()).unwrap();
+    story.hand.welcome(place(EPOCH, end as u64), Resume::Continue);
+    story.repair(1);
+    story.deliver(EPOCH, end);
+    write(&story.vault, 6, "g");
+
+    story.repaired_anew(end, 0);
+    story.deliver(OTHER, end);
+    let pushed = story.ends(OTHER, 2);
+    assert_eq!(story.shown().0["base"]["text"], "abcdefg");
+    // The same as of whoever has never heard of the first repair.
+    let expected = document::mend(&[story.edits[0]], &run, |_| None).replacements.pop().unwrap();
+    assert_eq!(pushed[0].content, Content::Changes(vec![expected.bytes]));
+}
+
+#[test]
+fn a_lost_repair_that_comes_again_leaves_everything_as_it_was() {
+    let (_sight, mut story) = Story::repaired(25, 1);
+    write(&story.vault, 3, "def");
+    let (before, log, end) = (story.shown(), story.hand.log.clone(), story.end);
+    story.turn(OTHER, end, log);
+    assert_eq!((story.pushed(), story.shown()), (Vec::new(), before.clone()));
+    story.deliver(OTHER, end);
+    assert_eq!(story.shown(), before, "nothing was written anew");
+    story.ends(OTHER, 1);
+    assert_eq!(story.quarantined(), [Some(story.edits[1])]);
+}
+
+#[test]
+fn a_repair_that_was_taken_back_can_come_again() {
+    let (_sight, mut story) = Story::repaired(26, 1);
+    write(&story.vault, 3, "def");
+    let (first, end) = (story.hand.log.clone(), story.end);
+    story.repaired_anew(end, 0);
+    story.deliver(OTHER, end);
+    story.ends(OTHER, 1);
+    let second = story.hand.log.clone();
+    for (epoch, log, excluded) in [(THIRD, first, 1), (Epoch([4; 8]), second[..second.len() - 1].to_vec(), 0)] {
+        story.turn(epoch, end, log);
+        story.deliver(epoch, end);
+        story.ends(epoch, 1);
+        assert_eq!(story.shown().0["base"]["text"], "abcdef", "{epoch}");
+        assert_eq!(story.quarantined(), [Some(story.edits[excluded])], "{epoch}");
+    }
+}
+
+/// As after a relay has lost the keys of its receipts too.
+#[test]
+fn a_lost_repair_that_never_comes_again_stays_and_its_authors_say_what_it_had_written_anew() {
+    let (_sight, mut story) = Story::repaired(27, 1);
+    write(&story.vault, 3, "def");
+    let (before, end) = (story.shown(), story.end);
+    let log = story.hand.log[..end].to_vec();
+    let anew = story.hand.log.len() - end - 1;
+    story.turn(OTHER, end, log);
+    for _ in 0..2 {
+        story.pushed().iter().for_each(|push| story.hand.ack(push));
+    }
+    assert_eq!(story.hand.log.len(), end + anew + 1, "the log ends there, so it brings none");
+    story.deliver(OTHER, end);
+    assert!(story.hand.sync.status().is_settled(), "{:?}", story.hand.sync.status());
+    assert_eq!(story.shown(), before);
+}
+
+#[test]
+fn what_a_lost_repair_had_written_anew_inside_a_snapshot_gives_way_as_well() {
+    let (sight, mut story) = Story::repaired(28, 1);
+    let (vault, log, end) = (sight.open("b"), story.hand.log.clone(), story.end);
+    story.hand = Hand::new(&vault);
+    log.iter().for_each(|entry| story.hand.append(entry.clone()));
+    begin_with(&mut story.hand, &vault, |entry| entry.kind == EntryKind::Void);
+    story.vault = vault;
+    assert_eq!(story.shown(), meaning(&log));
+    write(&story.vault, 3, "def");
+
+    story.repaired_anew(0, 0);
+    story.deliver(OTHER, 0);
+    story.ends(OTHER, 1);
+    assert_eq!(story.shown().0["base"], serde_json::json!({ "editor.tabSize": 3, "text": "abcdef" }));
+    assert_eq!((story.quarantined(), end), (Vec::new(), story.end));
+}
