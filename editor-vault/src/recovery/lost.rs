@@ -128,8 +128,16 @@ struct Way<'m> {
     handled: Vec<Member>,
     /// What is pending on it.
     pending: Vec<Member>,
-    /// What becomes of these.
-    retraced: Reauthored,
+    /// What becomes of these, causes before effects.
+    anew: Vec<Anew>,
+}
+
+/// A change that goes on elsewhere.
+struct Anew {
+    of: ChangeHash,
+    change: Change,
+    /// Whether nothing that it says is lost.
+    is_complete: bool,
 }
 
 impl<'m> Way<'m> {
@@ -163,24 +171,20 @@ impl<'m> Way<'m> {
         gone.extend(handled.iter().map(hash_of));
         let pending = resting_on(&mut gone, tx.unsettled(document)?);
         let later: Vec<Change> = handled.iter().chain(&pending).map(|member| member.change.clone()).collect();
-        let mut retraced = retrace(&lost, &[dependents, own].concat(), &later, max_op)
+        let retraced = retrace(&lost, &[dependents, own].concat(), &later, max_op)
             .inspect_err(|error| tracing::warn!(%error, "What is pending on a lost repair is quarantined: {error}"))
             .unwrap_or_default();
-        // Nothing may rest on what is not here.
-        let mut known: HashSet<ChangeHash> = HashSet::new();
-        retraced.changes.retain(|change| {
-            let is_here = |dep: &ChangeHash| known.contains(dep) || max_op(dep).is_some();
-            let is_sound = change.header.deps.iter().all(is_here);
-            let is_pending = pending.iter().any(|one| {
-                let by = retraced.replaced.get(&one.change.hash()).and_then(|replacement| replacement.by);
-                by == Some(change.hash())
-            });
-            if is_sound && is_pending {
-                known.insert(change.hash());
+        let mut anew: Vec<Anew> = Vec::new();
+        for change in retraced.changes {
+            let by = Some(change.hash());
+            let Some((of, fate)) = retraced.replaced.iter().find(|(_, fate)| fate.by == by) else { continue };
+            // Nothing may rest on what is not here.
+            let is_here = |dep: &ChangeHash| anew.iter().any(|one| one.change.hash() == *dep) || max_op(dep).is_some();
+            if pending.iter().any(|one| hash_of(one) == *of) && change.header.deps.iter().all(is_here) {
+                anew.push(Anew { of: *of, change, is_complete: fate.lost == fate.moot });
             }
-            is_sound && is_pending
-        });
-        Ok(Self { document, void, members, originals, handled, pending, retraced })
+        }
+        Ok(Self { document, void, members, originals, handled, pending, anew })
     }
 
     /// What the void excluded is what it was: in the log, or pending if it is our own.
@@ -227,29 +231,32 @@ impl<'m> Way<'m> {
         }
         for member in &self.pending {
             let Some(batch) = member.batch else { continue };
-            match self.instead(&member.change.hash()) {
-                Some(change) => {
-                    let by = batch_of(id, &change.hash());
-                    let by = tx.add_replacement(self.document, by, change, batch.rewritten + 1)?;
-                    tx.replace(batch.row, &taken_back(culprit(self.void)), Some(by))?;
+            let anew = self.anew(&hash_of(member));
+            let by = match anew {
+                Some(Anew { change, .. }) => {
+                    let id = batch_of(id, &change.hash());
+                    Some(tx.add_replacement(self.document, id, change, batch.rewritten + 1)?)
                 }
-                None => tx.quarantine(batch.row, &taken_back(to.excluded.first()), None)?,
+                None => None,
+            };
+            match anew {
+                Some(Anew { is_complete: true, .. }) => tx.replace(batch.row, &taken_back(culprit(self.void)), by)?,
+                _ => tx.quarantine(batch.row, &taken_back(to.excluded.first()), by)?,
             }
         }
         let taken_out = self.members.changes(self.originals.keys().copied());
         let all = taken_out.iter().chain(self.handled.iter().chain(&self.pending).map(|member| &member.change));
         let gone: BTreeMap<ChangeHash, &Change> = all.map(|change| (change.hash(), change)).collect();
         reseal_tombstones(tx, self.document, id, &gone, |head| {
-            self.originals.get(head).copied().or_else(|| self.instead(head).map(Change::hash))
+            self.originals.get(head).copied().or_else(|| self.anew(head).map(|anew| anew.change.hash()))
         })?;
         tx.forget_actors()?;
         tx.drop_local_snapshot(self.document)?;
         tx.begin_generation(self.document)
     }
 
-    fn instead(&self, hash: &ChangeHash) -> Option<&Change> {
-        let by = self.retraced.replaced.get(hash)?.by?;
-        self.retraced.changes.iter().find(|change| change.hash() == by)
+    fn anew(&self, of: &ChangeHash) -> Option<&Anew> {
+        self.anew.iter().find(|anew| anew.of == *of)
     }
 }
 

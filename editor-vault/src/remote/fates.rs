@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use sync_core::client::{Fate, Verdict};
-use sync_wire::{Ack, Content, Cursor, FateCode};
+use sync_wire::{Ack, ChangeHash, Content, Cursor, FateCode};
 
 use super::RemoteError;
 use crate::error::StorageError;
 use crate::recovery::{Because, recover};
-use crate::storage::{BatchState, Fated, Refusal, Tx};
+use crate::storage::{BatchState, Fated, Member, Refusal, Tx};
 use crate::vault::Inner;
 
 /// Unlike any version: what was parked by it is pushed again with the next grant.
@@ -76,9 +76,10 @@ fn record(tx: &Tx<'_>, fate: &Fate, now: i64) -> Result<bool, StorageError> {
         Verdict::Refused { code: FateCode::NO_SUCH_SPACE, detail, .. } => {
             park(tx, &batch, FateCode::NO_SUCH_SPACE, NO_VERSION, detail)?;
         }
-        // A repair has excluded what it rests on, and the void is on its way: it will be written anew then.
+        // A repair has excluded what it rests on, and the void is on its way: it will be written anew then. Or that is
+        // our own and pending again, since the relay has lost it: its own fate says what becomes of this one.
         Verdict::Refused { culprit: Some(culprit), code: FateCode::WITH, detail }
-            if tx.is_in_log(batch.document, culprit)? =>
+            if tx.is_in_log(batch.document, culprit)? || rests_on_pending(tx, &batch, culprit)? =>
         {
             park(tx, &batch, FateCode::WITH, NO_VERSION, detail)?;
         }
@@ -88,6 +89,11 @@ fn record(tx: &Tx<'_>, fate: &Fate, now: i64) -> Result<bool, StorageError> {
         }
     }
     Ok(false)
+}
+
+fn rests_on_pending(tx: &Tx<'_>, batch: &Fated, culprit: &ChangeHash) -> Result<bool, StorageError> {
+    let is_it = |member: &Member| Some(member.row) != batch.change && member.change.hash() == *culprit;
+    Ok(tx.unsettled(batch.document)?.iter().any(is_it))
 }
 
 fn park(tx: &Tx<'_>, batch: &Fated, code: FateCode, judged_by: u64, detail: &str) -> Result<(), StorageError> {

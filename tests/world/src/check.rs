@@ -9,10 +9,10 @@ mod replicas; // everybody has the same
 mod intentions; // what users meant is there
 mod types; // documents keep the rules of their types, and show what those let them
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use document::{Change, Excluded, Header, reauthor};
-use sync_wire::{ChangeHash, DocumentId, Position, SpaceId};
+use sync_wire::{ChangeHash, DeviceId, DocumentId, Position, SpaceId};
 
 pub use self::relay_file::{Record, SpaceLog};
 pub use self::replicas::is_true_or_refused;
@@ -66,15 +66,18 @@ fn given_back(world: &World, logs: &Logs) -> Result<(), Failure> {
         let (kept, given_up) = (vault_file::of_documents(file)?, vault_file::given_up(file)?);
         let taken_back = vault_file::taken_back(file)?;
         let owed = world.ledger.owed.iter().filter(|(space, ..)| readable.contains(space));
-        for (space, document, hash) in owed.filter(|(_, document, hash)| kept.contains(&(*document, *hash))) {
+        for (space, document, hash) in owed {
+            let Some(author) = kept.get(&(*document, *hash)) else { continue };
+            if world.ledger.hostile_was_unknown && author.is_some() && *author == world.ledger.hostile {
+                continue;
+            }
             let records = logs.get(space).map(|log| log.records.as_slice()).unwrap_or_default();
             let of_it = || records.iter().filter(|record| record.document == *document);
             let has_its_fate = |hash: &ChangeHash| given_up.contains(hash) || of_it().any(|one| one.hash == *hash);
             if has_its_fate(hash) || taken_back.get(hash).is_some_and(has_its_fate) {
                 continue;
             }
-            let of_the_attacker = of_it().filter(|record| Some(record.device) == world.ledger.hostile);
-            let renamed = renamed(&vault_file::change(file, hash)?, of_the_attacker)?;
+            let renamed = renamed(&vault_file::change(file, hash)?, of_it())?;
             if !renamed.as_ref().is_some_and(has_its_fate) {
                 let detail = format!("change {hash} of {document} is on {} and was not given back", device.name());
                 return Failure::raise("a restored relay gets everything back", detail);
@@ -84,10 +87,11 @@ fn given_back(world: &World, logs: &Logs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The change that says the same under another name, if an attacker has given the name to one of these meanwhile.
-fn renamed<'r>(change: &Change, hostile: impl Iterator<Item = &'r Record>) -> anyhow::Result<Option<ChangeHash>> {
+/// The change that says the same under another name, if one of these has the name meanwhile: of an attacker, or of a copy
+/// of the vault.
+fn renamed<'r>(change: &Change, of_it: impl Iterator<Item = &'r Record>) -> anyhow::Result<Option<ChangeHash>> {
     let name = (change.header.actor, change.header.seq);
-    let mut names = hostile.filter_map(|record| Header::parse(&record.bytes).ok()).map(|one| (one.actor, one.seq));
+    let mut names = of_it.filter_map(|record| Header::parse(&record.bytes).ok()).map(|one| (one.actor, one.seq));
     if !names.any(|taken| taken == name) {
         return Ok(None);
     }
@@ -122,6 +126,14 @@ pub fn log(world: &World) -> Result<Logs, Failure> {
 /// If they cannot be read.
 pub fn ends(file: &std::path::Path) -> anyhow::Result<BTreeMap<SpaceId, Position>> {
     Ok(relay_file::read(file)?.into_iter().map(|(space, log)| (space, log.end)).collect())
+}
+
+/// The devices that a copy of a relay's files knows.
+///
+/// # Errors
+/// If they cannot be read.
+pub fn devices(file: &std::path::Path) -> anyhow::Result<BTreeSet<DeviceId>> {
+    relay_file::devices(file)
 }
 
 /// The log of every space as it is, unchecked.

@@ -230,6 +230,7 @@ impl Device {
         let copy =
             Self { is_logged_in: self.is_logged_in, edition: self.edition, has_twin: true, ..Self::make(origin)? };
         self.disk.copy_to(&copy.directory)?;
+        copy.disk.after_surgery(); // whoever copies files waits until they are on the disk
         if twin != Twin::OfTheFiles {
             self.copy_marker(&copy)?;
         }

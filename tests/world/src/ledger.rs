@@ -116,6 +116,9 @@ pub struct Ledger {
     pub relay_restores: u32,
     /// A device that promises nothing, and to which nothing is promised.
     pub hostile: Option<DeviceId>,
+    /// Whether the relay was put back to before it knew that device. In a team's space it takes back nothing then of
+    /// what that one wrote until it connects, and it gives nothing back itself.
+    pub hostile_was_unknown: bool,
 }
 
 impl Ledger {
@@ -184,9 +187,11 @@ impl Ledger {
         }
     }
 
-    /// The relay was put back to when its logs ended here: what it had said of later places it owes.
-    pub fn restore_relay(&mut self, ends: &BTreeMap<SpaceId, Position>) {
+    /// The relay was put back to when its logs ended here and it knew these devices: what it had said of later places
+    /// it owes.
+    pub fn restore_relay(&mut self, ends: &BTreeMap<SpaceId, Position>, devices: &BTreeSet<DeviceId>) {
         self.relay_restores += 1;
+        self.hostile_was_unknown |= self.hostile.is_some_and(|hostile| !devices.contains(&hostile));
         // What was stored is on its devices, and they push it again.
         self.stored.clear();
         let end = |space: &SpaceId| ends.get(space).copied().unwrap_or(Position::START);

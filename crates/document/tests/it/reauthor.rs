@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use automerge::legacy::{ElementId, Key, ObjectId, Op, OpId, OpType};
 use automerge::{ObjType, ScalarValue};
-use document::{Change, Document, Excluded, ReauthorError, Reauthored, Seed, reauthor};
+use document::{Change, Document, Excluded, ReauthorError, Reauthored, Seed, reauthor, retrace};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use sync_wire::{Blob, ChangeHash};
@@ -83,7 +83,11 @@ impl Meaning {
 
 /// A device that carries out steps one by one; the changes of each, and what they mean.
 fn lane(steps: &[Step]) -> (Vec<Vec<Change>>, Meaning) {
-    let mut device = Replica::new(1);
+    go_on(&mut Replica::new(1), steps)
+}
+
+/// The same of a device that has something.
+fn go_on(device: &mut Replica, steps: &[Step]) -> (Vec<Vec<Change>>, Meaning) {
     let (mut edits, mut meaning) = (Vec::new(), Meaning::default());
     let mut fresh = (0x4e00..0x9000).filter_map(char::from_u32);
     for (edit, step) in steps.iter().enumerate() {
@@ -186,6 +190,50 @@ proptest! {
         prop_assert!(mended.replaced.values().all(|replacement| replacement.lost == 0));
         let renamed = document_of(all.iter().filter(|change| !branch.contains(change)).chain(&mended.changes));
         prop_assert_eq!(renamed.value(), document_of(&all).value());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
+
+    /// There and back and there again: whatever was written on replacements says the same on the originals.
+    #[test]
+    fn what_was_written_on_replacements_can_be_written_on_their_originals(
+        steps in prop::collection::vec(step(), 2..16),
+        more in prop::collection::vec(step(), 1..8),
+        culprit in any::<prop::sample::Index>(),
+    ) {
+        let edits = lane(&steps).0;
+        let culprit = culprit.index(steps.len());
+        let all: Vec<Change> = edits.concat();
+        let lost: Vec<Change> = edits[culprit].iter().filter(|change| !is_seed(change)).cloned().collect();
+        prop_assume!(!lost.is_empty());
+        let later = edits[culprit + 1..].concat();
+        let originals: Vec<Change> = later.into_iter().filter(|change| !is_seed(change)).collect();
+        let kept: Vec<Change> =
+            all.iter().filter(|change| !lost.contains(change) && !originals.contains(change)).cloned().collect();
+        let mended = mend(Excluded::Lost(&lost), &originals, &all).unwrap();
+        let mut device = Replica::new(2);
+        let known = kept.iter().chain(&mended.changes).map(|change| change.bytes.clone());
+        device.receive(&known.collect::<Vec<_>>());
+        let more: Vec<Change> = go_on(&mut device, &more).0.concat();
+
+        let everything = [&all[..], &mended.changes, &more].concat();
+        let max_op = |hash: &ChangeHash| {
+            everything.iter().find(|one| one.hash() == *hash).map(|one| one.header.max_op())
+        };
+        let back = retrace(&lost, &originals, &more, max_op).unwrap();
+        prop_assert!(back.replaced.values().all(|replacement| replacement.lost == 0), "{:?}", back.replaced);
+        let stays = more.iter().filter(|change| !back.replaced.contains_key(&change.hash()));
+        let before = [all, stays.cloned().collect(), back.changes].concat();
+        document_of(&before);
+
+        let on_the_originals: Vec<Change> =
+            before.iter().filter(|one| !lost.contains(one) && !kept.contains(one)).cloned().collect();
+        let again = mend(Excluded::Lost(&lost), &on_the_originals, &before).unwrap();
+        let rest = on_the_originals.iter().filter(|change| !again.replaced.contains_key(&change.hash()));
+        let document = document_of(kept.iter().chain(rest).chain(&again.changes));
+        prop_assert_eq!(document.value(), device.document.value());
     }
 }
 

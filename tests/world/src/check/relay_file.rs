@@ -1,6 +1,6 @@
 //! The relay's log as it lies on the disk.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -88,6 +88,14 @@ pub(super) fn read(file: &Path) -> anyhow::Result<Logs> {
         log.records.push(record(row, key)?);
     }
     Ok(spaces.into_values().collect())
+}
+
+/// Every device that the relay knows.
+pub(super) fn devices(file: &Path) -> anyhow::Result<BTreeSet<DeviceId>> {
+    let connection = open(file)?;
+    let mut statement = connection.prepare("SELECT id FROM devices")?;
+    let devices = statement.query_map([], |row| row.get(0).map(DeviceId))?;
+    Ok(devices.collect::<Result<_, _>>()?)
 }
 
 fn space_log(row: &Row<'_>) -> rusqlite::Result<SpaceLog> {

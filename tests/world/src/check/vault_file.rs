@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use document::Change;
-use sync_wire::{BatchId, ChangeHash, DocumentId, FateCode, Position, SpaceId, Void};
+use sync_wire::{BatchId, ChangeHash, DeviceId, DocumentId, FateCode, Position, SpaceId, Void};
 
 use super::relay_file::open;
 
@@ -41,15 +41,19 @@ pub(super) struct Batch {
     pub(super) at: Option<Position>,
 }
 
-/// What is in a vault's file of each document: attackers have one change in several.
+/// What is in a vault's file of each document, with the device that the log named last: attackers have one change in
+/// several.
 ///
 /// # Errors
 /// If it cannot be read.
-pub(super) fn of_documents(file: &Path) -> anyhow::Result<BTreeSet<(DocumentId, ChangeHash)>> {
+pub(super) fn of_documents(file: &Path) -> anyhow::Result<BTreeMap<(DocumentId, ChangeHash), Option<DeviceId>>> {
     let connection = open(file)?;
-    let sql = "SELECT d.document, c.hash FROM changes c JOIN documents d ON d.id = c.document";
+    let sql = "SELECT d.document, c.hash, c.device FROM changes c JOIN documents d ON d.id = c.document";
     let mut statement = connection.prepare(sql)?;
-    let found = statement.query_map([], |row| Ok((DocumentId(row.get(0)?), ChangeHash(row.get(1)?))))?;
+    let found = statement.query_map([], |row| {
+        let device: Option<[u8; 16]> = row.get(2)?;
+        Ok(((DocumentId(row.get(0)?), ChangeHash(row.get(1)?)), device.map(DeviceId)))
+    })?;
     Ok(found.collect::<Result<_, _>>()?)
 }
 

@@ -72,7 +72,8 @@ impl World {
             return Ok(());
         }
         self.tell("relay", || "is put back to its backup".to_owned());
-        self.ledger.restore_relay(&check::ends(&directory.join("relay.sqlite"))?);
+        let file = directory.join("relay.sqlite");
+        self.ledger.restore_relay(&check::ends(&file)?, &check::devices(&file)?);
         self.relay.disk.set_back(&directory)?;
         self.lost_links = self.links_opened;
         self.foreign.begin_again();
