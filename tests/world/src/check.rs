@@ -87,8 +87,8 @@ fn given_back(world: &World, logs: &Logs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The change that says the same under another name, if one of these has the name meanwhile: an attacker's, or that of a
-/// copy of the vault.
+/// The change that says the same under another name, if one of these has the name meanwhile: an attacker's, or a change
+/// of a copy of the vault.
 fn renamed<'r>(change: &Change, of_it: impl Iterator<Item = &'r Record>) -> anyhow::Result<Option<ChangeHash>> {
     let name = (change.header.actor, change.header.seq);
     let mut names = of_it.filter_map(|record| Header::parse(&record.bytes).ok()).map(|one| (one.actor, one.seq));
