@@ -343,6 +343,60 @@ fn a_repair_that_was_taken_back_can_come_again() {
     }
 }
 
+#[test]
+fn what_others_had_written_anew_by_a_repair_that_was_taken_back_can_come_again_and_go_again() {
+    let (_sight, mut story) = Story::new(29);
+    let end = story.end;
+    story.hand.welcome(place(EPOCH, end as u64), Resume::Continue);
+    story.hand.edit_elsewhere(&[7]);
+    story.end = story.hand.log.len();
+    story.deliver(EPOCH, end);
+    story.repair(2);
+    let common = story.end;
+    story.deliver(EPOCH, common);
+    let first = story.hand.log.clone();
+    story.repaired_anew(common, 1);
+    story.deliver(OTHER, common);
+    story.ends(OTHER, 0);
+    let second = story.hand.log.clone();
+    for (epoch, log) in [(3, first.clone()), (4, second.clone()), (5, first), (6, second)] {
+        let epoch = Epoch([epoch; 8]);
+        story.turn(epoch, common, log);
+        story.deliver(epoch, common);
+        story.ends(epoch, 0);
+        assert_eq!(story.shown().0["base"], serde_json::json!({ "editor.tabSize": 7, "text": "abc" }), "{epoch}");
+    }
+}
+
+#[test]
+fn an_edit_that_was_on_its_way_follows_a_repair_that_is_taken_back() {
+    // On what was written anew; on what is pending on that; and on what was pending when the first repair came.
+    for (seed, before, after) in [(30, "", ""), (31, "", "def"), (32, "def", ""), (33, "de", "f")] {
+        let (_sight, mut story) = Story::new(seed);
+        let (end, settings) = (story.end, story.vault.well_known("settings").unwrap());
+        if !before.is_empty() {
+            write(&story.vault, 3, before);
+        }
+        story.hand.welcome(place(EPOCH, end as u64), Resume::Continue);
+        story.repair(1);
+        story.deliver(EPOCH, end);
+        if !after.is_empty() {
+            write(&story.vault, 3 + before.len(), after);
+        }
+        let at = 3 + before.len() + after.len();
+        let (_, ticket) = settings.edit_deferred(|draft| draft.splice(TEXT, at, 0, "!")).unwrap();
+        story.repaired_anew(end, 0);
+        story.deliver(OTHER, end);
+        assert!(!ticket.is_saved(), "it rests on what has gone");
+        story.vault.flush().unwrap();
+        assert!(ticket.is_saved());
+        let pushes = 1 + usize::from(!before.is_empty()) + usize::from(!after.is_empty());
+        story.ends(OTHER, pushes);
+        assert_eq!(story.shown().0["base"]["text"], format!("abc{before}{after}!"), "{seed}");
+        assert_eq!(story.quarantined(), [Some(story.edits[0])]);
+    }
+}
+
 /// As after a relay has lost the keys of its receipts too.
 #[test]
 fn a_lost_repair_that_never_comes_again_stays_and_its_authors_say_what_it_had_written_anew() {
