@@ -27,7 +27,9 @@ pub(super) fn give_way(tx: &Tx<'_>, document: i64, to: &Void, at: LogPosition) -
     }
     let mut has_taken_back = false;
     for lost in contradicted.iter().rev() {
-        has_taken_back |= take_back(tx, document, lost, to, at)?;
+        if take_back(tx, document, lost, to, at)? {
+            has_taken_back = true;
+        }
     }
     Ok(has_taken_back)
 }
@@ -62,17 +64,14 @@ pub(super) fn follow(tx: &Tx<'_>, document: i64, void: &Void) -> Result<(), Stor
 
 /// The void that was taken back with what a change was: one of its replacements, or what rested on those.
 pub(super) fn blaming(tx: &Tx<'_>, document: i64, hash: &ChangeHash) -> Result<Option<Void>, StorageError> {
-    let mut undone = tx.lost_voids(document)?;
-    undone.retain(|lost| lost.is_undone);
-    if undone.is_empty() || tx.is_excluded(document, hash)?.is_none() {
+    if tx.is_excluded(document, hash)?.is_none() {
         return Ok(None);
     }
     let blamed = tx.culprit_of(document, hash)?;
-    let is_it = |void: &Void| {
-        let replacement = culprit(void).filter(|culprit| void.replacements().any(|by| by == **culprit));
-        replacement.is_some_and(|culprit| blamed == Some(*culprit)) || void.replacements().any(|by| by == *hash)
-    };
-    Ok(undone.into_iter().map(|lost| lost.void).find(is_it))
+    // What others hold of it has no batch to say who is to blame.
+    let is_it = |void: &Void| void.replacements().any(|by| by == *hash || Some(by) == blamed);
+    let mut undone = tx.lost_voids(document)?.into_iter().filter(|lost| lost.is_undone).map(|lost| lost.void);
+    Ok(undone.find(is_it))
 }
 
 /// What came whole gets rows of its own, so that some of them can be taken out.
@@ -92,14 +91,14 @@ struct Members(HashMap<ChangeHash, Member>);
 impl Members {
     fn read(tx: &Tx<'_>, document: i64) -> Result<Self, StorageError> {
         let mut members: HashMap<ChangeHash, Member> = HashMap::new();
-        for member in tx.members_all(document)? {
-            let before = members.entry(member.change.hash()).or_insert_with(|| member.clone());
-            let is_placed = before.is_placed || member.is_placed;
-            let batch = before.batch.or(member.batch);
-            if before.is_excluded && !member.is_excluded {
-                *before = member;
+        let mut rows = tx.members_all(document)?;
+        rows.sort_by_key(|member| !member.is_excluded);
+        for mut member in rows {
+            if let Some(before) = members.get(&member.change.hash()) {
+                member.is_placed |= before.is_placed;
+                member.batch = member.batch.or(before.batch);
             }
-            (before.is_placed, before.batch) = (is_placed, batch);
+            members.insert(member.change.hash(), member);
         }
         Ok(Self(members))
     }

@@ -94,12 +94,13 @@ impl Hand {
         self.log.push(entry);
     }
 
-    /// Excludes the change of an entry as a repair does, with what follows from that.
-    fn void(&mut self, at: usize) {
-        let (document, excluded) = (self.log[at].document, self.log[at].hash);
+    /// Excludes the changes of entries as a repair does, with what follows from that.
+    fn void(&mut self, at: &[usize]) {
+        let document = self.log[at[0]].document;
+        let excluded: Vec<ChangeHash> = at.iter().map(|at| self.log[*at].hash).collect();
         let of_it = self.log.iter().filter(|entry| entry.document == document && entry.kind == EntryKind::Change);
         let changes = of_it.map(|entry| document::Change::parse(entry.bytes.clone().unwrap()).unwrap());
-        let mended = document::mend(&[excluded], &changes.collect::<Vec<_>>(), |_| None);
+        let mended = document::mend(&excluded, &changes.collect::<Vec<_>>(), |_| None);
         let payload = mended.void.encode();
         let batch = Void::batch(&payload, SPACE, document);
         let hash = Void::hash(&payload, SPACE, document, batch);
@@ -330,7 +331,7 @@ fn what_came_with_a_bootstrap_is_given_back_with_its_receipt_and_so_is_what_came
 fn a_snapshot_whose_voids_do_not_come_with_it_is_not_believed_and_the_entries_come_instead() {
     let sight = Sight::new(7);
     let mut log = settled(&sight.open("a"));
-    log.void(log.log.len() - 2);
+    log.void(&[log.log.len() - 2]);
     let new_device = |name: &str| {
         let vault = sight.open(name);
         let mut hand = Hand::new(&vault);

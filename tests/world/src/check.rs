@@ -63,7 +63,7 @@ fn in_order(world: &World) -> Result<Logs, Failure> {
 fn given_back(world: &World, logs: &Logs) -> Result<(), Failure> {
     for device in &world.devices {
         let (file, readable) = (device.disk.file(), world.readable(device.account));
-        let (kept, given_up) = (vault_file::of_documents(file)?, vault_file::given_up(file)?);
+        let (kept, not_accepted) = (vault_file::of_documents(file)?, vault_file::not_accepted(file)?);
         let taken_back = vault_file::taken_back(file)?;
         let owed = world.ledger.owed.iter().filter(|(space, ..)| readable.contains(space));
         for (space, document, hash) in owed {
@@ -73,7 +73,7 @@ fn given_back(world: &World, logs: &Logs) -> Result<(), Failure> {
             }
             let records = logs.get(space).map(|log| log.records.as_slice()).unwrap_or_default();
             let of_it = || records.iter().filter(|record| record.document == *document);
-            let has_its_fate = |hash: &ChangeHash| given_up.contains(hash) || of_it().any(|one| one.hash == *hash);
+            let has_its_fate = |hash: &ChangeHash| not_accepted.contains(hash) || of_it().any(|one| one.hash == *hash);
             if has_its_fate(hash) || taken_back.get(hash).is_some_and(has_its_fate) {
                 continue;
             }

@@ -53,8 +53,13 @@ impl Story {
 
     /// The log is repaired: an edit is excluded, what rests on it is written anew.
     fn repair(&mut self, edit: usize) {
-        let at = self.hand.log.iter().position(|entry| entry.hash == self.edits[edit]).unwrap();
-        self.hand.void(at);
+        self.exclude(&[self.edits[edit]]);
+    }
+
+    fn exclude(&mut self, changes: &[ChangeHash]) {
+        let place = |hash| self.hand.log.iter().position(|entry| entry.hash == hash).unwrap();
+        let places: Vec<usize> = changes.iter().map(|hash| place(*hash)).collect();
+        self.hand.void(&places);
     }
 
     /// Delivers what follows a place, all at once: a void and its replacements are one batch.
@@ -106,14 +111,15 @@ impl Story {
 
     /// The relay lost everything after a place, and was repaired anew.
     fn repaired_anew(&mut self, common: usize, edit: usize) {
-        let mut before = Self { hand: Hand::new(&self.vault), ..self.but_for_the_hand() };
-        self.hand.log[..self.end].iter().for_each(|entry| before.hand.append(entry.clone()));
-        before.repair(edit);
-        self.turn(OTHER, common, before.hand.log);
+        self.excluded_anew(common, self.edits[edit]);
     }
 
-    fn but_for_the_hand(&self) -> Self {
-        Self { vault: self.vault.clone(), hand: Hand::new(&self.vault), end: self.end, edits: self.edits.clone() }
+    fn excluded_anew(&mut self, common: usize, change: ChangeHash) {
+        let Self { vault, end, edits, .. } = self;
+        let mut before = Self { vault: vault.clone(), hand: Hand::new(vault), end: *end, edits: edits.clone() };
+        self.hand.log[..self.end].iter().for_each(|entry| before.hand.append(entry.clone()));
+        before.exclude(&[change]);
+        self.turn(OTHER, common, before.hand.log);
     }
 
     /// What the vault shows of the settings.
@@ -167,7 +173,7 @@ fn a_repair_that_the_relay_has_lost_is_given_back_with_what_it_excludes_and_what
     let mut hand = settled(&vault);
     let end = hand.log.len();
     hand.welcome(place(EPOCH, end as u64), Resume::Continue);
-    hand.void(end - 2); // the last edit rests on it
+    hand.void(&[end - 2]); // the last edit rests on it
     let (repaired, shown) = (hand.log.len(), Some(3.into()));
     assert_eq!(repaired, end + 2, "the void, and the last edit written anew");
     // A void and its replacements are one batch, so they come as one.
@@ -216,7 +222,7 @@ fn what_others_wrote_on_a_change_that_was_excluded_before_it_could_be_given_back
     assert_eq!(hand.connect()[0].at, place(EPOCH, end as u64 + 2));
     hand.log.truncate(end);
     hand.chains.truncate(end + 1);
-    hand.void(end - 1);
+    hand.void(&[end - 1]);
     hand.welcome(place(EPOCH, end as u64 + 1), Resume::Offer);
     let OfferPart::Checkpoints(_) = hand.offered() else { panic!("checkpoints first") };
     hand.want(end as u64);
@@ -413,6 +419,34 @@ fn a_lost_repair_that_never_comes_again_stays_and_its_authors_say_what_it_had_wr
     story.deliver(OTHER, end);
     assert!(story.hand.sync.status().is_settled(), "{:?}", story.hand.sync.status());
     assert_eq!(story.shown(), before);
+
+    // The log has it all now, so another repair excludes that as well, and nothing is taken back.
+    let from = story.hand.log.len();
+    story.repair(0);
+    story.deliver(OTHER, from);
+    story.ends(OTHER, 0);
+}
+
+/// What the log has is what counts, and what was at fault does not come back without it.
+#[test]
+fn what_a_lost_repair_had_excluded_counts_again_where_the_log_has_it() {
+    let (_sight, mut story) = Story::new(34);
+    let end = story.end;
+    story.hand.welcome(place(EPOCH, end as u64), Resume::Continue);
+    story.hand.edit_elsewhere(&[7, 8, 9]);
+    let theirs: Vec<ChangeHash> = story.hand.log[end..].iter().map(|entry| entry.hash).collect();
+    story.deliver(EPOCH, end);
+    let repaired = story.hand.log.len();
+    story.exclude(&theirs);
+    story.deliver(EPOCH, repaired);
+    assert_eq!(story.shown().0["base"]["editor.tabSize"], 3);
+
+    // Of the three the relay has the first two now, and excludes the second.
+    story.end = end + 2;
+    story.excluded_anew(end + 2, theirs[1]);
+    story.deliver(OTHER, end + 2);
+    story.ends(OTHER, 0);
+    assert_eq!((story.shown().0["base"]["editor.tabSize"].clone(), story.quarantined()), (7.into(), Vec::new()));
 }
 
 #[test]

@@ -77,13 +77,13 @@ pub fn authored(file: &Path, hash: &ChangeHash) -> anyhow::Result<bool> {
     Ok(open(file)?.query_row(sql, [hash.0], |row| row.get::<_, i64>(0))? > 0)
 }
 
-/// The changes that are no part of their documents any more, as their batches say.
+/// The own changes that are not in the log, as their batches say: whether those may say so is looked at with the fates.
 ///
 /// # Errors
 /// If it cannot be read.
-pub(super) fn given_up(file: &Path) -> anyhow::Result<BTreeSet<ChangeHash>> {
-    let gone = |batch: &Batch| matches!(batch.standing, Standing::Quarantined | Standing::Replaced);
-    Ok(batches(file)?.into_iter().filter(gone).filter_map(|batch| batch.change).collect())
+pub(super) fn not_accepted(file: &Path) -> anyhow::Result<BTreeSet<ChangeHash>> {
+    let is_it = |batch: &Batch| batch.standing != Standing::Accepted;
+    Ok(batches(file)?.into_iter().filter(is_it).filter_map(|batch| batch.change).collect())
 }
 
 /// What a repair that the log has lost had written anew before it gave way to another one: by its hash, what it stood
