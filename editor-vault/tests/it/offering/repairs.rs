@@ -420,11 +420,15 @@ fn a_lost_repair_that_never_comes_again_stays_and_its_authors_say_what_it_had_wr
     assert!(story.hand.sync.status().is_settled(), "{:?}", story.hand.sync.status());
     assert_eq!(story.shown(), before);
 
-    // The log has it all now, so another repair excludes that as well, and nothing is taken back.
+    // The log has it all now, so another repair excludes that as well, and nothing is taken back: what is pending gets
+    // the name that it gets everywhere.
+    write(&story.vault, 6, "!");
+    let run = story.vault.well_known("settings").unwrap().read(|document| document.changes().unwrap()).unwrap();
     let from = story.hand.log.len();
     story.repair(0);
     story.deliver(OTHER, from);
-    story.ends(OTHER, 0);
+    let expected = document::mend(&[story.edits[0]], &run, |_| None).replacements.pop().unwrap();
+    assert_eq!(story.ends(OTHER, 1)[0].content, Content::Changes(vec![expected.bytes]));
 }
 
 /// What the log has is what counts, and what was at fault does not come back without it.
