@@ -406,29 +406,33 @@ fn an_edit_that_was_on_its_way_follows_a_repair_that_is_taken_back() {
 /// As after a relay has lost the keys of its receipts too.
 #[test]
 fn a_lost_repair_that_never_comes_again_stays_and_its_authors_say_what_it_had_written_anew() {
-    let (_sight, mut story) = Story::repaired(27, 1);
-    write(&story.vault, 3, "def");
-    let (before, end) = (story.shown(), story.end);
-    let log = story.hand.log[..end].to_vec();
-    let anew = story.hand.log.len() - end - 1;
-    story.turn(OTHER, end, log);
-    for _ in 0..2 {
-        story.pushed().iter().for_each(|push| story.hand.ack(push));
-    }
-    assert_eq!(story.hand.log.len(), end + anew + 1, "the log ends there, so it brings none");
-    story.deliver(OTHER, end);
-    assert!(story.hand.sync.status().is_settled(), "{:?}", story.hand.sync.status());
-    assert_eq!(story.shown(), before);
+    for (seed, more) in [(27, ""), (35, "def")] {
+        let (_sight, mut story) = Story::repaired(seed, 1);
+        if !more.is_empty() {
+            write(&story.vault, 3, more);
+        }
+        let (before, end) = (story.shown(), story.end);
+        let log = story.hand.log[..end].to_vec();
+        let anew = story.hand.log.len() - end - 1 + usize::from(!more.is_empty());
+        story.turn(OTHER, end, log);
+        for _ in 0..2 {
+            story.pushed().iter().for_each(|push| story.hand.ack(push));
+        }
+        assert_eq!(story.hand.log.len(), end + anew, "the log ends there, so it brings none");
+        story.deliver(OTHER, end);
+        assert!(story.hand.sync.status().is_settled(), "{:?}", story.hand.sync.status());
+        assert_eq!(story.shown(), before);
 
-    // The log has it all now, so another repair excludes that as well, and nothing is taken back: what is pending gets
-    // the name that it gets everywhere.
-    write(&story.vault, 6, "!");
-    let run = story.vault.well_known("settings").unwrap().read(|document| document.changes().unwrap()).unwrap();
-    let from = story.hand.log.len();
-    story.repair(0);
-    story.deliver(OTHER, from);
-    let expected = document::mend(&[story.edits[0]], &run, |_| None).replacements.pop().unwrap();
-    assert_eq!(story.ends(OTHER, 1)[0].content, Content::Changes(vec![expected.bytes]));
+        // The log has it all now, so another repair excludes that as well, and nothing is taken back: what is pending
+        // gets the name that it gets everywhere.
+        write(&story.vault, 3 + more.len(), "!");
+        let run = story.vault.well_known("settings").unwrap().read(|document| document.changes().unwrap()).unwrap();
+        let from = story.hand.log.len();
+        story.repair(0);
+        story.deliver(OTHER, from);
+        let expected = document::mend(&[story.edits[0]], &run, |_| None).replacements.pop().unwrap();
+        assert_eq!(story.ends(OTHER, 1)[0].content, Content::Changes(vec![expected.bytes]));
+    }
 }
 
 /// What the log has is what counts, and what was at fault does not come back without it.
