@@ -41,7 +41,7 @@ impl Tx<'_> {
         )?;
         self.execute(
             "UPDATE lost_voids SET until = iif(?3 > ?2, ?3, NULL)
-             WHERE undone = 0 AND document IN (SELECT id FROM documents WHERE space = ?1)",
+             WHERE undone = 0 AND (SELECT space FROM documents WHERE id = lost_voids.document) = ?1",
             params![space, signed(to.0), signed(until.0)],
         )?;
         Ok(())
@@ -74,12 +74,15 @@ impl Tx<'_> {
         Ok(())
     }
 
+    // These are asked with each delivery. The table is nearly always empty, so it is walked: with `document IN (…)` SQLite
+    // would look up every document of the space in it.
+
     /// The log of a space has come to a place: of what waited for voids up to there nothing waits any longer. Gives for
     /// how many voids that is.
     pub(crate) fn stop_waiting_for_voids(&self, space: i64, at: Position) -> Result<usize, StorageError> {
         self.execute(
             "UPDATE lost_voids SET until = NULL
-             WHERE until <= ?2 AND document IN (SELECT id FROM documents WHERE space = ?1)",
+             WHERE until <= ?2 AND (SELECT space FROM documents WHERE id = lost_voids.document) = ?1",
             params![space, signed(at.0)],
         )
     }
@@ -94,7 +97,7 @@ impl Tx<'_> {
     pub(super) fn wait_for_no_voids_after(&self, space: i64, end: Position) -> Result<(), StorageError> {
         self.execute(
             "UPDATE lost_voids SET until = NULL
-             WHERE until > ?2 AND document IN (SELECT id FROM documents WHERE space = ?1)",
+             WHERE until > ?2 AND (SELECT space FROM documents WHERE id = lost_voids.document) = ?1",
             params![space, signed(end.0)],
         )?;
         Ok(())
