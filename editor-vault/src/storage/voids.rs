@@ -74,8 +74,8 @@ impl Tx<'_> {
         Ok(())
     }
 
-    // These are asked with each delivery. The table is nearly always empty, so it is walked: with `document IN (…)` SQLite
-    // would look up every document of the space in it.
+    // These are asked with each delivery. The table is nearly always empty, so it is walked: with `document IN (…)`
+    // SQLite would look up every document of the space in it.
 
     /// The log of a space has come to a place: of what waited for voids up to there nothing waits any longer. Gives for
     /// how many voids that is.
