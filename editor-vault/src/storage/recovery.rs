@@ -186,7 +186,8 @@ impl Tx<'_> {
 
     /// Makes a change that takes the place of others part of its document, and gives the batch that holds it. One that
     /// is there already, because another holder of the same changes wrote it anew first, is the same change; and one
-    /// that was there once, and had to go with a repair that the log has lost, is there again.
+    /// that was there once, and had to go with a repair that the log has lost, is there again, unless a person has
+    /// discarded it.
     pub(crate) fn add_replacement(
         &self,
         document: i64,
@@ -195,15 +196,16 @@ impl Tx<'_> {
         rewritten: u32,
     ) -> Result<i64, StorageError> {
         let before = self.one(
-            "SELECT b.id, c.id FROM batches b JOIN changes c ON c.id = b.change
+            "SELECT b.id, c.id, b.state FROM batches b JOIN changes c ON c.id = b.change
              WHERE b.batch = ?1 AND b.document = ?2 AND c.excluded = 1",
             params![batch.0, document],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| Ok((row.get(0)?, row.get(1)?, BatchState::of(row.get(2)?))),
         )?;
-        if let Some((before, row)) = before
-            && let Some(row) = self.include(row)?
-        {
-            self.reopen(before, row, None)?;
+        if let Some((before, row, state)) = before {
+            let row = if state == BatchState::Discarded { None } else { self.include(row)? };
+            if let Some(row) = row {
+                self.reopen(before, row, None)?;
+            }
             return Ok(before);
         }
         match self.place(document, NewChange { change, position: None, device: None, batch })? {
