@@ -22,10 +22,9 @@ use crate::log::Reader;
 use crate::program::Program;
 use crate::world::{World, eventually, same_settings};
 
-/// How long they live together in an ordinary test run.
-const SECONDS: u64 = 30;
-/// After which they get another vault, so that a long run stays as fast as its beginning.
-const SECONDS_EACH: u64 = 60;
+/// How long they live together on one vault. That is an ordinary test run; a longer one goes on with another vault, so
+/// that it stays as fast as its beginning.
+const SECONDS: u64 = 60;
 /// Beside the `vault` command, which is the eighth.
 const ROLES: [Role; 7] =
     [Role::Edits, Role::Edits, Role::Edits, Role::Edits, Role::Edits, Role::EditsWithNewerProgram, Role::Checkpoints];
@@ -38,8 +37,8 @@ fn eight_processes_on_one_vault_lose_and_double_nothing_whoever_is_killed() -> R
     };
     let mut chance = Chance::of_environment("PROCESSES_SEED")?;
     let mut tally = Tally::default();
-    for begin in (0..wanted).step_by(usize::try_from(SECONDS_EACH)?) {
-        let seconds = SECONDS_EACH.min(wanted - begin);
+    for begin in (0..wanted).step_by(usize::try_from(SECONDS)?) {
+        let seconds = SECONDS.min(wanted - begin);
         let told = || format!("after {begin} seconds of seed {}", chance.seed());
         let mut house = House::begin(begin).with_context(told)?;
         house.live(Duration::from_secs(seconds), &mut chance, &mut tally).context(house.world.relay.logged())?;

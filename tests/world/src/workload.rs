@@ -295,8 +295,10 @@ impl User<'_> {
         let settings = self.settings()?;
         let (path, value) = (format!("/base/deferred{key}"), self.rng.below(100));
         let told = format!("puts {value} at {path}, deferred");
-        match settings.edit_deferred(|draft| draft.put(&path, value.into())) {
-            Ok(((), ticket)) => {
+        match settings.edit_deferred(|draft| changing(draft, &path, |draft| draft.put(&path, value.into()))) {
+            // What is saved then is what was there before.
+            Ok((Effect::None, _)) => Ok(told),
+            Ok((Effect::Some, ticket)) => {
                 let (space, document) = (settings.space(), settings.id());
                 self.device.deferred.push(Deferred { ticket, space, document });
                 Ok(told)
