@@ -116,7 +116,7 @@ struct Work<'v> {
     handled: Vec<Member>,
     /// To be dealt with now.
     pending: Vec<Member>,
-    /// What stays; or why that cannot be put together.
+    /// What stays; or why that cannot be read.
     ground: Result<Ground, String>,
 }
 
@@ -146,7 +146,12 @@ impl<'v> Work<'v> {
             dependents: find(&dependents),
             handled,
             pending,
-            ground: Ground::read(tx, document, &gone)?,
+            ground: match Ground::read(tx, document, &gone)? {
+                // What is pending may have names that the log has of others: while its document was read-only, the
+                // relay did not come to refuse it for them. What a void replaces does not rest on that.
+                Err(_) => Ground::outline(tx, document, &gone)?,
+                ground => ground,
+            },
             void,
         })
     }

@@ -1,12 +1,14 @@
 //! Vaults that were put back to what they were, or copied: they take each other for themselves.
 
-use editor_vault::{DocumentState, Vault};
+use editor_vault::{DocumentState, FateCode, Vault};
 use sync_core::client::{Effect, Input};
 use sync_wire::Actor;
 
-use super::{TEXT, begun, letters, line as line_of, newest, settings, settle, states, write};
+use super::{TEXT, base, begun, letters, line as line_of, newest, put, settings, settle, states, write};
 use crate::inline::sight::Sight;
+use crate::relay::Answer;
 use crate::relay::inline::InlineRelay;
+use crate::voids::head;
 
 /// A vault that is put back to what it was, on a machine that does not notice.
 #[test]
@@ -84,6 +86,38 @@ fn a_pending_edit_whose_name_and_number_a_snapshot_has_for_another_holds_nothing
     let desktop = sight.open("desktop");
     settle(&relay, &desktop, &mut line_of(&desktop));
     assert_eq!(letters(&desktop), "abc");
+}
+
+/// Found by the simulated world (seed 994889): a relay does not refuse such an edit while its document is read-only, and
+/// the repair that ended that was taken for a wrong one.
+#[test]
+fn a_repair_is_followed_beside_a_pending_edit_whose_name_and_number_a_snapshot_has_for_another() {
+    let (sight, relay, vault, _) = put_back(36, As::Snapshot);
+    let desktop = sight.open("desktop");
+    let mut theirs = line_of(&desktop);
+    settle(&relay, &desktop, &mut theirs);
+    put(&desktop, "bad", 1);
+    let bad = head(&settings(&desktop));
+    put(&desktop, "good", 2);
+    settle(&relay, &desktop, &mut theirs);
+    relay.judge(|_| Answer::Park(FateCode::HELD, 1));
+    write(&vault, "c"); // under the name and number of "b"
+    let mut line = line_of(&vault);
+    settle(&relay, &vault, &mut line);
+    assert!(matches!(settings(&vault).status().unwrap().state, DocumentState::Parked { .. }));
+    relay.judge(|_| Answer::Take);
+    relay.state().void(settings(&vault).space(), settings(&vault).id(), &[bad]);
+    for (vault, line) in [(&vault, &mut line), (&desktop, &mut theirs)] {
+        settle(&relay, vault, line);
+    }
+    settle(&relay, &desktop, &mut theirs);
+    for vault in [&vault, &desktop] {
+        let status = settings(vault).status().unwrap();
+        assert_eq!((status.held, status.pending_batches), (None, 0));
+        assert_eq!((letters(vault), base(vault)), ("abc".into(), base(&desktop)));
+        assert_eq!((base(vault).get("bad"), base(vault).get("good")), (None, Some(&2.into())));
+    }
+    assert!(vault.quarantine().list().unwrap().is_empty());
 }
 
 /// Found by the simulated world (seed 908504): nobody looked at the outbox before the next edit.

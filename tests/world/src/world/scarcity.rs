@@ -57,6 +57,13 @@ impl World {
             self.settle_and_repair()?;
             check::in_want(self)?;
         }
+        // A relay that is off is told nothing.
+        while self.relay.program.is_none() || self.relay.disk.has_ended() {
+            self.after_relay();
+            if !self.step()? {
+                return Failure::raise("it settles", "nothing starts the relay again");
+            }
+        }
         for account in 0..self.accounts {
             self.set_quota(account, None)?;
         }
