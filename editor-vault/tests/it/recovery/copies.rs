@@ -88,8 +88,8 @@ fn a_pending_edit_whose_name_and_number_a_snapshot_has_for_another_holds_nothing
     assert_eq!(letters(&desktop), "abc");
 }
 
-/// Found by the simulated world (seed 994889): a relay does not refuse such an edit while its document is read-only, and
-/// the repair that ended that was taken for a wrong one.
+/// Found by the simulated world (seed 994889): a relay does not refuse such an edit while its document is read-only,
+/// and the repair that ended that was taken for a wrong one.
 #[test]
 fn a_repair_is_followed_beside_a_pending_edit_whose_name_and_number_a_snapshot_has_for_another() {
     let (sight, relay, vault, _) = put_back(36, As::Snapshot);
