@@ -62,12 +62,21 @@ pub(crate) fn recover(tx: &Tx<'_>, document: i64, change: i64, because: &Because
     if is_settled && (!because.is_renaming() || culprit.row <= 0) {
         return Ok(false);
     }
-    let others = if is_settled { tx.living(document)? } else { tx.unsettled(document)? };
+    let others = if is_settled { tx.living(document)? } else { without_place(tx, document)? };
     let handled = tx.blamed(document, &culprit.change.hash())?;
     let closure = Closure::of(culprit, handled, others);
     let plan = plan::make(tx, document, &closure, because)?;
     carry_out(tx, document, &closure, plan.as_ref(), because)?;
     Ok(true)
+}
+
+/// What may rest on a change that is not in the log: what is pending, and what others wrote when it was in a log that
+/// was cut short since.
+fn without_place(tx: &Tx<'_>, document: i64) -> Result<Vec<Member>, StorageError> {
+    let mut found = tx.unsettled(document)?;
+    found.extend(tx.members_without_place(document)?.into_iter().filter(|member| member.batch.is_none()));
+    found.sort_by_key(|member| member.row);
+    Ok(found)
 }
 
 /// Deals with changes of our own that were stored as strays, because what they rest on has gone meanwhile or their name

@@ -77,7 +77,7 @@ fn given_back(world: &World, logs: &Logs) -> Result<(), Failure> {
             if has_its_fate(hash) || taken_back.get(hash).is_some_and(has_its_fate) {
                 continue;
             }
-            let renamed = renamed(&vault_file::change(file, hash)?, of_it())?;
+            let renamed = renamed(&vault_file::changes_of(file, *space, *document)?, hash, of_it())?;
             if !renamed.as_ref().is_some_and(has_its_fate) {
                 let detail = format!("change {hash} of {document} is on {} and was not given back", device.name());
                 return Failure::raise("a restored relay gets everything back", detail);
@@ -87,17 +87,33 @@ fn given_back(world: &World, logs: &Logs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The change that says the same under another name, if one of these has the name meanwhile: an attacker's, or a change
-/// of a copy of the vault.
-fn renamed<'r>(change: &Change, of_it: impl Iterator<Item = &'r Record>) -> anyhow::Result<Option<ChangeHash>> {
-    let name = (change.header.actor, change.header.seq);
-    let mut names = of_it.filter_map(|record| Header::parse(&record.bytes).ok()).map(|one| (one.actor, one.seq));
-    if !names.any(|taken| taken == name) {
+/// The change that says the same under another name, if one of these has its name meanwhile, or that of something that
+/// it rests on: an attacker's, or a change of a copy of the vault. `known` are all changes of the document.
+fn renamed<'r>(
+    known: &[Change],
+    hash: &ChangeHash,
+    of_it: impl Iterator<Item = &'r Record>,
+) -> anyhow::Result<Option<ChangeHash>> {
+    let names: BTreeMap<_, ChangeHash> = of_it
+        .filter_map(|record| Some((Header::parse(&record.bytes).ok()?, record.hash)))
+        .map(|(header, hash)| ((header.actor, header.seq), hash))
+        .collect();
+    let is_taken = |one: &&Change| names.get(&(one.header.actor, one.header.seq)).is_some_and(|by| *by != one.hash());
+    let (mut gone, mut later) = (BTreeSet::new(), Vec::new());
+    let first: Vec<Change> = known.iter().filter(is_taken).take(1).cloned().collect();
+    gone.extend(first.iter().map(Change::hash));
+    for change in known {
+        if !gone.contains(&change.hash()) && change.header.deps.iter().any(|dep| gone.contains(dep)) {
+            gone.insert(change.hash());
+            later.push(change.clone());
+        }
+    }
+    if first.is_empty() {
         return Ok(None);
     }
-    let max_op = change.header.start_op.saturating_sub(1);
-    let made = reauthor(Excluded::Renamed(std::slice::from_ref(change)), &[], |_| Some(max_op))?;
-    Ok(made.changes.first().map(Change::hash))
+    let max_op = |hash: &ChangeHash| known.iter().find(|one| one.hash() == *hash).map(|one| one.header.max_op());
+    let made = reauthor(Excluded::Renamed(&first), &later, max_op)?;
+    Ok(made.replaced.get(hash).and_then(|replacement| replacement.by))
 }
 
 /// Everybody has the same, but for a document of a device that is damaged there.

@@ -111,6 +111,20 @@ pub(super) fn change(file: &Path, hash: &ChangeHash) -> anyhow::Result<Change> {
     Ok(Change::parse(open(file)?.query_row(sql, [hash.0], |row| row.get::<_, Vec<u8>>(0))?.into())?)
 }
 
+/// Every change of a document whose bytes are here, whatever became of it, causes first.
+///
+/// # Errors
+/// If one cannot be read.
+pub(super) fn changes_of(file: &Path, space: SpaceId, document: DocumentId) -> anyhow::Result<Vec<Change>> {
+    let connection = open(file)?;
+    let mut statement = connection.prepare(
+        "SELECT c.bytes FROM changes c JOIN documents d ON d.id = c.document JOIN spaces s ON s.id = d.space
+         WHERE s.space = ?1 AND d.document = ?2 ORDER BY c.id",
+    )?;
+    let bytes = statement.query_map([space.0.as_slice(), document.0.as_slice()], |row| row.get::<_, Vec<u8>>(0))?;
+    bytes.map(|bytes| Ok(Change::parse(bytes?.into())?)).collect()
+}
+
 /// All batches, the oldest first.
 pub(super) fn batches(file: &Path) -> anyhow::Result<Vec<Batch>> {
     let connection = open(file)?;
