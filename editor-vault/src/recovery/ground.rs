@@ -60,6 +60,18 @@ impl Ground {
         Ok(put_together())
     }
 
+    /// As [`Self::read`], or if it cannot be put together, what it has: nothing can be tried on that.
+    pub(super) fn as_far_as_possible(
+        tx: &Tx<'_>,
+        document: i64,
+        gone: &HashSet<ChangeHash>,
+    ) -> Result<Result<Self, String>, StorageError> {
+        match Self::read(tx, document, gone)? {
+            Err(_) => Self::outline(tx, document, gone),
+            ground => Ok(ground),
+        }
+    }
+
     /// As [`Self::read`], of a document that somebody spoiled: what it has is known, and nothing can be tried on it.
     pub(super) fn outline(
         tx: &Tx<'_>,
@@ -122,7 +134,12 @@ impl Ground {
         self.numbers.get(&number).is_some_and(|hash| *hash != change.hash())
     }
 
-    /// Whether the document can take these, behind the guard.
+    /// Whether anything can be tried on it.
+    pub(super) fn can_check(&self) -> bool {
+        self.document.is_some()
+    }
+
+    /// Whether the document can take these, behind the guard. Where nothing can be tried, that is not known: yes.
     pub(super) fn check(&self, changes: &[&Change]) -> Result<(), String> {
         self.check_naming(changes).map_err(|(detail, _)| detail)
     }

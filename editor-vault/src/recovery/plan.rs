@@ -46,11 +46,12 @@ pub(super) fn make(
         return Ok(given_up("its content was written anew too often"));
     }
     let gone = closure.hashes();
-    let ground = match Ground::read(tx, document, &gone)? {
-        // Under another name it says the same, so that trying it would tell nothing of it. Once a repair has taken out
-        // what spoils the document, its check is the relay's.
-        Err(_) if because.is_renaming() => Ground::outline(tx, document, &gone)?,
-        ground => ground,
+    // Under another name it says the same, so that trying it would tell nothing of it. Once a repair has taken out what
+    // spoils the document, its check is the relay's.
+    let ground = if because.is_renaming() {
+        Ground::as_far_as_possible(tx, document, &gone)?
+    } else {
+        Ground::read(tx, document, &gone)?
     };
     let ground = match ground {
         Ok(ground) => ground,

@@ -146,12 +146,9 @@ impl<'v> Work<'v> {
             dependents: find(&dependents),
             handled,
             pending,
-            ground: match Ground::read(tx, document, &gone)? {
-                // What is pending may have names that the log has of others: while its document was read-only, the
-                // relay did not come to refuse it for them. What a void replaces does not rest on that.
-                Err(_) => Ground::outline(tx, document, &gone)?,
-                ground => ground,
-            },
+            // What is pending may have names that the log has of others: while its document was read-only, the relay
+            // did not refuse it for them. What a void replaces does not rest on that.
+            ground: Ground::as_far_as_possible(tx, document, &gone)?,
             void,
         })
     }
@@ -208,10 +205,14 @@ impl<'v> Work<'v> {
         self.settle_pending(tx, &plan)
     }
 
-    /// Why an own change had to go: what the check has against it here, or that somebody named it.
+    /// Why an own change had to go: what the check has against it here, or that somebody named it, if it can be tried.
     fn reason(&self, change: &Change, at: LogPosition) -> String {
-        let fault = self.ground.as_ref().ok().and_then(|ground| ground.check(&[change]).err());
-        let because = fault.unwrap_or_else(|| "the owner of the space named it".to_owned());
+        let because = match self.ground.as_ref().ok().filter(|ground| ground.can_check()) {
+            Some(ground) => {
+                ground.check(&[change]).err().unwrap_or_else(|| "the owner of the space named it".to_owned())
+            }
+            None => "the rest of the document cannot be put together, so that it cannot be said why".to_owned(),
+        };
         format!("a repair excluded it, at {at}: {because}")
     }
 

@@ -1,5 +1,6 @@
 //! A relay that lost the end of a log: what a vault gives back to it, and that it loses nothing itself.
 
+mod names; // those that a copy has meanwhile
 mod repairs; // those that the log has lost
 
 use std::collections::VecDeque;
@@ -428,107 +429,4 @@ fn an_acknowledged_batch_that_a_delivery_passes_over_is_pushed_again() {
     hand.deliver(EPOCH, end);
     assert_eq!(hand.pushed().iter().map(|push| push.batch).collect::<Vec<_>>(), [push.batch]);
     assert_eq!(vault.well_known("settings").unwrap().get(TAB_SIZE).unwrap(), Some(4.into()));
-}
-
-/// Found by the simulated world: a copy of a vault had taken the name of what the relay had lost. What was pending on
-/// that was refused with it before it was pushed again itself, and went into quarantine.
-#[test]
-fn what_is_refused_with_an_own_edit_that_is_pending_again_goes_where_that_one_goes() {
-    let sight = Sight::new(11);
-    let vault = sight.open("a");
-    let mut hand = settled(&vault);
-    let (end, lost) = (hand.log.len(), hand.log.last().unwrap().clone());
-    let change = document::Change::parse(lost.bytes.clone().unwrap()).unwrap();
-    vault.well_known("settings").unwrap().edit(|draft| draft.put("/base/later", 1.into())).unwrap();
-    assert_eq!(hand.connect()[0].at, place(EPOCH, end as u64));
-    hand.log.truncate(end - 1);
-    hand.chains.truncate(end);
-    let (header, other) = (&change.header, Epoch([2; 8]));
-    let rival = document::forge::put("/base/rival", 1);
-    let rival = document::forge::Forged::by(header.actor, header.seq, header.start_op, &header.deps, vec![rival]);
-    let rival = document::Change::parse(rival.blob()).unwrap();
-    hand.append(Entry { hash: rival.hash(), batch: BatchId([7; 16]), bytes: Some(rival.bytes), ..lost.clone() });
-
-    hand.welcome(place(other, end as u64), Resume::Offer);
-    let early = hand.pushed_before_the_offer().pop().unwrap();
-    let OfferPart::Checkpoints(_) = hand.offered() else { panic!("checkpoints first") };
-    hand.want(end as u64 - 1);
-    let OfferPart::Run(_) = hand.offered() else { panic!("what was lost") };
-    hand.want(end as u64);
-    let resume = Resume::From { at: Position(end as u64 - 1), chain: hand.chains[end - 1] };
-    let grant = Some(Hand::grant(place(other, end as u64), resume));
-    hand.say(RelayFrame::GrantChanged(GrantChanged { space: SPACE, grant }));
-    let (space, document, batch) = (SPACE, early.document, early.batch);
-    let (code, detail) = (FateCode::WITH, "what it rests on was refused".to_owned());
-    hand.say(RelayFrame::Refuse(Refuse { space, document, batch, culprit: Some(lost.hash), code, detail }));
-    hand.deliver(other, end - 1);
-    for Push { space, document, batch, .. } in hand.pushed() {
-        assert_eq!(batch, lost.batch, "before the delivery");
-        hand.say(RelayFrame::Skipped(Skipped { space, document, batch }));
-    }
-    if hand.sync.has_unseen_saves() {
-        hand.feed(Input::Saved);
-    }
-    assert_eq!(hand.pushed().len(), 2, "both under another name");
-    assert_eq!(vault.quarantine().list().unwrap().len(), 0);
-    let settings = vault.well_known("settings").unwrap();
-    assert_eq!(
-        (settings.get(TAB_SIZE).unwrap(), settings.get("/base/later").unwrap()),
-        (Some(3.into()), Some(1.into()))
-    );
-    assert_eq!(vault.verify().unwrap(), []);
-}
-
-/// Found by the simulated world (seed 997021): what others had written in between kept its place, so that what was
-/// written on that waited for ever.
-#[test]
-fn what_others_wrote_on_an_edit_that_loses_its_name_gets_another_one_as_well() {
-    let sight = Sight::new(13);
-    let vault = sight.open("a");
-    let mut hand = settled(&vault);
-    let (end, lost) = (hand.log.len(), hand.log.last().unwrap().clone());
-    let change = document::Change::parse(lost.bytes.clone().unwrap()).unwrap();
-    let entry = |actor, seq, start_op, deps: &[ChangeHash], key: &str, batch| {
-        let made = document::forge::Forged::by(actor, seq, start_op, deps, vec![document::forge::put(key, 1)]);
-        let made = document::Change::parse(made.blob()).unwrap();
-        Entry { hash: made.hash(), batch: BatchId([batch; 16]), bytes: Some(made.bytes), ..lost.clone() }
-    };
-    let (header, other) = (&change.header, Epoch([2; 8]));
-    let theirs = entry(Actor([9; 16]), 1, header.max_op() + 1, &[change.hash()], "/base/theirs", 8);
-    hand.append(Entry { device: DeviceId([9; 16]), ..theirs.clone() });
-    hand.welcome(place(EPOCH, end as u64 + 1), Resume::Continue);
-    hand.deliver(EPOCH, end);
-    vault.well_known("settings").unwrap().edit(|draft| draft.put("/base/later", 1.into())).unwrap();
-    assert_eq!(hand.connect()[0].at, place(EPOCH, end as u64 + 1));
-    hand.log.truncate(end - 1);
-    hand.chains.truncate(end);
-    hand.append(entry(header.actor, header.seq, header.start_op, &header.deps, "/base/rival", 7));
-
-    hand.welcome(place(other, end as u64), Resume::Offer);
-    let early = hand.pushed_before_the_offer().pop().unwrap();
-    let OfferPart::Checkpoints(_) = hand.offered() else { panic!("checkpoints first") };
-    for at in [end - 1, end] {
-        hand.want(at as u64);
-        let OfferPart::Run(_) = hand.offered() else { panic!("what was lost") };
-    }
-    hand.want(end as u64 + 1);
-    let resume = Resume::From { at: Position(end as u64 - 1), chain: hand.chains[end - 1] };
-    let grant = Some(Hand::grant(place(other, end as u64), resume));
-    hand.say(RelayFrame::GrantChanged(GrantChanged { space: SPACE, grant }));
-    let (space, document, batch) = (SPACE, early.document, early.batch);
-    hand.say(RelayFrame::Need(Need { space, document, batch, hashes: vec![theirs.hash] }));
-    hand.deliver(other, end - 1);
-    for Push { space, document, batch, .. } in hand.pushed() {
-        hand.say(RelayFrame::Skipped(Skipped { space, document, batch }));
-    }
-    if hand.sync.has_unseen_saves() {
-        hand.feed(Input::Saved);
-    }
-    assert_eq!(hand.pushed().len(), 3, "all under another name");
-    let settings = vault.well_known("settings").unwrap();
-    for (key, value) in [(TAB_SIZE, 3), ("/base/theirs", 1), ("/base/later", 1), ("/base/rival", 1)] {
-        assert_eq!(settings.get(key).unwrap(), Some(value.into()), "{key}");
-    }
-    assert_eq!(vault.quarantine().list().unwrap().len(), 0);
-    assert_eq!(vault.verify().unwrap(), []);
 }

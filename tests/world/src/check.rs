@@ -99,21 +99,21 @@ fn renamed<'r>(
         .map(|(header, hash)| ((header.actor, header.seq), hash))
         .collect();
     let is_taken = |one: &&Change| names.get(&(one.header.actor, one.header.seq)).is_some_and(|by| *by != one.hash());
-    let (mut gone, mut later) = (BTreeSet::new(), Vec::new());
-    let first: Vec<Change> = known.iter().filter(is_taken).take(1).cloned().collect();
-    gone.extend(first.iter().map(Change::hash));
-    for change in known {
-        if !gone.contains(&change.hash()) && change.header.deps.iter().any(|dep| gone.contains(dep)) {
-            gone.insert(change.hash());
-            later.push(change.clone());
+    let max_op = |hash: &ChangeHash| known.iter().find(|one| one.hash() == *hash).map(|one| one.header.max_op());
+    for taken in known.iter().filter(is_taken) {
+        let (mut gone, mut later) = (BTreeSet::from([taken.hash()]), Vec::new());
+        for change in known {
+            if change.header.deps.iter().any(|dep| gone.contains(dep)) {
+                gone.insert(change.hash());
+                later.push(change.clone());
+            }
+        }
+        let made = reauthor(Excluded::Renamed(std::slice::from_ref(taken)), &later, max_op)?;
+        if let Some(replacement) = made.replaced.get(hash) {
+            return Ok(replacement.by);
         }
     }
-    if first.is_empty() {
-        return Ok(None);
-    }
-    let max_op = |hash: &ChangeHash| known.iter().find(|one| one.hash() == *hash).map(|one| one.header.max_op());
-    let made = reauthor(Excluded::Renamed(&first), &later, max_op)?;
-    Ok(made.replaced.get(hash).and_then(|replacement| replacement.by))
+    Ok(None)
 }
 
 /// Everybody has the same, but for a document of a device that is damaged there.

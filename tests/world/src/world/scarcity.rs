@@ -59,7 +59,9 @@ impl World {
         }
         // A relay that is off is told nothing.
         while self.relay.program.is_none() || self.relay.disk.has_ended() {
-            self.after_relay();
+            if self.relay.program.is_some() {
+                self.after_relay();
+            }
             if !self.step()? {
                 return Failure::raise("it settles", "nothing starts the relay again");
             }
