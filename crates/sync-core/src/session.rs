@@ -27,7 +27,7 @@ pub use self::input::{Authorized, BootstrapCursor, BootstrapPage, Input, LogPage
 use self::intake::Intake;
 use self::lanes::{Lanes, content_bytes};
 use self::late::JudgedBy;
-use self::offer::{Offering, unasked};
+use self::offer::Offers;
 use crate::time::Instant;
 
 /// How often lost hints are healed.
@@ -62,8 +62,8 @@ struct Open {
     device: DeviceId,
     /// Boxed: a map has room for eleven from the first one on, and most devices follow one or two.
     spaces: BTreeMap<SpaceId, Box<Subscription>>,
-    /// Spaces whose log does not know where the device stands: in none of the above until it does.
-    offers: BTreeMap<SpaceId, Offering>,
+    /// What is in none of the above until its log knows where the device stands.
+    offers: Offers,
     lanes: Lanes,
     intake: Intake,
     /// Deliveries that may still be sent before the device confirms some.
@@ -174,11 +174,11 @@ impl Session {
         else {
             return Ok(());
         };
-        let (mut spaces, mut offers) = (BTreeMap::new(), BTreeMap::new());
+        let (mut spaces, mut offers) = (BTreeMap::new(), Offers::default());
         for grant in &found.grants {
             let cursor = hello.cursors.iter().find(|cursor| cursor.space == grant.space);
             if grant.resume == Resume::Offer {
-                offers.insert(grant.space, Offering::new(cursor));
+                offers.begin(grant.space, cursor);
             } else {
                 spaces.insert(grant.space, Box::new(Subscription::new(grant.clone(), cursor)));
             }
@@ -244,11 +244,7 @@ impl Open {
         match input {
             Input::Frame(DeviceFrame::Push(push)) => self.on_push(push, effects)?,
             Input::Frame(DeviceFrame::Confirm(confirm)) => self.on_confirm(confirm)?,
-            Input::Frame(DeviceFrame::Offer(offer)) => {
-                let space = offer.space;
-                let offering = self.offers.get_mut(&space).ok_or_else(|| unasked(space))?;
-                offering.on_part(offer, effects)?;
-            }
+            Input::Frame(DeviceFrame::Offer(offer)) => self.offers.on_part(offer, effects)?,
             Input::Frame(DeviceFrame::Presence(presence)) => {
                 // In a space that is not granted, or not yet: nobody is shown, and nothing is said.
                 if self.spaces.contains_key(&presence.space) {
@@ -256,11 +252,7 @@ impl Open {
                 }
                 return Ok(()); // it has nothing to do with what is read and sent
             }
-            Input::Wanted(wanted) => {
-                if let Some(offering) = self.offers.get_mut(&wanted.space) {
-                    offering.on_wanted(wanted, effects);
-                }
-            }
+            Input::Wanted(wanted) => self.offers.on_wanted(wanted, effects),
             Input::OfferEnded(grant) => self.on_offer_ended(grant, effects)?,
             Input::Frame(DeviceFrame::Hello(_)) => return Err(Breach("Hello was sent twice".into())),
             Input::Appended { space, document, outcomes } => self.on_appended(space, document, outcomes, effects),
@@ -303,11 +295,10 @@ impl Open {
 
     fn on_push(&mut self, push: Push, effects: &mut Vec<Effect>) -> Result<(), Breach> {
         self.lanes.count(&push.content)?;
-        if let Some(offering) = self.offers.get_mut(&push.space) {
-            offering.held.push(push); // bounded by the credit that it holds
-            return Ok(());
+        match self.offers.hold(push) {
+            Some(push) => self.judge(push, effects),
+            None => Ok(()),
         }
-        self.judge(push, effects)
     }
 
     /// Appends a push whose credit is counted.
@@ -341,12 +332,11 @@ impl Open {
     /// The device stands in the log again: the log goes on, and so do its pushes.
     fn on_offer_ended(&mut self, grant: Grant, effects: &mut Vec<Effect>) -> Result<(), Breach> {
         let space = grant.space;
-        let is_due = self.offers.get(&space).is_some_and(Offering::is_ending);
-        let Some(offering) = is_due.then(|| self.offers.remove(&space)).flatten() else { return Ok(()) };
+        let Some(held) = self.offers.end(space) else { return Ok(()) };
         self.spaces.insert(space, Box::new(Subscription::new(grant.clone(), None)));
         effects.push(Effect::Send(RelayFrame::GrantChanged(GrantChanged { space, grant: Some(grant) })));
         effects.push(Effect::Follow { space });
-        offering.held.into_iter().try_for_each(|push| self.judge(push, effects))
+        held.into_iter().try_for_each(|push| self.judge(push, effects))
     }
 
     fn on_appended(
@@ -436,7 +426,13 @@ impl Open {
             effects.push(Effect::Unfollow { space });
             effects.push(Effect::Send(RelayFrame::GrantChanged(GrantChanged { space, grant: None })));
         }
-        self.end_untaken_offers(&grants, effects);
+        for (space, held) in self.offers.end_untaken(&grants) {
+            effects.push(Effect::Send(RelayFrame::GrantChanged(GrantChanged { space, grant: None })));
+            for push in held {
+                self.lanes.settle(&push.content);
+                effects.push(Effect::Send(no_such_space(&push)));
+            }
+        }
         for grant in grants {
             self.on_granted(grant, effects);
         }
@@ -449,22 +445,9 @@ impl Open {
         }
     }
 
-    /// Whoever may not read a space any more has nothing to offer to it.
-    fn end_untaken_offers(&mut self, grants: &[Grant], effects: &mut Vec<Effect>) {
-        let is_granted = |space: &SpaceId| grants.iter().any(|grant| grant.space == *space);
-        let taken: Vec<SpaceId> = self.offers.keys().copied().filter(|space| !is_granted(space)).collect();
-        for space in taken {
-            effects.push(Effect::Send(RelayFrame::GrantChanged(GrantChanged { space, grant: None })));
-            for push in self.offers.remove(&space).into_iter().flat_map(|offering| offering.held) {
-                self.lanes.settle(&push.content);
-                effects.push(Effect::Send(no_such_space(&push)));
-            }
-        }
-    }
-
     fn on_granted(&mut self, grant: Grant, effects: &mut Vec<Effect>) {
         let space = grant.space;
-        if self.offers.contains_key(&space) {
+        if self.offers.contains(&space) {
             return; // the grant that ends the offer says it as it is then
         }
         match self.spaces.get_mut(&space) {

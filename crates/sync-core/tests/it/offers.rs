@@ -198,3 +198,24 @@ fn whoever_loses_the_space_in_the_middle_of_an_offer_has_his_pushes_parked() {
     assert!(effects.iter().any(is_parked), "{effects:?}");
     assert!(!effects.iter().any(is_append));
 }
+
+/// Found by the simulated world (seed 1115995): the link was closed for it.
+#[test]
+fn a_part_that_was_on_its_way_when_the_space_was_taken_is_passed_over_and_no_second_one() {
+    let mut relay = Relay::open();
+    relay.feed(session::Input::AccessChanged);
+    relay.feed(session::Input::Regranted { grants: Vec::new(), limits_version: 1 });
+    assert_eq!(relay.frame(offer(OfferPart::Checkpoints(checkpoints()))), []);
+    let effects = relay.frame(offer(OfferPart::Done));
+    assert!(matches!(&effects[..], [session::Effect::Close(goodbye)] if goodbye.code == GoodbyeCode::PROTOCOL));
+}
+
+#[test]
+fn no_part_is_on_its_way_while_the_one_before_is_being_answered() {
+    let mut relay = Relay::open();
+    relay.frame(offer(OfferPart::Checkpoints(checkpoints())));
+    relay.feed(session::Input::AccessChanged);
+    relay.feed(session::Input::Regranted { grants: Vec::new(), limits_version: 1 });
+    let effects = relay.frame(offer(OfferPart::Run(run())));
+    assert!(matches!(&effects[..], [session::Effect::Close(goodbye)] if goodbye.code == GoodbyeCode::PROTOCOL));
+}
