@@ -50,7 +50,8 @@ fn take_back(tx: &Tx<'_>, document: i64, lost: &LostVoid, to: &Void, at: LogPosi
     stranded.retain(|member| member.batch.is_none());
     keep_stranded(tx, document, to, &stranded)?;
 
-    way.bring_back(tx, at)?;
+    let left = way.bring_back(tx, at)?;
+    keep_stranded(tx, document, to, &left)?;
     way.take_out(tx)?;
     way.settle_pending(tx, to)?;
     Ok(true)
@@ -186,9 +187,11 @@ impl<'m> Way<'m> {
         Ok(Self { document, void, members, originals, handled, pending, anew })
     }
 
-    /// What the void excluded is what it was: in the log, or pending if it is our own.
-    fn bring_back(&self, tx: &Tx<'_>, at: LogPosition) -> Result<(), StorageError> {
+    /// What the void excluded is what it was: in the log, or pending if it is our own. Gives what others wrote that
+    /// stays out as well, because the log does not have what was at fault: what that carries, and what rests on it.
+    fn bring_back(&self, tx: &Tx<'_>, at: LogPosition) -> Result<Vec<Member>, StorageError> {
         let named: HashSet<ChangeHash> = self.void.changes().collect();
+        let (mut left, mut out) = (Vec::new(), HashSet::new());
         let own = self.originals.values().filter(|original| !named.contains(*original));
         for hash in self.void.changes().chain(own.copied()) {
             let Some(member) = self.members.get(&hash) else { continue };
@@ -199,15 +202,19 @@ impl<'m> Way<'m> {
                 _ => false,
             });
             // What others wrote is theirs to say again; and what was at fault may spoil the document.
-            let is_sound = member.batch.is_none() && !self.void.excluded.contains(&hash);
+            let is_grounded = member.change.header.deps.iter().all(|dep| !out.contains(dep));
+            let is_sound = member.batch.is_none() && !self.void.excluded.contains(&hash) && is_grounded;
             if !member.is_placed && settled_by_it.is_none() && !is_sound {
+                out.insert(hash);
+                let carries_some = self.members.0.values().any(|one| one.change.header.deps.contains(&hash));
+                left.extend((member.batch.is_none() && (carries_some || !is_grounded)).then(|| member.clone()));
                 continue;
             }
             if let (Some(row), Some(batch)) = (tx.include(member.row)?, settled_by_it) {
                 tx.reopen(batch.row, row, Some(at.epoch))?;
             }
         }
-        Ok(())
+        Ok(left)
     }
 
     /// What it had written anew goes, and says where its content is.

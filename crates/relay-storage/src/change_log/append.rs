@@ -339,12 +339,15 @@ impl Lane<'_> {
 
     fn may_edit(&self) -> Result<(), Stop> {
         self.is_there()?;
+        if self.is_vouched {
+            return Ok(()); // it was there before the deletion, or what it is held for, and is part of what that met
+        }
         if self.ahead.and_then(|ahead| ahead.is_deleted).unwrap_or(self.frontier.is_deleted) {
             return Err(self.deleted());
         }
         match &self.frontier.held {
-            Some(reason) if !self.is_vouched => Err(self.parked(HELD, format!("the document is read-only: {reason}"))),
-            Some(_) | None => Ok(()),
+            Some(reason) => Err(self.parked(HELD, format!("the document is read-only: {reason}"))),
+            None => Ok(()),
         }
     }
 

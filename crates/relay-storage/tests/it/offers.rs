@@ -13,7 +13,10 @@ use crate::world::{Author, DOCUMENT, Pusher, Relay, batch, code, on_each_shell, 
 struct Restored {
     relay: Relay,
     ada: Pusher,
+    /// As it was when the backup was made.
     author: Author,
+    /// With everything that it wrote.
+    latest: Author,
     delivered: Vec<Entry>,
     end: LogPosition,
     chains: Vec<Chain>,
@@ -45,7 +48,7 @@ impl Restored {
         let (delivered, end, receipt) = (page.entries, relay.end(ada.space), page.receipt);
         let relay = relay.put_back(&backup);
         assert_eq!(relay.end(ada.space).position, Position(2), "the backup is older");
-        Self { relay, ada, author: later, delivered, end, chains, receipt }
+        Self { relay, ada, author: later, latest: author, delivered, end, chains, receipt }
     }
 
     /// The entries after the first two, as the device keeps them.
@@ -353,6 +356,24 @@ fn a_document_that_is_held_takes_back_what_the_log_vouches_for_and_nothing_else(
         assert!(taken.left_out.iter().any(is_held), "{taken:?}");
         assert_eq!(restored.take(restored.run()).entries, 4);
         assert_eq!(restored.log(), restored.delivered);
+    });
+}
+
+#[test]
+fn what_somebody_deleted_who_did_not_know_it_is_taken_back_and_the_document_stays_deleted() {
+    on_each_shell_restored(|restored| {
+        let (relay, ada) = (&restored.relay, &restored.ada);
+        let is_deleted =
+            |outcome: &Outcome| matches!(outcome, Outcome::Parked { code, .. } if *code == FateCode::DELETED);
+        relay.append(ada.tombstone(DOCUMENT, 7, &restored.author.heads));
+        let taken = restored.take(restored.unvouched());
+        assert!(taken.entries == 0 && taken.left_out.iter().any(|(_, outcome)| is_deleted(outcome)), "{taken:?}");
+        let taken = restored.take(restored.run());
+        assert_eq!((taken.entries, taken.epoch, taken.left_out), (4, TakenEpoch::New, vec![]));
+        assert_eq!(restored.log()[3..], restored.delivered[2..]);
+        assert!(is_deleted(&relay.append(ada.request(DOCUMENT, vec![batch(&restored.latest.clone().edits(1))]))[0]));
+        relay.append(ada.restore(DOCUMENT, 8));
+        relay.appended(ada, DOCUMENT, &restored.latest.clone().edits(1));
     });
 }
 

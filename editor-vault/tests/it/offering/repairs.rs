@@ -457,6 +457,30 @@ fn what_a_lost_repair_had_excluded_counts_again_where_the_log_has_it() {
     assert_eq!((story.shown().0["base"]["editor.tabSize"].clone(), story.quarantined()), (7.into(), Vec::new()));
 }
 
+/// Of what others wrote on what was at fault, nothing is there to count.
+#[test]
+fn what_rests_on_what_stays_out_when_a_repair_is_taken_back_stays_out_as_well() {
+    let (_sight, mut story) = Story::new(35);
+    let end = story.end;
+    story.hand.welcome(place(EPOCH, end as u64), Resume::Continue);
+    story.hand.edit_elsewhere(&[7, 8, 9]);
+    let theirs: Vec<ChangeHash> = story.hand.log[end..].iter().map(|entry| entry.hash).collect();
+    story.deliver(EPOCH, end);
+    let repaired = story.hand.log.len();
+    story.exclude(&[story.edits[2], theirs[0]]);
+    story.deliver(EPOCH, repaired);
+    assert_eq!(story.shown().0["base"]["editor.tabSize"], 9);
+    write(&story.vault, 3, "def");
+
+    // The relay has lost what they wrote, and the other repair does not know of it.
+    story.excluded_anew(end, story.edits[2]);
+    story.deliver(OTHER, end);
+    story.ends(OTHER, 1);
+    assert_eq!(story.shown().0["base"], serde_json::json!({ "editor.tabSize": 2, "text": "abcdef" }));
+    let out: std::collections::BTreeSet<_> = story.quarantined().into_iter().flatten().collect();
+    assert_eq!(out, [&theirs[..], &story.edits[2..]].concat().into_iter().collect());
+}
+
 #[test]
 fn what_a_lost_repair_had_written_anew_inside_a_snapshot_gives_way_as_well() {
     let (sight, mut story) = Story::repaired(28, 1);
