@@ -59,12 +59,14 @@ fn in_order(world: &World) -> Result<Logs, Failure> {
 /// What a relay lost that was put back to an earlier copy is in its log again, if anybody has it who may read there.
 /// What rests on a change that was excluded before it came back is not: the rules leave it out. Whoever wrote it has it
 /// written anew, others have it in quarantine, and whether they may is looked at with the fates. Nor is what a repair
-/// had written anew in whose place another one came: what it stood for is there.
+/// had written anew in whose place another one came: what it stood for is there. Where none came, a repair that the relay
+/// has lost is followed in its vaults: what it had written anew is there, and what was at fault is nowhere, if the relay
+/// has lost what it rests on as well.
 fn given_back(world: &World, logs: &Logs) -> Result<(), Failure> {
     for device in &world.devices {
         let (file, readable) = (device.disk.file(), world.readable(device.account));
         let (kept, not_accepted) = (vault_file::of_documents(file)?, vault_file::not_accepted(file)?);
-        let taken_back = vault_file::taken_back(file)?;
+        let lost = vault_file::lost_voids(file)?;
         let owed = world.ledger.owed.iter().filter(|(space, ..)| readable.contains(space));
         for (space, document, hash) in owed {
             let Some(author) = kept.get(&(*document, *hash)) else { continue };
@@ -74,10 +76,16 @@ fn given_back(world: &World, logs: &Logs) -> Result<(), Failure> {
             let records = logs.get(space).map(|log| log.records.as_slice()).unwrap_or_default();
             let of_it = || records.iter().filter(|record| record.document == *document);
             let has_its_fate = |hash: &ChangeHash| not_accepted.contains(hash) || of_it().any(|one| one.hash == *hash);
-            if has_its_fate(hash) || taken_back.get(hash).is_some_and(has_its_fate) {
+            if has_its_fate(hash) || lost.instead.get(hash).is_some_and(has_its_fate) {
                 continue;
             }
-            let renamed = renamed(&vault_file::changes_of(file, *space, *document)?, hash, of_it())?;
+            let known = vault_file::changes_of(file, *space, *document)?;
+            let rests_on = |dep: &ChangeHash| of_it().any(|one| one.hash == *dep);
+            let has_ground = known.iter().any(|one| one.hash() == *hash && one.header.deps.iter().all(rests_on));
+            if lost.at_fault.contains(hash) && !has_ground {
+                continue;
+            }
+            let renamed = renamed(&known, hash, of_it())?;
             if !renamed.as_ref().is_some_and(has_its_fate) {
                 let detail = format!("change {hash} of {document} is on {} and was not given back", device.name());
                 return Failure::raise("a restored relay gets everything back", detail);

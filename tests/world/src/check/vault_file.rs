@@ -86,20 +86,35 @@ pub(super) fn not_accepted(file: &Path) -> anyhow::Result<BTreeSet<ChangeHash>> 
     Ok(batches(file)?.into_iter().filter(is_it).filter_map(|batch| batch.change).collect())
 }
 
-/// What a repair that the log has lost had written anew before it gave way to another one: by its hash, what it stood
-/// for.
+/// Repairs that the log has lost.
+#[derive(Default)]
+pub(super) struct LostVoids {
+    /// What stands in the place of a change: what those had written anew that are still followed, and what that stood
+    /// for of those that gave way to others.
+    pub(super) instead: BTreeMap<ChangeHash, ChangeHash>,
+    /// What they excluded as being at fault.
+    pub(super) at_fault: BTreeSet<ChangeHash>,
+}
+
+/// See there.
 ///
 /// # Errors
 /// If it cannot be read.
-pub(super) fn taken_back(file: &Path) -> anyhow::Result<BTreeMap<ChangeHash, ChangeHash>> {
+pub(super) fn lost_voids(file: &Path) -> anyhow::Result<LostVoids> {
     let connection = open(file)?;
-    let mut statement = connection.prepare("SELECT payload FROM lost_voids WHERE undone = 1")?;
-    let mut taken_back = BTreeMap::new();
-    for payload in statement.query_map([], |row| row.get::<_, Vec<u8>>(0))? {
-        let dependents = Void::decode(&payload?)?.dependents;
-        taken_back.extend(dependents.iter().filter_map(|dependent| Some((dependent.by?, dependent.change))));
+    let mut statement = connection.prepare("SELECT undone, payload FROM lost_voids")?;
+    let mut lost = LostVoids::default();
+    for row in statement.query_map([], |row| Ok((row.get::<_, bool>(0)?, row.get::<_, Vec<u8>>(1)?)))? {
+        let (is_undone, payload) = row?;
+        let Void { excluded, dependents, .. } = Void::decode(&payload)?;
+        lost.at_fault.extend(excluded);
+        for dependent in dependents {
+            let Some(by) = dependent.by else { continue };
+            let (gone, instead) = if is_undone { (by, dependent.change) } else { (dependent.change, by) };
+            lost.instead.insert(gone, instead);
+        }
     }
-    Ok(taken_back)
+    Ok(lost)
 }
 
 /// A change.
