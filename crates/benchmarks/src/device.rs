@@ -82,7 +82,8 @@ impl Device {
         let buffers = WebSocketConfig::default().read_buffer_size(BUFFER_BYTES).write_buffer_size(BUFFER_BYTES);
         let (mut socket, _) = tokio_tungstenite::client_async_with_config(request, stream, Some(buffers)).await?;
         let versions = VersionRange { oldest: WIRE_VERSION, newest: WIRE_VERSION };
-        let hello = Hello { versions, device: login.device, agent: "bench".into(), cursors: login.cursors };
+        let hello =
+            Hello { versions, device: login.device, agent: "bench".into(), cursors: login.cursors, attempt: None };
         let hello = encode_device_frame(&DeviceFrame::Hello(hello));
         let hello_bytes = hello.len();
         socket.send(Message::Binary(hello.into())).await?;

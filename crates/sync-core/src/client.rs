@@ -36,6 +36,10 @@ const WELCOME_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Client {
     device: DeviceId,
     agent: String,
+    /// The number of the last connection.
+    attempt: u64,
+    /// What the relay has heard of instead, from a copy of this vault.
+    newest: Option<u64>,
     backoff: Backoff,
     state: State,
     reported: Status,
@@ -104,11 +108,12 @@ impl From<Goodbye> for Lost {
 }
 
 impl Client {
-    /// A device that is not connected. `jitter_seed` spreads the delays between attempts.
+    /// A device that is not connected. Its connections are numbered from `attempt` on, which must be greater than what
+    /// those before it used, as a clock is. `jitter_seed` spreads the delays between attempts.
     #[must_use]
-    pub fn new(device: DeviceId, agent: String, jitter_seed: u64) -> Self {
+    pub fn new(device: DeviceId, agent: String, attempt: u64, jitter_seed: u64) -> Self {
         let backoff = Backoff::seeded(jitter_seed);
-        Self { device, agent, backoff, state: State::Off, reported: Status::default() }
+        Self { device, agent, attempt, newest: None, backoff, state: State::Off, reported: Status::default() }
     }
 
     /// Takes one input and appends what is to be done.
@@ -183,6 +188,9 @@ impl Client {
             }
             (State::Connected(_), Input::Cursors(cursors)) => self.greet(now, cursors, effects),
             (State::Connected(connected), input) => {
+                if let Input::Frame(RelayFrame::Goodbye(goodbye)) = &input {
+                    self.newest = goodbye.attempt;
+                }
                 let was_online = connected.stage == Stage::Online;
                 connected.handle(now, input, effects)?;
                 if !was_online && connected.stage == Stage::Online {
@@ -195,7 +203,11 @@ impl Client {
         Ok(())
     }
 
+    /// A connection gets a number that is greater than those before. After another holder of the same device came in
+    /// between, it gets that one's number: a greater one would dismiss the other in turn, without end.
     fn connect(&mut self, effects: &mut Vec<Effect>) {
+        let next = self.attempt.saturating_add(1);
+        self.attempt = self.newest.take().map_or(next, |newest| newest.max(next));
         self.state = State::Connecting;
         effects.push(Effect::Connect);
     }
@@ -213,6 +225,7 @@ impl Client {
             device: self.device,
             agent: self.agent.clone(),
             cursors,
+            attempt: Some(self.attempt),
         })));
         connected.outbound.read_on(effects);
     }

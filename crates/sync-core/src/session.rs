@@ -91,7 +91,7 @@ struct Breach(String);
 
 impl From<Breach> for Goodbye {
     fn from(Breach(detail): Breach) -> Self {
-        Self { code: GoodbyeCode::PROTOCOL, retry_after_ms: RETRY_AFTER_FAILURE_MS, detail }
+        Self { code: GoodbyeCode::PROTOCOL, retry_after_ms: RETRY_AFTER_FAILURE_MS, detail, attempt: None }
     }
 }
 
@@ -108,6 +108,11 @@ impl Session {
             (State::Closed, _) => Ok(()),
             (_, Input::Failed { detail }) => Err(goodbye(GoodbyeCode::UNAVAILABLE, RETRY_AFTER_FAILURE_MS, detail)),
             (_, Input::Denied { code, detail }) => Err(goodbye(code, 0, detail)),
+            (_, Input::Superseded { newest }) => {
+                let detail = "the device has a newer connection, and nothing that comes on this one counts any more";
+                let goodbye = goodbye(GoodbyeCode::SUPERSEDED, 0, detail.into());
+                Err(Goodbye { attempt: Some(newest), ..goodbye })
+            }
             (_, Input::Shutdown { retry_after_ms }) => {
                 Err(goodbye(GoodbyeCode::SHUTTING_DOWN, retry_after_ms, "the relay restarts".into()))
             }
@@ -163,6 +168,7 @@ impl Session {
         effects.push(Effect::Authorize {
             device: hello.device,
             agent: hello.agent.clone(),
+            attempt: hello.attempt,
             cursors: hello.cursors.clone(),
         });
         self.state = State::Authorizing { hello, waiting: Vec::new(), access_changed: false };
@@ -236,7 +242,7 @@ fn check_push_credit(pushes: usize, bytes: usize) -> Result<(), Breach> {
 }
 
 const fn goodbye(code: GoodbyeCode, retry_after_ms: u32, detail: String) -> Goodbye {
-    Goodbye { code, retry_after_ms, detail }
+    Goodbye { code, retry_after_ms, detail, attempt: None }
 }
 
 impl Open {
@@ -279,6 +285,7 @@ impl Open {
             Input::Timeout
             | Input::Authorized(_)
             | Input::Denied { .. }
+            | Input::Superseded { .. }
             | Input::Failed { .. }
             | Input::Shutdown { .. } => {}
         }

@@ -49,9 +49,11 @@ impl Core {
     pub(super) fn new(inner: Arc<Inner>, connection: Connection) -> Self {
         let mut seed = [0; 8];
         inner.sources.fill(&mut seed);
+        // No process connects a thousand times in a second: greater than what those before this one used.
+        let attempt = u64::try_from(inner.sources.unix_seconds()).unwrap_or(0).saturating_mul(1_000);
         Self {
             login: connection.digest(),
-            client: Client::new(inner.device(), connection.agent, u64::from_le_bytes(seed)),
+            client: Client::new(inner.device(), connection.agent, attempt, u64::from_le_bytes(seed)),
             inner,
             assembly: Assembly::default(),
             offering: None,

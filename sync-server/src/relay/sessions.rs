@@ -2,26 +2,50 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sync_wire::{AccountId, DeviceId};
+
+/// Devices without a session whose newest connection is remembered, beside as many as have one.
+const REMEMBERED_MAX: usize = 4_096;
 
 /// Counts sessions.
 #[derive(Debug)]
 pub struct Sessions {
     per_account_max: usize,
     per_device_max: usize,
-    accounts: Counts<AccountId>,
-    devices: Counts<(AccountId, DeviceId)>,
+    accounts: Places<AccountId>,
+    devices: Places<(AccountId, DeviceId)>,
 }
 
-type Counts<K> = Arc<Mutex<HashMap<K, usize>>>;
+type Places<K> = Arc<Mutex<HashMap<K, Taken>>>;
+
+/// The places under one key.
+#[derive(Debug, Default)]
+struct Taken {
+    count: usize,
+    /// The newest attempt of those that count theirs.
+    newest: u64,
+}
 
 /// One session's place under one key; free again when dropped.
 #[derive(Debug)]
 pub struct Place<K: Eq + Hash + Copy> {
-    counts: Counts<K>,
+    places: Places<K>,
     key: K,
+    attempt: Option<u64>,
+}
+
+/// Why a device does not get a place.
+#[derive(Debug, PartialEq, Eq)]
+pub enum NoPlace {
+    /// It has as many as it may.
+    Full,
+    /// It has had a newer one.
+    Superseded {
+        /// Its newest attempt.
+        newest: u64,
+    },
 }
 
 impl Sessions {
@@ -34,47 +58,81 @@ impl Sessions {
     /// A session of `account`; `None` if it has as many as it may.
     #[must_use]
     pub fn of_account(&self, account: AccountId) -> Option<Place<AccountId>> {
-        take(&self.accounts, account, self.per_account_max)
+        take(&self.accounts, account, None, self.per_account_max).ok()
     }
 
-    /// A session of `device`; `None` if it has as many as it may. Counted within the account, so that nobody can use
-    /// up the sessions of a device that is not his.
-    #[must_use]
-    pub fn of_device(&self, account: AccountId, device: DeviceId) -> Option<Place<(AccountId, DeviceId)>> {
-        take(&self.devices, (account, device), self.per_device_max)
+    /// A session of `device`, the `attempt`th if it counts them. Counted within the account, so that nobody can use up
+    /// the sessions of a device that is not his.
+    ///
+    /// # Errors
+    /// [`NoPlace`].
+    pub fn of_device(
+        &self,
+        account: AccountId,
+        device: DeviceId,
+        attempt: Option<u64>,
+    ) -> Result<Place<(AccountId, DeviceId)>, NoPlace> {
+        take(&self.devices, (account, device), attempt, self.per_device_max)
     }
 
     /// Whether `device` has a session.
     #[must_use]
     pub fn has_device(&self, account: AccountId, device: DeviceId) -> bool {
-        self.devices.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&(account, device))
+        lock(&self.devices).get(&(account, device)).is_some_and(|taken| taken.count > 0)
     }
 
     /// Sessions of all accounts.
     #[must_use]
     pub fn total(&self) -> usize {
-        self.accounts.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+        lock(&self.accounts).values().map(|taken| taken.count).sum()
     }
 }
 
-fn take<K: Eq + Hash + Copy>(counts: &Counts<K>, key: K, max: usize) -> Option<Place<K>> {
-    let mut counted = counts.lock().unwrap_or_else(PoisonError::into_inner);
-    let count = counted.entry(key).or_default();
-    if *count >= max {
-        return None;
+impl<K: Eq + Hash + Copy> Place<K> {
+    /// The newest attempt, if it is not this one.
+    #[must_use]
+    pub fn superseded_by(&self) -> Option<u64> {
+        let attempt = self.attempt?;
+        lock(&self.places).get(&self.key).map(|taken| taken.newest).filter(|newest| *newest > attempt)
     }
-    *count += 1;
-    Some(Place { counts: Arc::clone(counts), key })
+}
+
+fn lock<K>(places: &Places<K>) -> MutexGuard<'_, HashMap<K, Taken>> {
+    places.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn take<K: Eq + Hash + Copy>(
+    places: &Places<K>,
+    key: K,
+    attempt: Option<u64>,
+    max: usize,
+) -> Result<Place<K>, NoPlace> {
+    let mut all = lock(places);
+    let taken = all.entry(key).or_default();
+    if let Some(attempt) = attempt {
+        if attempt < taken.newest {
+            return Err(NoPlace::Superseded { newest: taken.newest });
+        }
+        taken.newest = attempt;
+    }
+    if taken.count >= max {
+        return Err(NoPlace::Full);
+    }
+    taken.count += 1;
+    Ok(Place { places: Arc::clone(places), key, attempt })
 }
 
 impl<K: Eq + Hash + Copy> Drop for Place<K> {
     fn drop(&mut self) {
-        let mut counted = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counted.get_mut(&self.key) {
-            *count -= 1;
-            if *count == 0 {
-                counted.remove(&self.key);
-            }
+        let mut all = lock(&self.places);
+        let Some(taken) = all.get_mut(&self.key) else { return };
+        taken.count -= 1;
+        if taken.count == 0 && taken.newest == 0 {
+            all.remove(&self.key);
+        }
+        // What was sent on an earlier connection may arrive behind the end of a later one, but not much behind it.
+        if all.len() > REMEMBERED_MAX && all.len().is_power_of_two() {
+            all.retain(|_, taken| taken.count > 0);
         }
     }
 }
@@ -100,8 +158,35 @@ mod tests {
     fn a_stranger_cannot_use_up_the_sessions_of_a_device() {
         let sessions = Sessions::new(9, 1);
         let device = DeviceId([7; 16]);
-        let _stranger = sessions.of_device(AccountId([1; 16]), device).unwrap();
-        assert!(sessions.of_device(AccountId([2; 16]), device).is_some());
+        let _stranger = sessions.of_device(AccountId([1; 16]), device, Some(9)).unwrap();
+        let own = sessions.of_device(AccountId([2; 16]), device, Some(1)).unwrap();
+        assert!(own.superseded_by().is_none());
+        drop(own);
         assert!(sessions.has_device(AccountId([1; 16]), device) && !sessions.has_device(AccountId([2; 16]), device));
+    }
+
+    #[test]
+    fn an_earlier_connection_of_a_device_ends_with_a_later_one_and_an_equal_one_goes_on() {
+        let (sessions, account, device) = (Sessions::new(9, 2), AccountId([1; 16]), DeviceId([7; 16]));
+        let take = |attempt| sessions.of_device(account, device, attempt);
+        let (first, uncounted) = (take(Some(5)).unwrap(), take(None).unwrap());
+        assert_eq!(take(Some(6)).unwrap_err(), NoPlace::Full);
+        assert_eq!((first.superseded_by(), uncounted.superseded_by()), (Some(6), None), "it was there all the same");
+        drop(uncounted);
+        let second = take(Some(6)).unwrap();
+        assert_eq!(second.superseded_by(), None);
+        drop((first, second));
+        assert_eq!(take(Some(5)).unwrap_err(), NoPlace::Superseded { newest: 6 }, "though nobody is connected");
+        assert!(!sessions.has_device(account, device));
+        assert_eq!([take(Some(6)).unwrap(), take(Some(6)).unwrap()].map(|place| place.superseded_by()), [None; 2]);
+    }
+
+    #[test]
+    fn what_is_remembered_of_devices_that_are_gone_is_bounded() {
+        let (sessions, account) = (Sessions::new(9, 2), AccountId([1; 16]));
+        for number in 0..3 * REMEMBERED_MAX as u128 {
+            drop(sessions.of_device(account, DeviceId(number.to_be_bytes()), Some(1)).unwrap());
+        }
+        assert!(lock(&sessions.devices).len() <= 2 * REMEMBERED_MAX);
     }
 }

@@ -342,7 +342,12 @@ impl Shell {
         let now = Instant::now();
         if self.is_deaf_at(now) {
             let detail = format!("nothing was heard for {} seconds", DEAD_AFTER.as_secs());
-            return Err(End::Goodbye(Goodbye { code: GoodbyeCode::TOO_SLOW, retry_after_ms: 0, detail }));
+            return Err(End::Goodbye(Goodbye {
+                code: GoodbyeCode::TOO_SLOW,
+                retry_after_ms: 0,
+                detail,
+                attempt: None,
+            }));
         }
         if now >= self.ping_at() {
             self.sent_at = now;
@@ -434,7 +439,9 @@ impl Shell {
             let len = bytes.len();
             self.out.push(Message::Binary(bytes), len)
         });
-        pushed.map_err(|detail| End::Goodbye(Goodbye { code: GoodbyeCode::TOO_SLOW, retry_after_ms: 1000, detail }))
+        pushed.map_err(|detail| {
+            End::Goodbye(Goodbye { code: GoodbyeCode::TOO_SLOW, retry_after_ms: 1000, detail, attempt: None })
+        })
     }
 
     /// Says why, if the device listens soon enough, and closes.

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use futures_util::SinkExt as _;
 use sync_wire::limits::FRAME_BYTES_MAX;
-use sync_wire::{DeviceFrame, GoodbyeCode, Hello, VersionRange};
+use sync_wire::{DeviceFrame, DocumentId, GoodbyeCode, Hello, VersionRange};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::author::Author;
 use crate::device::Device;
 use crate::http::request;
 use crate::relay::{Account, Relay};
@@ -54,6 +55,7 @@ async fn a_second_hello_ends_the_connection() {
         device: sync_wire::DeviceId([1; 16]),
         agent: String::new(),
         cursors: Vec::new(),
+        attempt: None,
     };
     let bytes = sync_wire::encode_device_frame(&DeviceFrame::Hello(hello));
     check_breach(Message::Binary(bytes.into()), "Hello").await;
@@ -86,7 +88,7 @@ async fn a_device_of_another_wire_version_is_told_to_update() {
     let (relay, account) = relay().await;
     let mut device = Device::connect(relay.address, &account.token).await;
     let versions = VersionRange { oldest: 7, newest: 9 };
-    let hello = Hello { versions, device: device.id, agent: String::new(), cursors: Vec::new() };
+    let hello = Hello { versions, device: device.id, agent: String::new(), cursors: Vec::new(), attempt: None };
     device.send(&DeviceFrame::Hello(hello)).await;
     assert_eq!(device.goodbye().await.code, GoodbyeCode::VERSION);
 }
@@ -148,4 +150,36 @@ async fn an_account_and_a_device_have_a_bounded_number_of_sessions() {
     };
     let tokio_tungstenite::tungstenite::Error::Http(answer) = refused else { panic!("{refused:?}") };
     assert_eq!(answer.status().as_u16(), 503);
+}
+
+/// Frames of a connection that its device has given up may arrive behind those of the next one. By then the device may
+/// have written anew what it heard to be parked, and the account may have room for both.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_arrives_on_an_earlier_connection_of_a_device_is_not_taken() {
+    let relay = Relay::start().await;
+    let alice = relay.account("alice").await;
+    let (mut author, space, document) = (Author::new("settings"), alice.personal, DocumentId([7; 16]));
+    let mut edits = (0..4).map(|value| author.put("/base/count", value)).collect::<Vec<_>>().into_iter();
+    let mut next = move || edits.next().expect("there are four");
+    let connect = async |id, attempt| {
+        let mut device = Device::connect(relay.address, &alice.token).await;
+        (device.id, device.attempt) = (id, Some(attempt));
+        device.send(&device.hello_frame(Vec::new())).await;
+        device
+    };
+    let id = sync_wire::DeviceId([3; 16]);
+    let (mut earlier, mut later) = (connect(id, 4).await, connect(id, 5).await);
+    later.push_all(space, document, &next()).await;
+    let late = next();
+    earlier.push(space, document, &late[0]).await;
+    let goodbye = earlier.goodbye().await;
+    assert_eq!((goodbye.code, goodbye.attempt), (GoodbyeCode::SUPERSEDED, Some(5)));
+    later.push_all(space, document, &late).await;
+
+    // One that begins late is not even greeted; and a copy of the vault that comes as the newest goes on beside it.
+    let goodbye = connect(id, 3).await.goodbye().await;
+    assert_eq!((goodbye.code, goodbye.attempt), (GoodbyeCode::SUPERSEDED, Some(5)));
+    let mut copy = connect(id, 5).await;
+    copy.push_all(space, document, &next()).await;
+    later.push_all(space, document, &next()).await;
 }

@@ -24,6 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub(crate) struct Device {
     pub id: DeviceId,
+    /// Which of its connections it says this is.
+    pub attempt: Option<u64>,
     pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     /// Frames that came while another kind was waited for.
     early: Vec<RelayFrame>,
@@ -42,7 +44,7 @@ impl Device {
         request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
         request.headers_mut().insert("sec-websocket-protocol", subprotocol.parse().unwrap());
         let (socket, _) = connect_async(request).await?;
-        Ok(Self { id: DeviceId(fresh_id()), socket, early: Vec::new(), confirmed: BTreeSet::new() })
+        Ok(Self { id: DeviceId(fresh_id()), attempt: None, socket, early: Vec::new(), confirmed: BTreeSet::new() })
     }
 
     /// A new device that is greeted; what it is new to has been bootstrapped.
@@ -62,7 +64,7 @@ impl Device {
 
     pub(crate) fn hello_frame(&self, cursors: Vec<Cursor>) -> DeviceFrame {
         let versions = VersionRange { oldest: 1, newest: 1 };
-        DeviceFrame::Hello(Hello { versions, device: self.id, agent: "test".into(), cursors })
+        DeviceFrame::Hello(Hello { versions, device: self.id, agent: "test".into(), cursors, attempt: self.attempt })
     }
 
     pub(crate) async fn send(&mut self, frame: &DeviceFrame) {

@@ -107,7 +107,7 @@ impl Device {
         let session = relay.session(token, AT).unwrap();
         let mut device = Self { id: DeviceId([id; 16]), session, frames: Vec::new(), is_open: true };
         let versions = VersionRange { oldest: 1, newest: 1 };
-        let hello = Hello { versions, device: device.id, agent: "test".into(), cursors };
+        let hello = Hello { versions, device: device.id, agent: "test".into(), cursors, attempt: None };
         device.handle(Input::Frame(DeviceFrame::Hello(hello)));
         device
     }

@@ -30,6 +30,7 @@ pub(crate) fn seeds() -> Vec<Vec<u8>> {
             device,
             agent: "fuzz".to_owned(),
             cursors,
+            attempt: None,
         }),
         push(Content::Changes(vec![vec![0x85, 0x6f].into(), vec![1; 300].into()])),
         push(Content::Tombstone(vec![ChangeHash([8; 32])])),

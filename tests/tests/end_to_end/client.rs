@@ -53,7 +53,7 @@ impl Connection {
         let (head, mut socket) = upgrade(relay, token)?;
         ensure!(head.starts_with("HTTP/1.1 101"), "the upgrade was answered {head}");
         let versions = VersionRange { oldest: WIRE_VERSION, newest: WIRE_VERSION };
-        let hello = DeviceFrame::Hello(Hello { versions, device, agent: "ledger".to_owned(), cursors });
+        let hello = DeviceFrame::Hello(Hello { versions, device, agent: "ledger".to_owned(), cursors, attempt: None });
         socket.write_all(&binary(&encode_device_frame(&hello)))?;
         let mut reader = std::io::BufReader::new(socket.try_clone()?);
         let Some(RelayFrame::Welcome(welcome)) = receive(&mut reader)? else { bail!("the relay did not say Welcome") };

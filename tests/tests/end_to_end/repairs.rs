@@ -31,7 +31,7 @@ fn push(world: &World, account: &Account, space: SpaceId, document: DocumentId, 
     ensure!(head.starts_with("HTTP/1.1 101"), "{head}");
     let versions = VersionRange { oldest: WIRE_VERSION, newest: WIRE_VERSION };
     let (device, agent) = (DeviceId([0x77; 16]), "faulty".to_owned());
-    let hello = DeviceFrame::Hello(Hello { versions, device, agent, cursors: Vec::new() });
+    let hello = DeviceFrame::Hello(Hello { versions, device, agent, cursors: Vec::new(), attempt: None });
     let batch = BatchId([0x78; 16]);
     let push = Push { space, document, lane: 0, batch, content: Content::Changes(changes) };
     for frame in [hello, DeviceFrame::Push(push)] {

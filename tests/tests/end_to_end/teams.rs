@@ -31,7 +31,7 @@ impl Peer {
         let mut peer = Self { socket, reader, team, batches: 0 };
         let versions = VersionRange { oldest: WIRE_VERSION, newest: WIRE_VERSION };
         let (device, agent) = (DeviceId([0xe1; 16]), "by hand".to_owned());
-        peer.send(&DeviceFrame::Hello(Hello { versions, device, agent, cursors: Vec::new() }))?;
+        peer.send(&DeviceFrame::Hello(Hello { versions, device, agent, cursors: Vec::new(), attempt: None }))?;
         Ok(peer)
     }
 

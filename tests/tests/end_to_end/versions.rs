@@ -18,7 +18,8 @@ const VERSION_AT: usize = 60;
 fn greet(world: &World, token: &str, versions: VersionRange, unknown: &[u8]) -> Result<RelayFrame> {
     let (head, mut socket) = upgrade(world.relay.address(), token)?;
     assert!(head.starts_with("HTTP/1.1 101"), "{head}");
-    let hello = Hello { versions, device: DeviceId([7; 16]), agent: "of tomorrow".into(), cursors: Vec::new() };
+    let hello =
+        Hello { versions, device: DeviceId([7; 16]), agent: "of tomorrow".into(), cursors: Vec::new(), attempt: None };
     let mut bytes = encode_device_frame(&DeviceFrame::Hello(hello));
     if !unknown.is_empty() {
         bytes[2] += 1; // one key more in the map of the body

@@ -73,7 +73,13 @@ impl Attacker {
     pub fn greet(&mut self) -> Vec<u8> {
         self.lanes.clear();
         let versions = VersionRange { oldest: WIRE_VERSION, newest: WIRE_VERSION };
-        let hello = Hello { versions, device: self.device, agent: "honest, really".to_owned(), cursors: Vec::new() };
+        let hello = Hello {
+            versions,
+            device: self.device,
+            agent: "honest, really".to_owned(),
+            cursors: Vec::new(),
+            attempt: None,
+        };
         encode_device_frame(&DeviceFrame::Hello(hello))
     }
 

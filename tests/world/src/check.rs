@@ -59,9 +59,9 @@ fn in_order(world: &World) -> Result<Logs, Failure> {
 /// What a relay lost that was put back to an earlier copy is in its log again, if anybody has it who may read there.
 /// What rests on a change that was excluded before it came back is not: the rules leave it out. Whoever wrote it has it
 /// written anew, others have it in quarantine, and whether they may is looked at with the fates. Nor is what a repair
-/// had written anew in whose place another one came: what it stood for is there. Where none came, a repair that the relay
-/// has lost is followed in its vaults: what it had written anew is there, and what was at fault is nowhere, if the relay
-/// has lost what it rests on as well.
+/// had written anew in whose place another one came: what it stood for is there. Where none came, a repair that the
+/// relay has lost is followed in its vaults: what it had written anew is there, and what was at fault is nowhere, if
+/// the relay has lost what it rests on as well.
 fn given_back(world: &World, logs: &Logs) -> Result<(), Failure> {
     for device in &world.devices {
         let (file, readable) = (device.disk.file(), world.readable(device.account));

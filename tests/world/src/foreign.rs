@@ -69,7 +69,8 @@ impl Foreign {
         }
         let again = if self.rng.chance(0.3) { 0 } else { self.acked };
         let versions = VersionRange { oldest: WIRE_VERSION, newest: WIRE_VERSION };
-        let hello = Hello { versions, device: self.device, agent: "foreign".to_owned(), cursors: Vec::new() };
+        let hello =
+            Hello { versions, device: self.device, agent: "foreign".to_owned(), cursors: Vec::new(), attempt: None };
         let pushes = self.batches[again..].iter().map(|(batch, changes)| {
             let content = Content::Changes(changes.clone());
             DeviceFrame::Push(Push { space: self.space, document: self.id, lane: 0, batch: *batch, content })

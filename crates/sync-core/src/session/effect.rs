@@ -17,6 +17,8 @@ pub enum Effect {
         device: DeviceId,
         /// Its program.
         agent: String,
+        /// Which of its connections this is.
+        attempt: Option<u64>,
         /// Where it stands.
         cursors: Vec<Cursor>,
     },

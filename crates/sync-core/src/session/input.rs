@@ -22,6 +22,12 @@ pub enum Input {
         /// A sentence for people.
         detail: String,
     },
+    /// Answers [`Effect::Authorize`] or [`Effect::Append`]: the device has a newer connection, and nothing of this
+    /// one is taken.
+    Superseded {
+        /// The newest attempt of the device.
+        newest: u64,
+    },
     /// Answers [`Effect::Append`], one outcome per batch, in order.
     Appended {
         /// The space.

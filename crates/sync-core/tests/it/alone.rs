@@ -35,7 +35,7 @@ pub(crate) struct Device(pub(crate) Client);
 
 impl Device {
     pub(crate) fn greeted() -> Self {
-        let mut device = Self(Client::new(DEVICE, "test".into(), 7));
+        let mut device = Self(Client::new(DEVICE, "test".into(), 0, 7));
         device.feed(client::Input::Start);
         device.feed(client::Input::Connected);
         device.feed(client::Input::Cursors(vec![cursor()]));
@@ -76,6 +76,7 @@ impl Relay {
             device: DEVICE,
             agent: "test".into(),
             cursors: vec![cursor()],
+            attempt: None,
         }));
         let grants = vec![grant];
         let account = AccountId([5; 16]);

@@ -22,7 +22,8 @@ fn a_long_outbox_is_pushed_within_the_credit_and_completely() {
 fn greeted() -> Session {
     let mut session = Session::new(Instant::default());
     let versions = VersionRange { oldest: 1, newest: 1 };
-    let hello = Hello { versions, device: DeviceId([1; 16]), agent: "greedy".into(), cursors: Vec::new() };
+    let hello =
+        Hello { versions, device: DeviceId([1; 16]), agent: "greedy".into(), cursors: Vec::new(), attempt: None };
     session.handle(Instant::default(), Input::Frame(DeviceFrame::Hello(hello)), &mut Vec::new());
     session
 }
@@ -148,7 +149,7 @@ fn confirming_what_was_not_sent_is_a_breach() {
     let mut session = Session::new(Instant::default());
     let mut effects = Vec::new();
     let versions = VersionRange { oldest: 1, newest: 1 };
-    let hello = Hello { versions, device: DeviceId([1; 16]), agent: "liar".into(), cursors: Vec::new() };
+    let hello = Hello { versions, device: DeviceId([1; 16]), agent: "liar".into(), cursors: Vec::new(), attempt: None };
     session.handle(Instant::default(), Input::Frame(DeviceFrame::Hello(hello)), &mut effects);
     let found = Authorized { account: AccountId([2; 16]), limits_version: 1, grants: Vec::new() };
     session.handle(Instant::default(), Input::Authorized(found), &mut effects);

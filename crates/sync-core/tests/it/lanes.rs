@@ -245,7 +245,7 @@ const DEVICE: DeviceId = DeviceId([1; 16]);
 fn open(grant: Grant) -> Session {
     let (mut session, mut effects) = (Session::new(Instant::default()), Vec::new());
     let versions = VersionRange { oldest: 1, newest: 1 };
-    let hello = Hello { versions, device: DEVICE, agent: "x".into(), cursors: Vec::new() };
+    let hello = Hello { versions, device: DEVICE, agent: "x".into(), cursors: Vec::new(), attempt: None };
     session.handle(Instant::default(), Input::Frame(DeviceFrame::Hello(hello)), &mut effects);
     let found = Authorized { account: AccountId([2; 16]), limits_version: 1, grants: vec![grant] };
     session.handle(Instant::default(), Input::Authorized(found), &mut effects);

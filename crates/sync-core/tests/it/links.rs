@@ -1,6 +1,6 @@
 //! What happens between connections: pushes that do not wait, goodbyes, delays.
 
-use sync_core::client::{Input, Link};
+use sync_core::client::{Client, Effect, Input, Link};
 use sync_core::session::{self, Session};
 use sync_core::time::Instant;
 use sync_wire::{DeviceFrame, DeviceId, Goodbye, GoodbyeCode, Hello, RelayFrame, VersionRange};
@@ -28,7 +28,7 @@ fn a_goodbye_that_retrying_cannot_help_stops_until_a_person_acts() {
     world.start(0);
     world.settle();
     let code = GoodbyeCode::UNAUTHENTICATED;
-    let goodbye = Goodbye { code, retry_after_ms: 0, detail: "the token was revoked".into() };
+    let goodbye = Goodbye { code, retry_after_ms: 0, detail: "the token was revoked".into(), attempt: None };
     world.client_input(0, Input::Frame(RelayFrame::Goodbye(goodbye)));
     world.settle();
     assert!(matches!(&world.devices[0].status.link, Link::Blocked { code: Some(c), .. } if *c == code));
@@ -38,12 +38,37 @@ fn a_goodbye_that_retrying_cannot_help_stops_until_a_person_acts() {
 }
 
 #[test]
+fn connections_are_counted_and_one_that_a_copy_has_overtaken_comes_back_as_the_newest() {
+    let (mut client, mut effects) = (Client::new(DeviceId([1; 16]), "test".into(), 7, 1), Vec::new());
+    let mut now = Instant::default();
+    let mut begins = |goodbye: Option<u64>| {
+        client.handle(now, Input::Start, &mut effects); // the first time; then the clock does it
+        client.handle(now, Input::Timeout, &mut effects);
+        client.handle(now, Input::Connected, &mut effects);
+        effects.clear();
+        client.handle(now, Input::Cursors(Vec::new()), &mut effects);
+        let hello = effects.iter().find_map(|effect| match effect {
+            Effect::Send(DeviceFrame::Hello(hello)) => Some(hello.attempt),
+            _ => None,
+        });
+        let (code, detail) = (GoodbyeCode::SUPERSEDED, "a newer one".into());
+        let goodbye = Goodbye { code, retry_after_ms: 0, detail, attempt: goodbye };
+        client.handle(now, Input::Frame(RelayFrame::Goodbye(goodbye)), &mut effects);
+        now = client.next_timeout().expect("it tries again");
+        hello.expect("it says hello")
+    };
+    let numbers = [begins(None), begins(None), begins(Some(40)), begins(None), begins(Some(3)), begins(Some(u64::MAX))];
+    assert_eq!(numbers, [8, 9, 10, 40, 41, 42].map(Some));
+    assert_eq!([begins(None), begins(None)], [Some(u64::MAX); 2]);
+}
+
+#[test]
 fn a_goodbye_delays_the_next_attempt_as_long_as_it_asks() {
     let mut world = World::new(1);
     world.start(0);
     world.settle();
     let code = GoodbyeCode::SHUTTING_DOWN;
-    let goodbye = Goodbye { code, retry_after_ms: 90_000, detail: "restart".into() };
+    let goodbye = Goodbye { code, retry_after_ms: 90_000, detail: "restart".into(), attempt: None };
     world.client_input(0, Input::Frame(RelayFrame::Goodbye(goodbye)));
     let Link::Waiting { retry_in, .. } = world.devices[0].status.link.clone() else { panic!("waits") };
     assert!(retry_in.as_millis() >= 90_000);
@@ -63,7 +88,8 @@ fn a_device_of_another_wire_version_is_told_so() {
     let mut session = Session::new(Instant::default());
     let mut effects = Vec::new();
     let versions = VersionRange { oldest: 2, newest: 3 };
-    let hello = Hello { versions, device: DeviceId([1; 16]), agent: "future".into(), cursors: Vec::new() };
+    let hello =
+        Hello { versions, device: DeviceId([1; 16]), agent: "future".into(), cursors: Vec::new(), attempt: None };
     session.handle(Instant::default(), session::Input::Frame(DeviceFrame::Hello(hello)), &mut effects);
     assert!(matches!(&effects[..], [session::Effect::Close(goodbye)] if goodbye.code == GoodbyeCode::VERSION));
 }

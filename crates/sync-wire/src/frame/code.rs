@@ -102,6 +102,8 @@ impl GoodbyeCode {
     pub const VERSION: Self = Self(8);
     /// The relay failed to do its work (a full disk, say); nothing was acknowledged wrongly.
     pub const UNAVAILABLE: Self = Self(9);
+    /// The device has a newer connection. One that knows nothing of that is a copy, and may come back beside it.
+    pub const SUPERSEDED: Self = Self(10);
 
     /// The stable word for this code, or `unknown`.
     #[must_use]
@@ -116,6 +118,7 @@ impl GoodbyeCode {
             Self::OVERLOADED => "overloaded",
             Self::VERSION => "version",
             Self::UNAVAILABLE => "unavailable",
+            Self::SUPERSEDED => "superseded",
             _ => "unknown",
         }
     }

@@ -23,6 +23,10 @@ pub struct Hello {
     /// Where the device stands. A granted space that is not listed is one it is new to.
     #[n(3)]
     pub cursors: Vec<Cursor>,
+    /// Which connection of the device this is, as a fencing token: greater than that of every one before. Nothing that
+    /// is pushed on an earlier one is taken any more. None of a device that does not count.
+    #[n(4)]
+    pub attempt: Option<u64>,
 }
 
 /// Wire versions, both included.

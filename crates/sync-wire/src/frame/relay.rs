@@ -223,4 +223,8 @@ pub struct Goodbye {
     /// A sentence for people.
     #[n(2)]
     pub detail: String,
+    /// With [`GoodbyeCode::SUPERSEDED`]: the newest connection of the device that the relay knows, which a copy of its
+    /// vault has. Whoever comes back as that one goes on beside it.
+    #[n(3)]
+    pub attempt: Option<u64>,
 }

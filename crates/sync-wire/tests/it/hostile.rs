@@ -48,7 +48,13 @@ fn each_list_of_a_frame_holds_at_its_limit_and_not_one_past_it() {
     let cursor = Cursor { space, at, chain: Chain([6; 32]), bootstrap: None };
     let hello = |agent: usize, cursors| {
         let (versions, device) = (VersionRange { oldest: 1, newest: 1 }, DeviceId([7; 16]));
-        DeviceFrame::Hello(Hello { versions, device, agent: "x".repeat(agent), cursors: vec![cursor; cursors] })
+        DeviceFrame::Hello(Hello {
+            versions,
+            device,
+            agent: "x".repeat(agent),
+            cursors: vec![cursor; cursors],
+            attempt: None,
+        })
     };
     let push = |content| DeviceFrame::Push(Push { space, document, lane: 0, batch, content });
     check_list(SPACES_MAX, |count| hello(1, count));

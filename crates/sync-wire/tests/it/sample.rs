@@ -50,7 +50,9 @@ fn void_entry() -> Entry {
 
 pub(crate) fn device_frames() -> Vec<(&'static str, DeviceFrame)> {
     let versions = VersionRange { oldest: 1, newest: 1 };
-    let hello = |cursors| DeviceFrame::Hello(Hello { versions, device: DEVICE, agent: "vault/0.1.0".into(), cursors });
+    let hello = |cursors| {
+        DeviceFrame::Hello(Hello { versions, device: DEVICE, agent: "vault/0.1.0".into(), cursors, attempt: None })
+    };
     let bootstrap = Some(BootstrapPoint { at: Position(10), after: Some(DOCUMENT) });
     let push =
         |lane, content| DeviceFrame::Push(Push { space: SPACE, document: DOCUMENT, lane, batch: BATCH, content });
@@ -190,6 +192,7 @@ pub(crate) fn relay_frames() -> Vec<(&'static str, RelayFrame)> {
                 code: GoodbyeCode::SHUTTING_DOWN,
                 retry_after_ms: 1500,
                 detail: "the relay restarts".into(),
+                attempt: None,
             }),
         ),
     ]

@@ -20,7 +20,7 @@ use crate::relay::hub::{Bell, Heard, Listener};
 use crate::relay::offer;
 use crate::relay::presence::Participant;
 use crate::relay::read;
-use crate::relay::sessions::Place;
+use crate::relay::sessions::{NoPlace, Place};
 
 /// What a shell does about an effect.
 pub(crate) enum Task {
@@ -52,6 +52,7 @@ pub(crate) struct Peer {
 /// Why an operation has no ordinary answer.
 enum Failure {
     Denied(GoodbyeCode, String),
+    Superseded { newest: u64 },
     Broken { code: &'static str, detail: String },
 }
 
@@ -65,6 +66,7 @@ impl From<Failure> for Input {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Denied(code, detail) => Self::Denied { code, detail },
+            Failure::Superseded { newest } => Self::Superseded { newest },
             Failure::Broken { code, detail } => {
                 error!(error.code = code, "Session fails: {detail}");
                 // The device learns the code; what it means here is for the log.
@@ -88,7 +90,9 @@ impl Peer {
         let peer = Arc::clone(self);
         match effect {
             Effect::Send(frame) => Task::Send(frame),
-            Effect::Authorize { device, agent, cursors } => Task::Operation(peer.authorize(device, agent, cursors)),
+            Effect::Authorize { device, agent, attempt, cursors } => {
+                Task::Operation(peer.authorize(device, agent, attempt, cursors))
+            }
             Effect::Regrant { device } => Task::Operation(peer.regrant(device)),
             Effect::Append { space, document, device, batches } => {
                 let bell = Arc::clone(listener.bell());
@@ -139,11 +143,24 @@ impl Peer {
         base.saturating_add(rand::random_range(0..=base))
     }
 
-    fn authorize(self: Arc<Self>, device: DeviceId, agent: String, cursors: Vec<Cursor>) -> Operation {
-        async move { Some(self.try_authorize(device, &agent, cursors).await.unwrap_or_else(Input::from)) }.boxed()
+    fn authorize(
+        self: Arc<Self>,
+        device: DeviceId,
+        agent: String,
+        attempt: Option<u64>,
+        cursors: Vec<Cursor>,
+    ) -> Operation {
+        async move { Some(self.try_authorize(device, &agent, attempt, cursors).await.unwrap_or_else(Input::from)) }
+            .boxed()
     }
 
-    async fn try_authorize(&self, device: DeviceId, agent: &str, cursors: Vec<Cursor>) -> Result<Input, Failure> {
+    async fn try_authorize(
+        &self,
+        device: DeviceId,
+        agent: &str,
+        attempt: Option<u64>,
+        cursors: Vec<Cursor>,
+    ) -> Result<Input, Failure> {
         let (account, credential) = (self.caller.account(), self.caller.credential());
         let asked = self.app.access.generation();
         let (binding, standing) = match self.app.storage.contact(account, credential, device, agent, cursors).await {
@@ -151,14 +168,14 @@ impl Peer {
             Err(AccountError::Storage(error)) => return Err(error.into()),
             Err(error) => return Err(Failure::Denied(GoodbyeCode::UNAUTHENTICATED, error.to_string())),
         };
-        self.place(device, binding)?;
+        self.place(device, attempt, binding)?;
         let (grants, limits_version) = self.grants(device, standing, asked)?;
         info!(device.id = %device, device.agent = agent, "Device {device} of account {account} is connected");
         Ok(Input::Authorized(Authorized { account, limits_version, grants }))
     }
 
     /// Gives the session its place among those of the device.
-    fn place(&self, device: DeviceId, binding: DeviceBinding) -> Result<(), Failure> {
+    fn place(&self, device: DeviceId, attempt: Option<u64>, binding: DeviceBinding) -> Result<(), Failure> {
         match binding {
             DeviceBinding::Bound => {}
             DeviceBinding::TakenByAnother => {
@@ -167,10 +184,14 @@ impl Peer {
             }
             DeviceBinding::Revoked => return Err(revoked(device)),
         }
-        let Some(place) = self.app.sessions.of_device(self.caller.account(), device) else {
-            let max = self.app.config.relay.sessions_per_device_max;
-            let detail = format!("device {device} has {max} sessions already (relay.sessions_per_device_max)");
-            return Err(Failure::Denied(GoodbyeCode::OVERLOADED, detail));
+        let place = match self.app.sessions.of_device(self.caller.account(), device, attempt) {
+            Ok(place) => place,
+            Err(NoPlace::Superseded { newest }) => return Err(Failure::Superseded { newest }),
+            Err(NoPlace::Full) => {
+                let max = self.app.config.relay.sessions_per_device_max;
+                let detail = format!("device {device} has {max} sessions already (relay.sessions_per_device_max)");
+                return Err(Failure::Denied(GoodbyeCode::OVERLOADED, detail));
+            }
         };
         // A session authorizes one device, once.
         let _ = self.place.set(place);
@@ -216,7 +237,12 @@ impl Peer {
         async move { Some(self.try_append(space, pushes).await.unwrap_or_else(Input::from)) }.boxed()
     }
 
+    /// What arrives late, on a connection that its device has given up, is not taken: it has heard on another one what
+    /// became of it, and may have written it anew since.
     async fn try_append(&self, space: SpaceId, pushes: Pushes) -> Result<Input, Failure> {
+        if let Some(newest) = self.place.get().and_then(Place::superseded_by) {
+            return Err(Failure::Superseded { newest });
+        }
         let document = pushes.document;
         let outcomes = match access::writable(&self.app, &self.caller, space).await {
             Ok(target) => append::append(&self.app, &target, pushes).await?,

@@ -14,7 +14,7 @@ pub(super) enum End {
 }
 
 pub(super) fn breach(detail: String) -> End {
-    End::Goodbye(Goodbye { code: GoodbyeCode::PROTOCOL, retry_after_ms: 1000, detail })
+    End::Goodbye(Goodbye { code: GoodbyeCode::PROTOCOL, retry_after_ms: 1000, detail, attempt: None })
 }
 
 /// A broken connection ends quietly; everything else is a rule that the device broke.

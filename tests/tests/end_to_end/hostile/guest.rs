@@ -22,7 +22,7 @@ pub(super) fn id(kind: u8, number: u64) -> [u8; 16] {
 /// What a device says first.
 pub(super) fn hello(device: DeviceId, cursors: Vec<Cursor>) -> DeviceFrame {
     let versions = VersionRange { oldest: WIRE_VERSION, newest: WIRE_VERSION };
-    DeviceFrame::Hello(Hello { versions, device, agent: "guest".to_owned(), cursors })
+    DeviceFrame::Hello(Hello { versions, device, agent: "guest".to_owned(), cursors, attempt: None })
 }
 
 /// The place of a device that wants the whole log of a space as entries.

@@ -240,7 +240,7 @@ fn talk_nonsense(attacker: &mut Attacker) -> Vec<Vec<u8>> {
             let device = attacker.documents.values().flat_map(|known| &known.devices).next().copied();
             let versions = VersionRange { oldest: 0, newest: u16::MAX };
             let device = device.unwrap_or(attacker.device);
-            DeviceFrame::Hello(Hello { versions, device, agent: String::new(), cursors: Vec::new() })
+            DeviceFrame::Hello(Hello { versions, device, agent: String::new(), cursors: Vec::new(), attempt: None })
         }
         3 => {
             let (document, content) = (DocumentId(attacker.bytes()), Content::Changes(Vec::new()));
@@ -296,7 +296,7 @@ fn count_to_the_limits(attacker: &mut Attacker) -> Vec<Vec<u8>> {
         };
         let cursors = (0..4096).map(|_| cursor(attacker)).collect();
         let versions = VersionRange { oldest: 1, newest: 1 };
-        let hello = Hello { versions, device: attacker.device, agent: "x".repeat(1024), cursors };
+        let hello = Hello { versions, device: attacker.device, agent: "x".repeat(1024), cursors, attempt: None };
         return vec![encode_device_frame(&DeviceFrame::Hello(hello))];
     }
     // One change again and again is as good as many.

@@ -21,8 +21,13 @@ impl Attacker {
         let at = LogPosition { position: Position(end.position.0 + self.rng.below(3)), ..end };
         let cursor = Cursor { space: self.team, at, chain: Chain(self.bytes()), bootstrap: None };
         let versions = VersionRange { oldest: WIRE_VERSION, newest: WIRE_VERSION };
-        let hello =
-            Hello { versions, device: self.device, agent: "restored, really".to_owned(), cursors: vec![cursor] };
+        let hello = Hello {
+            versions,
+            device: self.device,
+            agent: "restored, really".to_owned(),
+            cursors: vec![cursor],
+            attempt: None,
+        };
         encode_device_frame(&DeviceFrame::Hello(hello))
     }
 

@@ -82,7 +82,7 @@ impl World {
     ) -> Vec<DeviceFrame> {
         let (device, batch) = (DeviceId(self.some_id()), BatchId(self.some_id()));
         let versions = VersionRange { oldest: WIRE_VERSION, newest: WIRE_VERSION };
-        let hello = Hello { versions, device, agent: "spoiler".to_owned(), cursors: Vec::new() };
+        let hello = Hello { versions, device, agent: "spoiler".to_owned(), cursors: Vec::new(), attempt: None };
         let content = Content::Changes(changes);
         vec![DeviceFrame::Hello(hello), DeviceFrame::Push(Push { space, document, lane: 0, batch, content })]
     }

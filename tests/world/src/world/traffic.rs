@@ -182,10 +182,12 @@ impl World {
         let is_tampered = self.links.get(&id).is_none_or(|link| link.is_tampered);
         let is_slow = goodbye.code == GoodbyeCode::TOO_SLOW; // a Hello that was held up
         let is_full = goodbye.code == GoodbyeCode::OVERLOADED; // links that nobody knows to be gone yet
+        // It has a newer link, or a copy of it has, or its clock went back while it was off.
+        let is_superseded = goodbye.code == GoodbyeCode::SUPERSEDED;
         if goodbye.code == GoodbyeCode::DEVICE_REVOKED && !self.revoked.is_empty() {
             return Ok(()); // that it is no other device turns out when everybody has to be connected
         }
-        if is_tampered || is_slow || is_full || self.is_damaged || self.is_for_a_new_epoch(goodbye) {
+        if is_tampered || is_slow || is_full || is_superseded || self.is_damaged || self.is_for_a_new_epoch(goodbye) {
             return Ok(());
         }
         Failure::raise("nobody breaks a rule", format!("the relay closed link {id}: {goodbye:?}"))
