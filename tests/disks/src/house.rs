@@ -261,6 +261,8 @@ impl House {
     /// # Errors
     /// What is on its disk has to open.
     pub fn start(&mut self, index: usize) -> Result<()> {
+        // A program takes its time to start; one that did so within the same second might be taken for the one before.
+        self.clock.advance_to(self.clock.now() + Duration::from_secs(1));
         self.devices[index].open(&self.token)
     }
 

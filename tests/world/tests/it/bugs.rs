@@ -13,7 +13,7 @@ const RARE_FROM: [(Bug, u64); 5] = [
     (Bug::StoredBeforeCommit, 600),
     (Bug::DependantsLeft, 350),
     (Bug::ReceiptBelieved, 500),
-    (Bug::LostStaysAccepted, 6_350),
+    (Bug::LostStaysAccepted, 9_000),
     (Bug::PendingOnVoidLeft, 1_450),
 ];
 
