@@ -8,8 +8,12 @@ use file_systems::Remote;
 
 /// Where a vault gets time, randomness and machine identity from. A simulator supplies its own.
 pub trait Sources: Send + Sync + fmt::Debug {
-    /// Seconds since 1970, for people; never used for order.
-    fn unix_seconds(&self) -> i64;
+    /// Milliseconds since 1970, for people; never used for the order of edits. Connections are numbered by it.
+    fn unix_milliseconds(&self) -> i64;
+    /// As [`Self::unix_milliseconds`], in seconds.
+    fn unix_seconds(&self) -> i64 {
+        self.unix_milliseconds().div_euclid(1_000)
+    }
     /// Time since some origin, never going back.
     fn monotonic(&self) -> Duration;
     /// Fills `bytes` with randomness fit for ids that nobody may guess or meet twice.
@@ -38,9 +42,9 @@ impl Default for System {
 }
 
 impl Sources for System {
-    fn unix_seconds(&self) -> i64 {
+    fn unix_milliseconds(&self) -> i64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
     }
 
     fn monotonic(&self) -> Duration {

@@ -108,12 +108,11 @@ impl From<Goodbye> for Lost {
 }
 
 impl Client {
-    /// A device that is not connected. Its connections are numbered from `attempt` on, which must be greater than what
-    /// those before it used, as a clock is. `jitter_seed` spreads the delays between attempts.
+    /// A device that is not connected. `jitter_seed` spreads the delays between attempts.
     #[must_use]
-    pub fn new(device: DeviceId, agent: String, attempt: u64, jitter_seed: u64) -> Self {
+    pub fn new(device: DeviceId, agent: String, jitter_seed: u64) -> Self {
         let backoff = Backoff::seeded(jitter_seed);
-        Self { device, agent, attempt, newest: None, backoff, state: State::Off, reported: Status::default() }
+        Self { device, agent, attempt: 0, newest: None, backoff, state: State::Off, reported: Status::default() }
     }
 
     /// Takes one input and appends what is to be done.
@@ -186,7 +185,7 @@ impl Client {
             (State::Connected(_), Input::Failed { detail }) => {
                 return Err(Lost::retry(format!("the vault could not go on: {detail}")));
             }
-            (State::Connected(_), Input::Cursors(cursors)) => self.greet(now, cursors, effects),
+            (State::Connected(_), Input::Cursors { cursors, clock }) => self.greet(now, cursors, clock, effects),
             (State::Connected(connected), input) => {
                 if let Input::Frame(RelayFrame::Goodbye(goodbye)) = &input {
                     self.newest = goodbye.attempt;
@@ -203,22 +202,23 @@ impl Client {
         Ok(())
     }
 
-    /// A connection gets a number that is greater than those before. After another holder of the same device came in
-    /// between, it gets that one's number: a greater one would dismiss the other in turn, without end.
     fn connect(&mut self, effects: &mut Vec<Effect>) {
-        let next = self.attempt.saturating_add(1);
-        self.attempt = self.newest.take().map_or(next, |newest| newest.max(next));
         self.state = State::Connecting;
         effects.push(Effect::Connect);
     }
 
     /// Says where the device stands and begins to push, without waiting for an answer.
-    fn greet(&mut self, now: Instant, cursors: Vec<Cursor>, effects: &mut Vec<Effect>) {
+    fn greet(&mut self, now: Instant, cursors: Vec<Cursor>, clock: u64, effects: &mut Vec<Effect>) {
         let State::Connected(connected) = &mut self.state else { return };
         if connected.stage != Stage::Reading {
             return;
         }
         connected.stage = Stage::Greeted { until: now + WELCOME_TIMEOUT };
+        self.attempt = match self.newest.take() {
+            // A greater number would dismiss the copy in turn, and so on without end.
+            Some(newest) if newest > self.attempt => newest,
+            _ => clock.max(self.attempt.saturating_add(1)),
+        };
         connected.inbound = Inbound::from_cursors(&cursors);
         effects.push(Effect::Send(DeviceFrame::Hello(Hello {
             versions: VersionRange { oldest: WIRE_VERSION, newest: WIRE_VERSION },
@@ -311,7 +311,7 @@ impl Connected {
             | Input::Connected
             | Input::ConnectFailed { .. }
             | Input::Closed { .. }
-            | Input::Cursors(_)
+            | Input::Cursors { .. }
             | Input::Failed { .. } => {}
         }
         Ok(())

@@ -91,7 +91,7 @@ struct Breach(String);
 
 impl From<Breach> for Goodbye {
     fn from(Breach(detail): Breach) -> Self {
-        Self { code: GoodbyeCode::PROTOCOL, retry_after_ms: RETRY_AFTER_FAILURE_MS, detail, attempt: None }
+        Self::new(GoodbyeCode::PROTOCOL, RETRY_AFTER_FAILURE_MS, detail)
     }
 }
 
@@ -106,19 +106,20 @@ impl Session {
     pub fn handle(&mut self, now: Instant, input: Input, effects: &mut Vec<Effect>) {
         let handled = match (&mut self.state, input) {
             (State::Closed, _) => Ok(()),
-            (_, Input::Failed { detail }) => Err(goodbye(GoodbyeCode::UNAVAILABLE, RETRY_AFTER_FAILURE_MS, detail)),
-            (_, Input::Denied { code, detail }) => Err(goodbye(code, 0, detail)),
+            (_, Input::Failed { detail }) => {
+                Err(Goodbye::new(GoodbyeCode::UNAVAILABLE, RETRY_AFTER_FAILURE_MS, detail))
+            }
+            (_, Input::Denied { code, detail }) => Err(Goodbye::new(code, 0, detail)),
             (_, Input::Superseded { newest }) => {
                 let detail = "the device has a newer connection, and nothing that comes on this one counts any more";
-                let goodbye = goodbye(GoodbyeCode::SUPERSEDED, 0, detail.into());
-                Err(Goodbye { attempt: Some(newest), ..goodbye })
+                Err(Goodbye { attempt: Some(newest), ..Goodbye::new(GoodbyeCode::SUPERSEDED, 0, detail.into()) })
             }
             (_, Input::Shutdown { retry_after_ms }) => {
-                Err(goodbye(GoodbyeCode::SHUTTING_DOWN, retry_after_ms, "the relay restarts".into()))
+                Err(Goodbye::new(GoodbyeCode::SHUTTING_DOWN, retry_after_ms, "the relay restarts".into()))
             }
             (State::Greeting { .. }, Input::Frame(frame)) => self.greet(frame, effects).map_err(Goodbye::from),
             (State::Greeting { until }, Input::Timeout) if now >= *until => {
-                Err(goodbye(GoodbyeCode::TOO_SLOW, RETRY_AFTER_FAILURE_MS, "no Hello in time".into()))
+                Err(Goodbye::new(GoodbyeCode::TOO_SLOW, RETRY_AFTER_FAILURE_MS, "no Hello in time".into()))
             }
             (State::Greeting { .. }, _) => Ok(()),
             (State::Authorizing { .. }, Input::Authorized(found)) => {
@@ -162,7 +163,7 @@ impl Session {
         if hello.versions.oldest > WIRE_VERSION || hello.versions.newest < WIRE_VERSION {
             let detail = format!("the relay speaks wire version {WIRE_VERSION}; update the older side");
             self.state = State::Closed;
-            effects.push(Effect::Close(goodbye(GoodbyeCode::VERSION, 0, detail)));
+            effects.push(Effect::Close(Goodbye::new(GoodbyeCode::VERSION, 0, detail)));
             return Ok(());
         }
         effects.push(Effect::Authorize {
@@ -239,10 +240,6 @@ fn check_push_credit(pushes: usize, bytes: usize) -> Result<(), Breach> {
     Err(Breach(format!(
         "{pushes} pushes of {bytes} bytes are unanswered; the credit is {PUSH_CREDIT} of {PUSH_CREDIT_BYTES} bytes"
     )))
-}
-
-const fn goodbye(code: GoodbyeCode, retry_after_ms: u32, detail: String) -> Goodbye {
-    Goodbye { code, retry_after_ms, detail, attempt: None }
 }
 
 impl Open {

@@ -112,6 +112,11 @@ impl Members {
         self.get(hash).is_some_and(|member| member.is_placed)
     }
 
+    /// Whether anything rests on this change.
+    fn carries_any(&self, hash: &ChangeHash) -> bool {
+        self.0.values().any(|member| member.change.header.deps.contains(hash))
+    }
+
     fn changes(&self, hashes: impl IntoIterator<Item = ChangeHash>) -> Vec<Change> {
         hashes.into_iter().filter_map(|hash| self.get(&hash)).map(|member| member.change.clone()).collect()
     }
@@ -206,8 +211,9 @@ impl<'m> Way<'m> {
             let is_sound = member.batch.is_none() && !self.void.excluded.contains(&hash) && is_grounded;
             if !member.is_placed && settled_by_it.is_none() && !is_sound {
                 out.insert(hash);
-                let carries_some = self.members.0.values().any(|one| one.change.header.deps.contains(&hash));
-                left.extend((member.batch.is_none() && (carries_some || !is_grounded)).then(|| member.clone()));
+                if member.batch.is_none() && (!is_grounded || self.members.carries_any(&hash)) {
+                    left.push(member.clone());
+                }
                 continue;
             }
             if let (Some(row), Some(batch)) = (tx.include(member.row)?, settled_by_it) {

@@ -347,8 +347,8 @@ mod tests {
     struct On(System, Option<file_systems::Remote>);
 
     impl Sources for On {
-        fn unix_seconds(&self) -> i64 {
-            self.0.unix_seconds()
+        fn unix_milliseconds(&self) -> i64 {
+            self.0.unix_milliseconds()
         }
 
         fn monotonic(&self) -> std::time::Duration {

@@ -49,11 +49,9 @@ impl Core {
     pub(super) fn new(inner: Arc<Inner>, connection: Connection) -> Self {
         let mut seed = [0; 8];
         inner.sources.fill(&mut seed);
-        // No process connects a thousand times in a second: greater than what those before this one used.
-        let attempt = u64::try_from(inner.sources.unix_seconds()).unwrap_or(0).saturating_mul(1_000);
         Self {
             login: connection.digest(),
-            client: Client::new(inner.device(), connection.agent, attempt, u64::from_le_bytes(seed)),
+            client: Client::new(inner.device(), connection.agent, u64::from_le_bytes(seed)),
             inner,
             assembly: Assembly::default(),
             offering: None,
@@ -201,7 +199,7 @@ impl Core {
             // Another process may have become another device since.
             self.inner.set_device(device);
             self.client.set_device(device);
-            Input::Cursors(cursors)
+            Input::Cursors { cursors, clock: self.inner.sources.unix_milliseconds().try_into().unwrap_or(0) }
         });
         self.answer(read.map_err(RemoteError::from))
     }

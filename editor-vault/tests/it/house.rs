@@ -45,8 +45,8 @@ struct Here {
 }
 
 impl Sources for Here {
-    fn unix_seconds(&self) -> i64 {
-        self.system.unix_seconds()
+    fn unix_milliseconds(&self) -> i64 {
+        self.system.unix_milliseconds()
     }
 
     fn monotonic(&self) -> Duration {

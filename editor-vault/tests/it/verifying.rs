@@ -133,8 +133,8 @@ fn an_explanation_says_in_plain_words_where_a_document_stands() {
 struct OnNfs(System);
 
 impl Sources for OnNfs {
-    fn unix_seconds(&self) -> i64 {
-        self.0.unix_seconds()
+    fn unix_milliseconds(&self) -> i64 {
+        self.0.unix_milliseconds()
     }
     fn monotonic(&self) -> Duration {
         self.0.monotonic()

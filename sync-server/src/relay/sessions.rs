@@ -1,12 +1,14 @@
-//! Who is connected: bounds how many sessions one account and one device may have.
+//! Who is connected: bounds how many sessions one account and one device may have, and knows which connection of a
+//! device is its newest.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sync_wire::{AccountId, DeviceId};
 
-/// Devices without a session whose newest connection is remembered, beside as many as have one.
+/// Devices without a session whose newest connection is remembered. What was sent on an earlier one may arrive behind
+/// the end of the newest, but not much behind it.
 const REMEMBERED_MAX: usize = 4_096;
 
 /// Counts sessions.
@@ -18,7 +20,14 @@ pub struct Sessions {
     devices: Places<(AccountId, DeviceId)>,
 }
 
-type Places<K> = Arc<Mutex<HashMap<K, Taken>>>;
+type Places<K> = Arc<Mutex<All<K>>>;
+
+#[derive(Debug)]
+struct All<K> {
+    taken: HashMap<K, Taken>,
+    /// Keys under which no place was taken any more at some time, the earliest first.
+    left: VecDeque<K>,
+}
 
 /// The places under one key.
 #[derive(Debug, Default)]
@@ -78,13 +87,13 @@ impl Sessions {
     /// Whether `device` has a session.
     #[must_use]
     pub fn has_device(&self, account: AccountId, device: DeviceId) -> bool {
-        lock(&self.devices).get(&(account, device)).is_some_and(|taken| taken.count > 0)
+        lock(&self.devices).taken.get(&(account, device)).is_some_and(|taken| taken.count > 0)
     }
 
     /// Sessions of all accounts.
     #[must_use]
     pub fn total(&self) -> usize {
-        lock(&self.accounts).values().map(|taken| taken.count).sum()
+        lock(&self.accounts).taken.values().map(|taken| taken.count).sum()
     }
 }
 
@@ -93,11 +102,17 @@ impl<K: Eq + Hash + Copy> Place<K> {
     #[must_use]
     pub fn superseded_by(&self) -> Option<u64> {
         let attempt = self.attempt?;
-        lock(&self.places).get(&self.key).map(|taken| taken.newest).filter(|newest| *newest > attempt)
+        lock(&self.places).taken.get(&self.key).map(|taken| taken.newest).filter(|newest| *newest > attempt)
     }
 }
 
-fn lock<K>(places: &Places<K>) -> MutexGuard<'_, HashMap<K, Taken>> {
+impl<K> Default for All<K> {
+    fn default() -> Self {
+        Self { taken: HashMap::new(), left: VecDeque::new() }
+    }
+}
+
+fn lock<K>(places: &Places<K>) -> MutexGuard<'_, All<K>> {
     places.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -108,7 +123,7 @@ fn take<K: Eq + Hash + Copy>(
     max: usize,
 ) -> Result<Place<K>, NoPlace> {
     let mut all = lock(places);
-    let taken = all.entry(key).or_default();
+    let taken = all.taken.entry(key).or_default();
     if let Some(attempt) = attempt {
         if attempt < taken.newest {
             return Err(NoPlace::Superseded { newest: taken.newest });
@@ -125,14 +140,21 @@ fn take<K: Eq + Hash + Copy>(
 impl<K: Eq + Hash + Copy> Drop for Place<K> {
     fn drop(&mut self) {
         let mut all = lock(&self.places);
-        let Some(taken) = all.get_mut(&self.key) else { return };
+        let Some(taken) = all.taken.get_mut(&self.key) else { return };
         taken.count -= 1;
-        if taken.count == 0 && taken.newest == 0 {
-            all.remove(&self.key);
+        if taken.count > 0 {
+            return;
         }
-        // What was sent on an earlier connection may arrive behind the end of a later one, but not much behind it.
-        if all.len() > REMEMBERED_MAX && all.len().is_power_of_two() {
-            all.retain(|_, taken| taken.count > 0);
+        if taken.newest == 0 {
+            all.taken.remove(&self.key); // nothing to remember
+            return;
+        }
+        all.left.push_back(self.key);
+        if all.left.len() > REMEMBERED_MAX
+            && let Some(earliest) = all.left.pop_front()
+            && all.taken.get(&earliest).is_some_and(|taken| taken.count == 0)
+        {
+            all.taken.remove(&earliest);
         }
     }
 }
@@ -187,6 +209,7 @@ mod tests {
         for number in 0..3 * REMEMBERED_MAX as u128 {
             drop(sessions.of_device(account, DeviceId(number.to_be_bytes()), Some(1)).unwrap());
         }
-        assert!(lock(&sessions.devices).len() <= 2 * REMEMBERED_MAX);
+        let all = lock(&sessions.devices);
+        assert_eq!((all.taken.len(), all.left.len()), (REMEMBERED_MAX, REMEMBERED_MAX));
     }
 }

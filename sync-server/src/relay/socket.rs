@@ -342,12 +342,7 @@ impl Shell {
         let now = Instant::now();
         if self.is_deaf_at(now) {
             let detail = format!("nothing was heard for {} seconds", DEAD_AFTER.as_secs());
-            return Err(End::Goodbye(Goodbye {
-                code: GoodbyeCode::TOO_SLOW,
-                retry_after_ms: 0,
-                detail,
-                attempt: None,
-            }));
+            return Err(End::Goodbye(Goodbye::new(GoodbyeCode::TOO_SLOW, 0, detail)));
         }
         if now >= self.ping_at() {
             self.sent_at = now;
@@ -439,9 +434,7 @@ impl Shell {
             let len = bytes.len();
             self.out.push(Message::Binary(bytes), len)
         });
-        pushed.map_err(|detail| {
-            End::Goodbye(Goodbye { code: GoodbyeCode::TOO_SLOW, retry_after_ms: 1000, detail, attempt: None })
-        })
+        pushed.map_err(|detail| End::Goodbye(Goodbye::new(GoodbyeCode::TOO_SLOW, 1000, detail)))
     }
 
     /// Says why, if the device listens soon enough, and closes.

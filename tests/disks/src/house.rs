@@ -45,8 +45,8 @@ impl Place {
 }
 
 impl editor_vault::Sources for Place {
-    fn unix_seconds(&self) -> i64 {
-        self.sources.unix_seconds()
+    fn unix_milliseconds(&self) -> i64 {
+        self.sources.unix_milliseconds()
     }
 
     fn monotonic(&self) -> Duration {
@@ -261,8 +261,8 @@ impl House {
     /// # Errors
     /// What is on its disk has to open.
     pub fn start(&mut self, index: usize) -> Result<()> {
-        // A program takes its time to start; one that did so within the same second might be taken for the one before.
-        self.clock.advance_to(self.clock.now() + Duration::from_secs(1));
+        // A program takes its time to start.
+        self.clock.advance_to(self.clock.now() + Duration::from_millis(10));
         self.devices[index].open(&self.token)
     }
 

@@ -56,8 +56,8 @@ impl Sources {
 }
 
 impl editor_vault::Sources for Sources {
-    fn unix_seconds(&self) -> i64 {
-        self.clock.unix_seconds() + self.wrong_seconds.load(Ordering::Relaxed)
+    fn unix_milliseconds(&self) -> i64 {
+        self.clock.unix_milliseconds() + self.wrong_seconds.load(Ordering::Relaxed) * 1_000
     }
 
     fn monotonic(&self) -> Duration {

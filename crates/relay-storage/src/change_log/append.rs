@@ -340,7 +340,7 @@ impl Lane<'_> {
     fn may_edit(&self) -> Result<(), Stop> {
         self.is_there()?;
         if self.is_vouched {
-            return Ok(()); // it was there before the deletion, or what it is held for, and is part of what that met
+            return Ok(()); // the log had it once: nothing that came since keeps it out
         }
         if self.ahead.and_then(|ahead| ahead.is_deleted).unwrap_or(self.frontier.is_deleted) {
             return Err(self.deleted());

@@ -40,7 +40,12 @@ pub enum Input {
     /// The relay sent a frame.
     Frame(RelayFrame),
     /// Answers [`Effect::ReadCursors`].
-    Cursors(Vec<Cursor>),
+    Cursors {
+        /// Where the device stands.
+        cursors: Vec<Cursor>,
+        /// Milliseconds since 1970 by its clock, which numbers its connections over all of its processes.
+        clock: u64,
+    },
     /// Something was saved, or a lane was unparked: the outbox may have grown.
     Saved,
     /// Answers [`Effect::ReadOutbox`]: pending batches of open lanes in spaces that the relay knows, in the order in

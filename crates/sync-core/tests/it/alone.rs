@@ -35,10 +35,10 @@ pub(crate) struct Device(pub(crate) Client);
 
 impl Device {
     pub(crate) fn greeted() -> Self {
-        let mut device = Self(Client::new(DEVICE, "test".into(), 0, 7));
+        let mut device = Self(Client::new(DEVICE, "test".into(), 7));
         device.feed(client::Input::Start);
         device.feed(client::Input::Connected);
-        device.feed(client::Input::Cursors(vec![cursor()]));
+        device.feed(client::Input::Cursors { cursors: vec![cursor()], clock: 0 });
         device.feed(client::Input::Outbox { batches: Vec::new(), more: false });
         device
     }

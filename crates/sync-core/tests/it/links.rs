@@ -28,7 +28,7 @@ fn a_goodbye_that_retrying_cannot_help_stops_until_a_person_acts() {
     world.start(0);
     world.settle();
     let code = GoodbyeCode::UNAUTHENTICATED;
-    let goodbye = Goodbye { code, retry_after_ms: 0, detail: "the token was revoked".into(), attempt: None };
+    let goodbye = Goodbye::new(code, 0, "the token was revoked".into());
     world.client_input(0, Input::Frame(RelayFrame::Goodbye(goodbye)));
     world.settle();
     assert!(matches!(&world.devices[0].status.link, Link::Blocked { code: Some(c), .. } if *c == code));
@@ -39,14 +39,14 @@ fn a_goodbye_that_retrying_cannot_help_stops_until_a_person_acts() {
 
 #[test]
 fn connections_are_counted_and_one_that_a_copy_has_overtaken_comes_back_as_the_newest() {
-    let (mut client, mut effects) = (Client::new(DeviceId([1; 16]), "test".into(), 7, 1), Vec::new());
+    let (mut client, mut effects) = (Client::new(DeviceId([1; 16]), "test".into(), 1), Vec::new());
     let mut now = Instant::default();
-    let mut begins = |goodbye: Option<u64>| {
+    let mut begins = |clock, goodbye: Option<u64>| {
         client.handle(now, Input::Start, &mut effects); // the first time; then the clock does it
         client.handle(now, Input::Timeout, &mut effects);
         client.handle(now, Input::Connected, &mut effects);
         effects.clear();
-        client.handle(now, Input::Cursors(Vec::new()), &mut effects);
+        client.handle(now, Input::Cursors { cursors: Vec::new(), clock }, &mut effects);
         let hello = effects.iter().find_map(|effect| match effect {
             Effect::Send(DeviceFrame::Hello(hello)) => Some(hello.attempt),
             _ => None,
@@ -57,9 +57,11 @@ fn connections_are_counted_and_one_that_a_copy_has_overtaken_comes_back_as_the_n
         now = client.next_timeout().expect("it tries again");
         hello.expect("it says hello")
     };
-    let numbers = [begins(None), begins(None), begins(Some(40)), begins(None), begins(Some(3)), begins(Some(u64::MAX))];
-    assert_eq!(numbers, [8, 9, 10, 40, 41, 42].map(Some));
-    assert_eq!([begins(None), begins(None)], [Some(u64::MAX); 2]);
+    assert_eq!([begins(8, None), begins(20, None), begins(20, None)], [8, 20, 21].map(Some));
+    assert_eq!(begins(5, Some(40)), Some(22), "a clock may go back");
+    assert_eq!([begins(99, Some(3)), begins(30, None)], [40, 41].map(Some), "a copy has had 40");
+    assert_eq!(begins(99, Some(u64::MAX)), Some(99));
+    assert_eq!([begins(99, None), begins(99, None)], [Some(u64::MAX); 2]);
 }
 
 #[test]
@@ -68,7 +70,7 @@ fn a_goodbye_delays_the_next_attempt_as_long_as_it_asks() {
     world.start(0);
     world.settle();
     let code = GoodbyeCode::SHUTTING_DOWN;
-    let goodbye = Goodbye { code, retry_after_ms: 90_000, detail: "restart".into(), attempt: None };
+    let goodbye = Goodbye::new(code, 90_000, "restart".into());
     world.client_input(0, Input::Frame(RelayFrame::Goodbye(goodbye)));
     let Link::Waiting { retry_in, .. } = world.devices[0].status.link.clone() else { panic!("waits") };
     assert!(retry_in.as_millis() >= 90_000);

@@ -64,7 +64,7 @@ fn a_link_that_breaks_in_the_middle_of_an_offer_begins_it_anew() {
     assert_eq!(effects, [], "an answer that outlived its link sends nothing");
     device.feed(client::Input::Start);
     device.feed(client::Input::Connected);
-    let effects = device.feed(client::Input::Cursors(vec![cursor()]));
+    let effects = device.feed(client::Input::Cursors { cursors: vec![cursor()], clock: 0 });
     let is_hello = |effect: &client::Effect| match effect {
         client::Effect::Send(DeviceFrame::Hello(hello)) => hello.cursors == [cursor()],
         _ => false,

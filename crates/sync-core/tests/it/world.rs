@@ -63,7 +63,7 @@ impl World {
     pub(crate) fn new(devices: u8) -> Self {
         let device = |n: u8| {
             let vault = Vault::new(n + 100);
-            let client = Client::new(vault.device, "test".into(), 0, n.into());
+            let client = Client::new(vault.device, "test".into(), n.into());
             let (to_relay, to_device) = Default::default();
             let status = Status::default();
             Device { vault, client, session: None, to_relay, to_device, status, follows: false, frames: Vec::new() }
@@ -254,7 +254,7 @@ impl World {
                 it.to_relay.push_back(encode_device_frame(&frame));
                 return None;
             }
-            Effect::ReadCursors => Input::Cursors(vault.cursor.into_iter().collect()),
+            Effect::ReadCursors => Input::Cursors { cursors: vault.cursor.into_iter().collect(), clock: 0 },
             Effect::ReadOutbox { after, count, .. } => {
                 let mut batches: Vec<_> = vault
                     .outbox

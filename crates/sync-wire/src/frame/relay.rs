@@ -228,3 +228,11 @@ pub struct Goodbye {
     #[n(3)]
     pub attempt: Option<u64>,
 }
+
+impl Goodbye {
+    /// One that says nothing of other connections.
+    #[must_use]
+    pub const fn new(code: GoodbyeCode, retry_after_ms: u32, detail: String) -> Self {
+        Self { code, retry_after_ms, detail, attempt: None }
+    }
+}

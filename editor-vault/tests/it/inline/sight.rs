@@ -120,8 +120,8 @@ impl Script {
 }
 
 impl Sources for Script {
-    fn unix_seconds(&self) -> i64 {
-        1_700_000_000
+    fn unix_milliseconds(&self) -> i64 {
+        1_700_000_000_000
     }
 
     fn monotonic(&self) -> Duration {

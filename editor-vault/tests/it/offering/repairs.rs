@@ -82,6 +82,23 @@ impl Story {
         (sight, story)
     }
 
+    /// Somebody else has written three edits on top, and a repair has excluded some of his and of the vault's.
+    fn repaired_beside(
+        seed: u64,
+        excluded: impl FnOnce(&[ChangeHash], &[ChangeHash]) -> Vec<ChangeHash>,
+    ) -> (Sight, Self, Vec<ChangeHash>) {
+        let (sight, mut story) = Self::new(seed);
+        let end = story.end;
+        story.hand.welcome(place(EPOCH, end as u64), Resume::Continue);
+        story.hand.edit_elsewhere(&[7, 8, 9]);
+        let theirs: Vec<ChangeHash> = story.hand.log[end..].iter().map(|entry| entry.hash).collect();
+        story.deliver(EPOCH, end);
+        let repaired = story.hand.log.len();
+        story.exclude(&excluded(&story.edits, &theirs));
+        story.deliver(EPOCH, repaired);
+        (sight, story, theirs)
+    }
+
     /// The relay has another log from a place on; the vault offers all it has, the relay takes nothing of it.
     fn turn(&mut self, epoch: Epoch, common: usize, log: Vec<Entry>) {
         self.hand.connect();
@@ -438,15 +455,8 @@ fn a_lost_repair_that_never_comes_again_stays_and_its_authors_say_what_it_had_wr
 /// What the log has is what counts, and what was at fault does not come back without it.
 #[test]
 fn what_a_lost_repair_had_excluded_counts_again_where_the_log_has_it() {
-    let (_sight, mut story) = Story::new(34);
+    let (_sight, mut story, theirs) = Story::repaired_beside(34, |_, theirs| theirs.to_vec());
     let end = story.end;
-    story.hand.welcome(place(EPOCH, end as u64), Resume::Continue);
-    story.hand.edit_elsewhere(&[7, 8, 9]);
-    let theirs: Vec<ChangeHash> = story.hand.log[end..].iter().map(|entry| entry.hash).collect();
-    story.deliver(EPOCH, end);
-    let repaired = story.hand.log.len();
-    story.exclude(&theirs);
-    story.deliver(EPOCH, repaired);
     assert_eq!(story.shown().0["base"]["editor.tabSize"], 3);
 
     // Of the three the relay has the first two now, and excludes the second.
@@ -460,15 +470,8 @@ fn what_a_lost_repair_had_excluded_counts_again_where_the_log_has_it() {
 /// Of what others wrote on what was at fault, nothing is there to count.
 #[test]
 fn what_rests_on_what_stays_out_when_a_repair_is_taken_back_stays_out_as_well() {
-    let (_sight, mut story) = Story::new(35);
+    let (_sight, mut story, theirs) = Story::repaired_beside(35, |own, theirs| vec![own[2], theirs[0]]);
     let end = story.end;
-    story.hand.welcome(place(EPOCH, end as u64), Resume::Continue);
-    story.hand.edit_elsewhere(&[7, 8, 9]);
-    let theirs: Vec<ChangeHash> = story.hand.log[end..].iter().map(|entry| entry.hash).collect();
-    story.deliver(EPOCH, end);
-    let repaired = story.hand.log.len();
-    story.exclude(&[story.edits[2], theirs[0]]);
-    story.deliver(EPOCH, repaired);
     assert_eq!(story.shown().0["base"]["editor.tabSize"], 9);
     write(&story.vault, 3, "def");
 

@@ -240,11 +240,12 @@ impl Peer {
     /// What arrives late, on a connection that its device has given up, is not taken: it has heard on another one what
     /// became of it, and may have written it anew since.
     async fn try_append(&self, space: SpaceId, pushes: Pushes) -> Result<Input, Failure> {
+        let document = pushes.document;
+        let writable = access::writable(&self.app, &self.caller, space).await;
         if let Some(newest) = self.place.get().and_then(Place::superseded_by) {
             return Err(Failure::Superseded { newest });
         }
-        let document = pushes.document;
-        let outcomes = match access::writable(&self.app, &self.caller, space).await {
+        let outcomes = match writable {
             Ok(target) => append::append(&self.app, &target, pushes).await?,
             Err(error @ ReadableError::NoSuchSpace(_)) => append::no_such_space(&pushes.batches, &error.to_string()),
             Err(ReadableError::Storage(error)) => return Err(error.into()),

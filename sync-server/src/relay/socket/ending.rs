@@ -14,7 +14,7 @@ pub(super) enum End {
 }
 
 pub(super) fn breach(detail: String) -> End {
-    End::Goodbye(Goodbye { code: GoodbyeCode::PROTOCOL, retry_after_ms: 1000, detail, attempt: None })
+    End::Goodbye(Goodbye::new(GoodbyeCode::PROTOCOL, 1000, detail))
 }
 
 /// A broken connection ends quietly; everything else is a rule that the device broke.
