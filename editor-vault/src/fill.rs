@@ -13,6 +13,7 @@ use std::time::Duration;
 use document::{Change, Document};
 
 use crate::error::StorageError;
+use crate::recovery::take_apart;
 use crate::vault::Inner;
 
 /// Changes that are stored in one transaction; others wait for it no longer than for any.
@@ -50,6 +51,8 @@ struct Work {
 struct Filling {
     documents: VecDeque<i64>,
     current: Option<Unfilled>,
+    /// Something may have to be looked at again.
+    is_partial: bool,
 }
 
 /// A document whose snapshot is being taken apart.
@@ -101,7 +104,7 @@ impl Filler {
 impl Filling {
     fn begin(inner: &Inner) -> Result<Self, StorageError> {
         inner.filler.is_done.store(false, Ordering::Release);
-        Ok(Self { documents: inner.storage.read(|tx| tx.unfilled())?.into(), current: None })
+        Ok(Self { documents: inner.storage.read(|tx| tx.unfilled())?.into(), current: None, is_partial: false })
     }
 
     /// What one transaction stores; nothing when all is done.
@@ -124,6 +127,12 @@ impl Filling {
             }
         }
         Ok(portions)
+    }
+
+    /// These documents were seen to otherwise.
+    fn leave(&mut self, documents: &[i64]) {
+        self.is_partial |= !documents.is_empty();
+        self.current.take_if(|current| documents.contains(&current.document));
     }
 }
 
@@ -166,10 +175,10 @@ impl Inner {
             self.wait_for_quiet(&mut uses);
             let portions = filling.next(self)?;
             if portions.is_empty() {
-                self.filler.is_done.store(true, Ordering::Release);
+                self.filler.is_done.store(!filling.is_partial, Ordering::Release);
                 return Ok(());
             }
-            self.store(portions)?;
+            filling.leave(&self.store(portions)?);
             if self.filler.is_stopped.load(Ordering::Acquire) {
                 filling.documents.clear(); // what is under way is ended
             }
@@ -203,30 +212,36 @@ impl Inner {
             .ok())
     }
 
-    fn store(&self, portions: Vec<Portion>) -> Result<(), StorageError> {
+    /// Gives the documents that are not to be gone on with: other changes have names of theirs, so that they were taken
+    /// apart in one go, or cannot be.
+    fn store(&self, portions: Vec<Portion>) -> Result<Vec<i64>, StorageError> {
         if portions.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let is_rotated = self.storage.write(move |tx| {
-            let mut is_rotated = false;
+        let (is_rotated, left) = self.storage.write(move |tx| {
+            let (mut is_rotated, mut left) = (false, Vec::new());
             for Portion { document, changes, finished } in &portions {
-                for change in tx.fill(*document, changes)? {
+                let filled = tx.fill(*document, changes)?;
+                for change in filled.new {
                     // Only a clone or an older copy of this vault can have written it.
                     is_rotated |= tx.is_own_actor(&change.header.actor)?;
                 }
-                if let Some(digest) = finished {
+                if !filled.displaced.is_empty() {
+                    is_rotated |= take_apart(tx, *document)?;
+                    left.push(*document);
+                } else if let Some(digest) = finished {
                     tx.set_filled(*document, digest)?;
                 }
             }
             if is_rotated {
                 tx.forget_actors()?;
             }
-            Ok::<_, StorageError>(is_rotated)
+            Ok::<_, StorageError>((is_rotated, left))
         })?;
         if is_rotated {
             self.recovered();
         }
-        Ok(())
+        Ok(left)
     }
 }
 
@@ -257,12 +272,16 @@ impl Inner {
             };
             let portions = filling.next(self)?;
             if portions.is_empty() {
-                self.filler.is_done.store(true, Ordering::Release);
+                self.filler.is_done.store(!filling.is_partial, Ordering::Release);
                 return Ok(false);
             }
             work.filling = Some(filling);
             drop(work);
-            self.store(portions)?;
+            let left = self.store(portions)?;
+            let mut work = self.filler.work.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(filling) = &mut work.filling {
+                filling.leave(&left);
+            }
             Ok(true)
         };
         step().unwrap_or_else(|error| {

@@ -13,7 +13,7 @@ mod tests; // changes made by hand
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use document::Change;
+use document::{Change, Document};
 use sync_wire::planted::{self, Bug};
 use sync_wire::{BatchId, ChangeHash, DocumentId, FateCode, Void};
 
@@ -22,7 +22,7 @@ use self::plan::Plan;
 pub(crate) use self::void::{TookVoid, take as take_void};
 use crate::error::StorageError;
 use crate::squash;
-use crate::storage::{BatchState, Blame, Member, NewBatch, PendingTombstone, Refusal, Tx};
+use crate::storage::{BatchState, Blame, Displaced, Member, NewBatch, Origin, PendingTombstone, Refusal, Tx};
 use crate::vault::Inner;
 
 /// Recoveries after which an edit of our own must have found its ground.
@@ -58,8 +58,11 @@ struct Closure {
 pub(crate) fn recover(tx: &Tx<'_>, document: i64, change: i64, because: &Because<'_>) -> Result<bool, StorageError> {
     let Some(culprit) = tx.member(change)? else { return Ok(false) };
     let is_settled = culprit.batch.is_none_or(|batch| batch.state == BatchState::Accepted);
-    // What came inside a snapshot cannot be taken out of it.
-    if is_settled && (!because.is_renaming() || culprit.row <= 0) {
+    if is_settled && !because.is_renaming() {
+        return Ok(false);
+    }
+    // Nothing can be taken out of a snapshot, which may hold what rests on the culprit as well.
+    if culprit.row <= 0 && !take_apart(tx, document)? {
         return Ok(false);
     }
     let others = if is_settled { tx.living(document)? } else { without_place(tx, document)? };
@@ -67,6 +70,27 @@ pub(crate) fn recover(tx: &Tx<'_>, document: i64, change: i64, because: &Because
     let closure = Closure::of(culprit, handled, others);
     let plan = plan::make(tx, document, &closure, because)?;
     carry_out(tx, document, &closure, plan.as_ref(), because)?;
+    Ok(true)
+}
+
+/// What came whole gets rows of its own, so that some of them can be taken out, and the snapshot goes. What the log has
+/// other changes for by now, under their names, gets other names. `false`: that cannot be done now.
+pub(crate) fn take_apart(tx: &Tx<'_>, document: i64) -> Result<bool, StorageError> {
+    let Some(snapshot) = tx.relay_snapshot(document)? else { return Ok(true) };
+    let Ok(changes) = Document::load(&snapshot).map_err(drop).and_then(|whole| whole.changes().map_err(drop)) else {
+        return Ok(false); // whoever loads it says so, and its entries come instead
+    };
+    let displaced = tx.fill(document, &changes)?.displaced;
+    if displaced.iter().any(|displaced| !displaced.by_log) {
+        return Ok(false); // an edit of ours has its name, and will be refused for that
+    }
+    tx.set_filled(document, &snapshot.digest)?;
+    tx.drop_spare_snapshot(document, Origin::Relay)?;
+    for Displaced { change, .. } in displaced {
+        let row = tx.fill_excluded(document, change)?;
+        let detail = "the log that has lost it has another change with its actor and number";
+        recover(tx, document, row, &Because { code: FateCode::EQUIVOCATION, detail, unix_seconds: None })?;
+    }
     Ok(true)
 }
 
@@ -220,7 +244,7 @@ fn carry_out(
         let batch = match tx.excluded_batch(document, &hash)? {
             // Written anew before, and gone since: whoever rests on it follows it.
             Some(batch) => batch,
-            None => tx.add_replacement(document, batch_of(id, &hash), change, closure.rewritten() + 1)?,
+            None => tx.add_replacement(document, BatchId::derived(id, &hash), change, closure.rewritten() + 1)?,
         };
         batches.insert(hash, batch);
     }
@@ -319,13 +343,6 @@ fn present(
     present.sort_unstable();
     present.dedup();
     present
-}
-
-/// The batch of a replacement is as derived as its bytes: another holder seals the same.
-pub(crate) fn batch_of(document: DocumentId, change: &ChangeHash) -> BatchId {
-    let mut hasher = blake3::Hasher::new_derive_key("symphony-vault 1 batch of a replacement");
-    hasher.update(&document.0).update(&change.0);
-    first16(&hasher)
 }
 
 fn first16(hasher: &blake3::Hasher) -> BatchId {

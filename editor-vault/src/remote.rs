@@ -9,6 +9,7 @@ mod entries; // one entry, into rows
 mod fates; // what became of our batches
 mod resubmitted; // refused edits that were made again elsewhere
 mod offer; // what a relay has lost and gets back
+mod supply; // what it lacks of what a batch rests on
 mod grants; // spaces given, changed, taken; the first login
 
 use std::sync::Arc;

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use document::{Change, Earlier, Seed, Squash};
-use sync_wire::{ChangeHash, FateCode};
+use sync_wire::{BatchId, ChangeHash, FateCode};
 
 use crate::document::Document;
 use crate::error::{ReadError, StorageError};
-use crate::recovery::{batch_of, known_changes, reseal_tombstones};
+use crate::recovery::{known_changes, reseal_tombstones};
 use crate::storage::{BatchState, Member, ParkedLane, Refusal, Tx};
 use crate::vault::{Inner, Vault};
 
@@ -242,7 +242,7 @@ fn carry_out(
         last = Some(hash);
         by = Some(match tx.excluded_batch(document, &hash)? {
             Some(batch) => batch, // made before, and gone since
-            None => tx.add_replacement(document, batch_of(id, &hash), change, rewritten.unwrap_or(0))?,
+            None => tx.add_replacement(document, BatchId::derived(id, &hash), change, rewritten.unwrap_or(0))?,
         });
     }
     let detail = match originals.len() {

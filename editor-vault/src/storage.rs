@@ -39,7 +39,7 @@ pub(crate) use rusqlite::InterruptHandle as Interrupt;
 pub(crate) use self::actors::{ActorRow, Machine};
 pub(crate) use self::audit::StoredChange;
 pub(crate) use self::batches::{BatchState, Fated, NewBatch, ParkedLane, Refusal, Settled};
-pub(crate) use self::changes::{Attribution, ChangeRow, NewChange, Placed};
+pub(crate) use self::changes::{Attribution, ChangeRow, Displaced, NewChange, Placed};
 pub(crate) use self::checkpoints::{CheckpointRow, EntryPlace};
 pub(crate) use self::deletions::{Side, WaitingDeletion};
 pub(crate) use self::documents::{DocumentPlace, DocumentRow, ListRow, Moved};

@@ -188,6 +188,21 @@ impl BatchId {
     /// Bytes of it that are drawn, where it says of which refused batch a change is made again.
     const DRAWN: usize = 8;
 
+    /// Names the batch of a change that anybody may have to push who holds it, and not only the device that wrote it:
+    /// all seal the same one. Such are changes that were written anew, which every holder makes alike, and those that
+    /// were found within a snapshot. They bind a name to an account, and to none of its devices.
+    ///
+    /// The first 16 bytes of BLAKE3 in its mode of deriving keys, in the context `symphony-vault 1 batch of a
+    /// replacement`, over document and hash.
+    #[must_use]
+    pub fn derived(document: DocumentId, change: &ChangeHash) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("symphony-vault 1 batch of a replacement");
+        hasher.update(&document.0).update(&change.0);
+        let mut name = [0; Self::LEN];
+        hasher.finalize_xof().fill(&mut name);
+        Self(name)
+    }
+
     /// Names the batch of an edit that says again what `change` of the batch `refused` said. Half of the name is that
     /// of `drawn`; the other half only who knows the refused batch can find. That one was delivered to nobody, so it is
     /// known to its device and to its relay: by such a name the device tells an edit of its own account from one of

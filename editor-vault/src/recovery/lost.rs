@@ -5,14 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
-use document::{Change, Document, Excluded, Reauthored, reauthor, retrace};
-use sync_wire::{ChangeHash, FateCode, LogPosition, Void};
+use document::{Change, Excluded, Reauthored, reauthor, retrace};
+use sync_wire::{BatchId, ChangeHash, FateCode, LogPosition, Void};
 
 use super::ground::Ground;
 use super::void::{hash_of, keep_stranded};
-use super::{batch_of, reseal_tombstones, resting_on};
+use super::{reseal_tombstones, resting_on, take_apart};
 use crate::error::StorageError;
-use crate::storage::{BatchState, LostVoid, Member, Origin, Refusal, Tx};
+use crate::storage::{BatchState, LostVoid, Member, Refusal, Tx};
 
 /// Takes back every lost void of which this one, at this place, says otherwise. `true`: there was one.
 pub(super) fn give_way(tx: &Tx<'_>, document: i64, to: &Void, at: LogPosition) -> Result<bool, StorageError> {
@@ -73,17 +73,6 @@ pub(super) fn blaming(tx: &Tx<'_>, document: i64, hash: &ChangeHash) -> Result<O
     let is_it = |void: &Void| void.replacements().any(|by| by == *hash || Some(by) == blamed);
     let mut undone = tx.lost_voids(document)?.into_iter().filter(|lost| lost.is_undone).map(|lost| lost.void);
     Ok(undone.find(is_it))
-}
-
-/// What came whole gets rows of its own, so that some of them can be taken out.
-fn take_apart(tx: &Tx<'_>, document: i64) -> Result<(), StorageError> {
-    let Some(snapshot) = tx.relay_snapshot(document)? else { return Ok(()) };
-    let Ok(changes) = Document::load(&snapshot).map_err(drop).and_then(|whole| whole.changes().map_err(drop)) else {
-        return Ok(()); // whoever loads it says so, and its entries come instead
-    };
-    tx.fill(document, &changes)?;
-    tx.set_filled(document, &snapshot.digest)?;
-    tx.drop_spare_snapshot(document, Origin::Relay)
 }
 
 /// Every change of a document whose bytes are here: the row that counts, if there are two.
@@ -246,7 +235,7 @@ impl<'m> Way<'m> {
             let anew = self.anew(&hash_of(member));
             let by = match anew {
                 Some(Anew { change, .. }) => {
-                    let id = batch_of(id, &change.hash());
+                    let id = BatchId::derived(id, &change.hash());
                     Some(tx.add_replacement(self.document, id, change, batch.rewritten + 1)?)
                 }
                 None => None,

@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use document::{Change, Excluded, mend, reauthor};
 use sync_wire::planted::{self, Bug};
-use sync_wire::{ChangeHash, FateCode, LogPosition, Void};
+use sync_wire::{BatchId, ChangeHash, FateCode, LogPosition, Void};
 
 use super::ground::Ground;
 use super::lost;
 use super::plan::Plan;
-use super::{batch_of, is_gone, reseal_tombstones, resting_on};
+use super::{is_gone, reseal_tombstones, resting_on};
 use crate::error::StorageError;
 use crate::storage::{BatchState, Member, MemberBatch, NewBatch, Refusal, Tx};
 
@@ -86,7 +86,7 @@ pub(super) fn keep_stranded(tx: &Tx<'_>, document: i64, void: &Void, stranded: &
     let refusal = Refusal { code: FateCode::WITH, culprit, detail: &detail, unix_seconds: None };
     for member in stranded {
         let hash = member.change.hash();
-        let batch = batch_of(id, &hash);
+        let batch = BatchId::derived(id, &hash);
         let batch = match tx.batch(batch)? {
             Some(before) => before.row, // it was stranded once before
             None => tx.save_batch(batch, document, NewBatch::Change { row: member.row, hash: &hash })?,
@@ -248,7 +248,7 @@ impl<'v> Work<'v> {
         let by = fate.and_then(|fate| fate.by);
         let by = match by.and_then(|by| plan?.made.iter().find(|change| change.hash() == by)) {
             Some(change) => {
-                let id = batch_of(self.id, &change.hash());
+                let id = BatchId::derived(self.id, &change.hash());
                 Some(tx.add_replacement(self.document, id, change, batch.rewritten + 1)?)
             }
             None => None,

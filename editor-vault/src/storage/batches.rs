@@ -161,31 +161,10 @@ impl Tx<'_> {
         Ok(found)
     }
 
-    /// Own batches of a document that contain these changes, as they would be pushed again.
-    pub(crate) fn supply(
-        &self,
-        space: SpaceId,
-        document: DocumentId,
-        hashes: &[ChangeHash],
-    ) -> Result<Vec<OutboxBatch>, StorageError> {
-        let Some(found) = self.document(space, document)? else { return Ok(Vec::new()) };
-        if self.waits_for_voids(found.row)? {
-            return Ok(Vec::new()); // what the relay lacks of it may be about to come with the log
-        }
-        let mut batches = Vec::new();
-        for hash in hashes {
-            let Some(change) = self.change_by_hash(found.row, hash)? else { return Ok(Vec::new()) };
-            let batch = self.one(
-                &format!("{SELECT_OUTBOX} WHERE b.change = ?1 AND b.state IN (0, 1, 2, 3) LIMIT 1"),
-                [change],
-                read_outbox,
-            )?;
-            // Changes of others are not ours to push: the relay has them, or the lane waits as `missing`.
-            let Some(batch) = batch else { return Ok(Vec::new()) };
-            batches.push(batch);
-        }
-        batches.sort_by_key(|batch| batch.order);
-        Ok(batches)
+    /// The own batch that holds a change, as it would be pushed again.
+    pub(crate) fn batch_with(&self, change: i64) -> Result<Option<OutboxBatch>, StorageError> {
+        let sql = format!("{SELECT_OUTBOX} WHERE b.change = ?1 AND b.state IN (0, 1, 2, 3) LIMIT 1");
+        self.one(&sql, [change], read_outbox)
     }
 
     /// The document of the newest own change, unless that is deleted; then of the one before.

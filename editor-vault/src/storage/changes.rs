@@ -30,6 +30,23 @@ pub(crate) enum Placed {
     Taken { row: i64, hash: ChangeHash },
 }
 
+/// What became of the changes that a snapshot holds.
+#[derive(Debug)]
+pub(crate) struct Filled<'c> {
+    /// Those that had no row.
+    pub(crate) new: Vec<&'c Change>,
+    /// Those that have none, because another change has their actor and number.
+    pub(crate) displaced: Vec<Displaced<'c>>,
+}
+
+/// A change that a snapshot holds under a name and number that another one has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Displaced<'c> {
+    pub(crate) change: &'c Change,
+    /// The other one is in the log; if not, it is this vault's and will be refused.
+    pub(crate) by_log: bool,
+}
+
 /// A change as stored.
 #[derive(Debug, Clone)]
 pub(crate) struct ChangeRow {
@@ -104,19 +121,22 @@ impl Tx<'_> {
         Ok(row)
     }
 
-    /// Stores changes that a snapshot holds, in causal order, and gives those that had no row. They get numbers below
-    /// all others: whoever reads on from a row has them already, from the snapshot. A change whose actor and number
-    /// another has is left out.
-    pub(crate) fn fill<'c>(&self, document: i64, changes: &'c [Change]) -> Result<Vec<&'c Change>, StorageError> {
+    /// Stores changes that a snapshot holds, in causal order. They get numbers below all others: whoever reads on from
+    /// a row has them already, from the snapshot.
+    pub(crate) fn fill<'c>(&self, document: i64, changes: &'c [Change]) -> Result<Filled<'c>, StorageError> {
         let mut new = Vec::with_capacity(changes.len());
+        let mut displaced = Vec::new();
         for change in changes {
             let taken = self.one(
-                "SELECT 1 FROM changes WHERE document = ?1 AND actor = ?2 AND seq = ?3 AND excluded = 0",
+                "SELECT hash, position IS NOT NULL FROM changes
+                 WHERE document = ?1 AND actor = ?2 AND seq = ?3 AND excluded = 0",
                 params![document, change.header.actor.0, signed(change.header.seq)],
-                |_| Ok(()),
+                |row| Ok((ChangeHash(row.get(0)?), row.get(1)?)),
             )?;
-            if taken.is_none() {
-                new.push(change);
+            match taken {
+                None => new.push(change),
+                Some((hash, _)) if hash == change.header.hash => {}
+                Some((_, by_log)) => displaced.push(Displaced { change, by_log }),
             }
         }
         let lowest = self.one("SELECT min(id) FROM changes", [], |row| row.get::<_, Option<i64>>(0))?.flatten();
@@ -128,7 +148,17 @@ impl Tx<'_> {
                 params![id, document, header.actor.0, signed(header.seq), header.hash.0, &change.bytes[..]],
             )?;
         }
-        Ok(new)
+        Ok(Filled { new, displaced })
+    }
+
+    /// Stores a change that a snapshot holds, and that is no part of its document any more.
+    pub(crate) fn fill_excluded(&self, document: i64, change: &Change) -> Result<i64, StorageError> {
+        let header = &change.header;
+        self.insert(
+            "INSERT INTO changes (id, document, actor, seq, hash, excluded, bytes)
+             VALUES ((SELECT min(0, min(id)) - 1 FROM changes), ?1, ?2, ?3, ?4, 1, ?5)",
+            params![document, header.actor.0, signed(header.seq), header.hash.0, &change.bytes[..]],
+        )
     }
 
     /// A change that was here got its place in the log.

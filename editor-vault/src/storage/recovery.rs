@@ -53,6 +53,11 @@ pub(crate) struct PendingTombstone {
     pub(crate) heads: Vec<ChangeHash>,
 }
 
+/// Of a change `c`: it can be taken out of its document. What was filled from a snapshot of the relay is still part of
+/// that.
+pub(super) const NOT_INSIDE: &str =
+    "(c.id > 0 OR NOT EXISTS (SELECT 1 FROM snapshots s WHERE s.document = c.document AND s.origin = 1))";
+
 const MEMBER: &str = "c.id, c.bytes, c.excluded, b.id, b.state, b.rewritten, b.replaced, c.position IS NOT NULL";
 
 impl Tx<'_> {
@@ -71,13 +76,10 @@ impl Tx<'_> {
         self.members(&sql, params![document])
     }
 
-    /// All changes of a document that are part of it and have rows of their own, settled or not.
+    /// All changes of a document that are part of it and not inside a snapshot of the relay, settled or not.
     pub(crate) fn living(&self, document: i64) -> Result<Vec<Member>, StorageError> {
-        let sql = format!(
-            "SELECT {MEMBER} FROM changes c LEFT JOIN batches b ON b.change = c.id
-             WHERE c.document = ?1 AND c.id > 0 AND c.excluded = 0 ORDER BY c.id"
-        );
-        self.members(&sql, params![document])
+        let sql = format!("c.document = ?1 AND {NOT_INSIDE} AND c.excluded = 0 ORDER BY c.id");
+        self.members_where(&sql, params![document])
     }
 
     /// What has given way to a change, itself included.

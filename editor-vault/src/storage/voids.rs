@@ -6,7 +6,7 @@ use sync_wire::{BatchId, ChangeHash, DeviceId, Position, Void};
 
 use super::Tx;
 use super::changes::NewChange;
-use super::recovery::Member;
+use super::recovery::{Member, NOT_INSIDE};
 use super::tx::{signed, unsigned};
 use crate::error::StorageError;
 
@@ -88,7 +88,7 @@ impl Tx<'_> {
     }
 
     /// Whether the log may yet bring a void of a document that it has lost, or another one.
-    pub(super) fn waits_for_voids(&self, document: i64) -> Result<bool, StorageError> {
+    pub(crate) fn waits_for_voids(&self, document: i64) -> Result<bool, StorageError> {
         let sql = "SELECT 1 FROM lost_voids WHERE document = ?1 AND until IS NOT NULL";
         Ok(self.one(sql, [document], |_| Ok(()))?.is_some())
     }
@@ -128,10 +128,8 @@ impl Tx<'_> {
 
     /// The changes of a document that count and have no place in the log: what is pending, and what the log has lost.
     pub(crate) fn members_without_place(&self, document: i64) -> Result<Vec<Member>, StorageError> {
-        self.members_where(
-            "c.document = ?1 AND c.id > 0 AND c.excluded = 0 AND c.position IS NULL ORDER BY c.id",
-            params![document],
-        )
+        let sql = format!("c.document = ?1 AND {NOT_INSIDE} AND c.excluded = 0 AND c.position IS NULL ORDER BY c.id");
+        self.members_where(&sql, params![document])
     }
 
     /// Every change of a document whose bytes are here, whatever became of it.

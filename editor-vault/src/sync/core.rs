@@ -154,7 +154,7 @@ impl Core {
                 squashed.err().map(|error| self.answer(Err(error)))
             }
             Effect::Supply { space, document, hashes } => {
-                let supplied = self.inner.storage.read(|tx| tx.supply(space, document, &hashes));
+                let supplied = self.inner.supply(space, document, hashes);
                 let answer = supplied.map(|batches| Input::Supplied { space, document, batches });
                 Some(self.answer(answer.map_err(RemoteError::from)))
             }

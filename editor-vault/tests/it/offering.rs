@@ -1,5 +1,6 @@
 //! A relay that lost the end of a log: what a vault gives back to it, and that it loses nothing itself.
 
+mod inside; // what is nowhere but within a snapshot
 mod names; // those that a copy has meanwhile
 mod repairs; // those that the log has lost
 
@@ -26,6 +27,8 @@ fn receipt(position: u64) -> Receipt {
 /// A relay played by hand: the log as it was, and the connection.
 struct Hand {
     sync: InlineSync,
+    /// Of the space.
+    kind: SpaceKind,
     log: Vec<Entry>,
     chains: Vec<Chain>,
     sent: VecDeque<DeviceFrame>,
@@ -34,7 +37,7 @@ struct Hand {
 impl Hand {
     fn new(vault: &Vault) -> Self {
         let sync = InlineSync::new(vault, &Connection::new("http://relay").token("ada"));
-        Self { sync, log: Vec::new(), chains: vec![Chain::START], sent: VecDeque::new() }
+        Self { sync, kind: SpaceKind::Personal, log: Vec::new(), chains: vec![Chain::START], sent: VecDeque::new() }
     }
 
     fn feed(&mut self, input: Input) {
@@ -62,10 +65,10 @@ impl Hand {
         }
     }
 
-    fn grant(end: LogPosition, resume: Resume) -> Grant {
+    fn grant(&self, end: LogPosition, resume: Resume) -> Grant {
         Grant {
             space: SPACE,
-            kind: SpaceKind::Personal,
+            kind: self.kind,
             role: Role::Owner,
             name: "ada".into(),
             salt: SALT,
@@ -76,7 +79,7 @@ impl Hand {
     }
 
     fn welcome(&mut self, end: LogPosition, resume: Resume) {
-        let grants = vec![Self::grant(end, resume)];
+        let grants = vec![self.grant(end, resume)];
         self.say(RelayFrame::Welcome(Welcome { version: 1, account: AccountId([5; 16]), grants, limits_version: 1 }));
     }
 
@@ -193,7 +196,7 @@ impl Hand {
 
     fn from(&mut self, epoch: Epoch, at: u64) {
         let resume = Resume::From { at: Position(at), chain: self.chains[at as usize] };
-        let grant = Some(Self::grant(place(epoch, at), resume));
+        let grant = Some(self.grant(place(epoch, at), resume));
         self.say(RelayFrame::GrantChanged(GrantChanged { space: SPACE, grant }));
     }
 }
@@ -257,6 +260,34 @@ fn a_vault_gives_back_what_it_was_delivered_with_the_receipts() {
     assert_eq!(hand.pushed(), [], "all of it is where it was");
 }
 
+fn snapshot(of: &document::Document, end: u64) -> SnapshotPart {
+    let snapshot = of.snapshot().unwrap();
+    SnapshotPart {
+        covers: Position(end),
+        heads: snapshot.heads,
+        changes: snapshot.changes,
+        digest: snapshot.digest,
+        total_bytes: snapshot.bytes.len() as u64,
+        offset: 0,
+        bytes: snapshot.bytes,
+        voids: None,
+    }
+}
+
+/// A vault is new, and gets all that is in the log within a snapshot.
+fn begin_with_all(hand: &mut Hand, vault: &Vault) {
+    let (id, end) = (vault.well_known("settings").unwrap().id(), hand.log.len() as u64);
+    let mut whole = document::Document::new(None);
+    whole.apply(&hand.log.iter().filter_map(|entry| entry.bytes.clone()).collect::<Vec<_>>()).unwrap();
+    assert_eq!(hand.connect(), []);
+    let (at, chain) = (place(EPOCH, end), *hand.chains.last().unwrap());
+    hand.welcome(at, Resume::Bootstrap { at: at.position, chain });
+    let snapshot = Some(snapshot(&whole, end));
+    let documents = vec![BootstrapDocument { document: id, snapshot, entries: Vec::new(), complete: true }];
+    let receipt = Some(receipt(end));
+    hand.say(RelayFrame::Bootstrap(Bootstrap { space: SPACE, at, documents, done: true, receipt }));
+}
+
 /// What a new device gets of a repaired document: a snapshot that names the void, and of the entries those that pass.
 fn begin_with(hand: &mut Hand, vault: &Vault, passes: fn(&Entry) -> bool) {
     let (document, end) = (vault.well_known("settings").unwrap().id(), hand.log.len() as u64);
@@ -265,17 +296,7 @@ fn begin_with(hand: &mut Hand, vault: &Vault, passes: fn(&Entry) -> bool) {
     let counts = |entry: &&Entry| entry.kind == EntryKind::Change && !excluded.contains(&entry.hash);
     let mut whole = document::Document::new(None);
     whole.apply(&hand.log.iter().filter(counts).filter_map(|entry| entry.bytes.clone()).collect::<Vec<_>>()).unwrap();
-    let snapshot = whole.snapshot().unwrap();
-    let part = SnapshotPart {
-        covers: Position(end),
-        heads: snapshot.heads,
-        changes: snapshot.changes,
-        digest: snapshot.digest,
-        total_bytes: snapshot.bytes.len() as u64,
-        offset: 0,
-        bytes: snapshot.bytes,
-        voids: Some(vec![void.hash]),
-    };
+    let part = SnapshotPart { voids: Some(vec![void.hash]), ..snapshot(&whole, end) };
     assert_eq!(hand.connect(), []);
     let chain = *hand.chains.last().unwrap();
     hand.welcome(place(EPOCH, end), Resume::Bootstrap { at: Position(end), chain });

@@ -44,6 +44,8 @@ pub(super) struct Lane<'a> {
     objection: Option<Outcome>,
     /// It was in the log before: that its document is held now is no reason to leave it out.
     is_vouched: bool,
+    /// The batch is one that every holder of its change may bring: [`BatchId::derived`].
+    is_derived: bool,
     /// What the account may still add; what somebody vouches for was in a log once and needs none.
     room: Option<Room>,
     pub(super) now: i64,
@@ -114,6 +116,7 @@ impl Writer {
             account_key,
             objection,
             is_vouched: vouched.is_some(),
+            is_derived: false,
             room,
             now,
             is_behind: false,
@@ -183,6 +186,8 @@ impl Lane<'_> {
     }
 
     fn batch(&mut self, batch: &ParsedBatch) -> Result<Outcome, StorageError> {
+        self.is_derived = matches!(&batch.content, BatchContent::Changes(changes)
+            if matches!(&changes[..], [one] if batch.id == BatchId::derived(self.request.document, &one.hash())));
         let judged = match &batch.content {
             BatchContent::Changes(changes) => self.changes(batch.id, changes),
             BatchContent::Tombstone { heads } => self.tombstone(batch.id, heads),
@@ -373,6 +378,7 @@ impl Lane<'_> {
             account_key: self.account_key,
             device: self.request.device,
             is_vouched: self.is_vouched,
+            is_derived: self.is_derived,
             room: self.room,
             context: self.context,
         }
@@ -455,7 +461,8 @@ impl Lane<'_> {
         if let Some(owner) = log.owner(connection, self.space.key, actor)? {
             return Ok(owner.actor_key);
         }
-        let owner = (!Seed::is_seed_actor(&actor)).then_some((self.account_key, self.request.device));
+        let device = (!self.is_derived).then_some(self.request.device);
+        let owner = (!Seed::is_seed_actor(&actor)).then_some((self.account_key, device));
         Ok(log.bind(connection, self.space.key, actor, owner)?.actor_key)
     }
 

@@ -48,6 +48,8 @@ pub(super) struct Rules<'a> {
     pub(super) device: DeviceId,
     /// The log had this once, from this very device.
     pub(super) is_vouched: bool,
+    /// Every device that holds it may bring it, and the name that it has.
+    pub(super) is_derived: bool,
     /// What the account may still add to logs; none for entries that a log had once.
     pub(super) room: Option<Room>,
     pub(super) context: &'a Context,
@@ -198,14 +200,19 @@ impl Rules<'_> {
     /// vault is after the next login: under the same names, so that nothing is said twice of which an ack was lost.
     /// There may be several such heirs, of copies of one vault; they share its names as the copies did, and where they
     /// say different things under one, that is an equivocation like theirs.
+    ///
+    /// What every holder may bring comes by the first one, which may not be the device that says more under its name:
+    /// such a name is the account's.
     fn may_write_as(&self, owner: &Owner) -> Result<bool, StorageError> {
         if owner.account_key != Some(self.account_key) {
             return Ok(false);
         }
         match owner.device {
+            None => Ok(true),
+            Some(_) if self.is_derived => Ok(true),
             Some(device) if device != self.device && planted::is(Bug::NamesEndWithDevice) => Ok(false),
             Some(device) if device != self.device => has_revoked(self.connection, self.account_key),
-            device => Ok(device.is_some()),
+            Some(_) => Ok(true),
         }
     }
 

@@ -99,7 +99,20 @@ pub(super) struct Owner {
     pub(super) actor_key: i64,
     /// Absent for the actors of seeds.
     pub(super) account_key: Option<i64>,
+    /// Absent where every device of the account may write under it.
     pub(super) device: Option<DeviceId>,
+}
+
+/// The key of an account, and its device, or none for all that it has.
+pub(super) type Holder = (i64, Option<DeviceId>);
+
+impl Owner {
+    /// Whether it is not this holder's.
+    pub(super) fn is_another_than(&self, holder: Option<Holder>) -> bool {
+        let (account_key, device) = holder.unzip();
+        let is_of_other_device = self.device.zip(device.flatten()).is_some_and(|(own, other)| own != other);
+        self.account_key != account_key || is_of_other_device
+    }
 }
 
 impl LogState {
@@ -299,9 +312,10 @@ impl LogState {
         connection: &Connection,
         space_key: i64,
         actor: Actor,
-        account_and_device: Option<(i64, DeviceId)>,
+        holder: Option<Holder>,
     ) -> Result<Owner, StorageError> {
-        let (account_key, device) = account_and_device.unzip();
+        let (account_key, device) = holder.unzip();
+        let device = device.flatten();
         let mut statement = connection
             .prepare_cached("INSERT INTO actors (space_key, actor, account_key, device) VALUES (?1, ?2, ?3, ?4)")?;
         let actor_key = statement.insert(params![space_key, actor.0, account_key, device.map(|device| device.0)])?;

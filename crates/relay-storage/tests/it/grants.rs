@@ -1,7 +1,8 @@
 //! Spaces, roles, and what they let one append.
 
-use relay_storage::{DeviceBinding, Outcome, RoleRead};
-use sync_wire::{AccountId, DeviceId, FateCode, Position, Role, SpaceId, SpaceKind};
+use document::Change;
+use relay_storage::{BatchContent, DeviceBinding, Outcome, ParsedBatch, RoleRead};
+use sync_wire::{AccountId, BatchId, DeviceId, FateCode, Position, Role, SpaceId, SpaceKind};
 
 use crate::world::{Author, DOCUMENT, Pusher, Relay, code, on_each_shell, position, wait};
 
@@ -81,6 +82,45 @@ fn what_a_revoked_device_had_yet_to_push_is_brought_by_another_of_its_account() 
         relay.appended(&ada, DOCUMENT, &author.edits(1));
         let theirs = relay.append(bob.push(DOCUMENT, &[&author.edits(1)]));
         assert_eq!(code(&theirs[0]), FateCode::DEVICE, "another account has no part in it");
+    });
+}
+
+/// Found by the simulated world: an edit on one that had lost its name was parked for ever, because another device had
+/// written that one anew first.
+#[test]
+fn the_name_of_what_every_holder_may_bring_is_its_accounts() {
+    let derived = |who: &Pusher, change: &Change| {
+        let id = BatchId::derived(DOCUMENT, &change.hash());
+        who.request(DOCUMENT, vec![ParsedBatch { id, content: BatchContent::Changes(vec![change.clone()]) }])
+    };
+    on_each_shell(|relay| {
+        let (ada, mut author) = (relay.pusher("ada"), Author::new("derived"));
+        let tablet = ada.on_device("tablet");
+        relay.append(derived(&tablet, &author.edit()));
+        assert_eq!(relay.appended(&ada, DOCUMENT, &author.edits(1)).position, Position(2), "it has said more");
+        assert_eq!(relay.appended(&tablet, DOCUMENT, &author.edits(1)).position, Position(3));
+
+        let mut author = author.joined_by("own");
+        relay.appended(&ada, DOCUMENT, &author.edits(1));
+        let lost = author.edit();
+        let outcome = relay.append(derived(&tablet, &lost)).remove(0);
+        assert!(matches!(outcome, Outcome::Appended { entries: 1, .. }), "{outcome:?}");
+        let next = author.edits(1);
+        assert_eq!(
+            code(&relay.append(tablet.push(DOCUMENT, &[&next]))[0]),
+            FateCode::DEVICE,
+            "it is still the other's"
+        );
+        assert_eq!(relay.appended(&ada, DOCUMENT, &next).position, Position(6));
+
+        let bob = relay.pusher("bob");
+        let team = wait(relay.storage.create_space("team", SpaceKind::Team, Some(ada.account.id))).unwrap();
+        wait(relay.storage.grant(team, bob.account.id, Role::Editor)).unwrap();
+        let (ada, bob, mut author) = (ada.in_space(&relay, team), bob.in_space(&relay, team), Author::new("derived"));
+        relay.append(derived(&ada, &author.edit()));
+        for request in [bob.push(DOCUMENT, &[&author.clone().edits(1)]), derived(&bob, &author.edit())] {
+            assert_eq!(code(&relay.append(request)[0]), FateCode::DEVICE, "another account has no part in it");
+        }
     });
 }
 

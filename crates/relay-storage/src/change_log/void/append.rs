@@ -14,7 +14,7 @@ use crate::change_log::fates::{NewFate, Permanence, Place};
 use crate::change_log::frontier::Frontier;
 use crate::change_log::purge::RELAY;
 use crate::change_log::rules::ENTRY_OVERHEAD_BYTES;
-use crate::change_log::state::Space;
+use crate::change_log::state::{Holder, Space};
 use crate::change_log::{log_key, position_of};
 use crate::error::StorageError;
 use crate::storage::{Context, Writer};
@@ -62,7 +62,7 @@ struct Work<'w> {
 struct Named {
     actor: Actor,
     device: DeviceId,
-    owner: Option<(i64, DeviceId)>,
+    owner: Option<Holder>,
     bytes: Vec<u8>,
     batch: [u8; 16],
 }
@@ -197,8 +197,7 @@ impl Work<'_> {
             let original = named.get(&dependent.change).ok_or(AppendVoidError::Moved)?;
             let Writer { log, connection, .. } = &mut *self.writer;
             let owner = log.owner(connection, self.space.key, change.header.actor)?;
-            let is_of_another = owner.is_some_and(|owner| owner.account_key.zip(owner.device) != original.owner);
-            if is_of_another
+            if owner.is_some_and(|owner| owner.is_another_than(original.owner))
                 || frontier.actors.get(&change.header.actor).is_some_and(|last| change.header.seq <= last.seq)
             {
                 return Err(AppendVoidError::NameTaken { hash });
@@ -225,7 +224,7 @@ impl Work<'_> {
                 let found = Named {
                     actor: Actor(row.get(3)?),
                     device: DeviceId(row.get(1)?),
-                    owner: account.zip(device),
+                    owner: account.map(|account| (account, device)),
                     bytes: row.get(6)?,
                     batch: row.get(2)?,
                 };

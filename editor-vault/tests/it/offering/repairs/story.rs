@@ -114,7 +114,7 @@ impl Story {
             self.hand.want(run.upto.0);
         }
         let resume = Resume::From { at: Position(common as u64), chain: self.hand.chains[common] };
-        let grant = Some(Hand::grant(end, resume));
+        let grant = Some(self.hand.grant(end, resume));
         self.hand.say(RelayFrame::GrantChanged(GrantChanged { space: SPACE, grant }));
         // What was sent before waits at the relay until then, and rests on what the log lacks.
         for push in early {
