@@ -44,8 +44,6 @@ pub(super) struct Lane<'a> {
     objection: Option<Outcome>,
     /// It was in the log before: that its document is held now is no reason to leave it out.
     is_vouched: bool,
-    /// The batch is one that every holder of its change may bring: [`BatchId::derived`].
-    is_derived: bool,
     /// What the account may still add; what somebody vouches for was in a log once and needs none.
     room: Option<Room>,
     pub(super) now: i64,
@@ -116,7 +114,6 @@ impl Writer {
             account_key,
             objection,
             is_vouched: vouched.is_some(),
-            is_derived: false,
             room,
             now,
             is_behind: false,
@@ -186,8 +183,6 @@ impl Lane<'_> {
     }
 
     fn batch(&mut self, batch: &ParsedBatch) -> Result<Outcome, StorageError> {
-        self.is_derived = matches!(&batch.content, BatchContent::Changes(changes)
-            if matches!(&changes[..], [one] if batch.id == BatchId::derived(self.request.document, &one.hash())));
         let judged = match &batch.content {
             BatchContent::Changes(changes) => self.changes(batch.id, changes),
             BatchContent::Tombstone { heads } => self.tombstone(batch.id, heads),
@@ -279,7 +274,7 @@ impl Lane<'_> {
             return Err(Stop::Outcome(Outcome::Refused { culprit: None, code: FateCode::UNDECODABLE, detail }));
         }
         self.rests_on_void(&fresh)?;
-        self.rules().judge(&fresh)?;
+        self.rules().judge(batch, &fresh)?;
         self.take_in(batch, &fresh, &waiting)
     }
 
@@ -378,7 +373,7 @@ impl Lane<'_> {
             account_key: self.account_key,
             device: self.request.device,
             is_vouched: self.is_vouched,
-            is_derived: self.is_derived,
+            document: self.request.document,
             room: self.room,
             context: self.context,
         }
@@ -389,7 +384,7 @@ impl Lane<'_> {
         let last = changes.len() - 1;
         for (at, change) in changes.iter().enumerate() {
             let header = &change.header;
-            let actor_key = self.actor_key(change)?;
+            let actor_key = self.actor_key(batch, change)?;
             let row = Row {
                 kind: EntryKind::Change,
                 hash: header.hash,
@@ -448,7 +443,7 @@ impl Lane<'_> {
         Ok(())
     }
 
-    pub(super) fn actor_key(&mut self, change: &Change) -> Result<i64, StorageError> {
+    pub(super) fn actor_key(&mut self, batch: BatchId, change: &Change) -> Result<i64, StorageError> {
         let actor = change.header.actor;
         if self.is_vouched {
             let first = (self.account_key, self.request.device);
@@ -461,7 +456,7 @@ impl Lane<'_> {
         if let Some(owner) = log.owner(connection, self.space.key, actor)? {
             return Ok(owner.actor_key);
         }
-        let device = (!self.is_derived).then_some(self.request.device);
+        let device = (batch != BatchId::derived(self.request.document, &change.hash())).then_some(self.request.device);
         let owner = (!Seed::is_seed_actor(&actor)).then_some((self.account_key, device));
         Ok(log.bind(connection, self.space.key, actor, owner)?.actor_key)
     }

@@ -11,7 +11,7 @@ use document::{Change, Header, Seed};
 use rusqlite::{Connection, OptionalExtension, params};
 use sync_wire::limits::HASHES_MAX;
 use sync_wire::planted::{self, Bug};
-use sync_wire::{Actor, ChangeHash, DeviceId, FateCode};
+use sync_wire::{Actor, BatchId, ChangeHash, DeviceId, DocumentId, FateCode};
 
 pub(super) use room::{Room, for_now};
 
@@ -44,12 +44,11 @@ pub(super) struct Rules<'a> {
     /// What waits of the document, if the rules look at that as well.
     pub(super) ahead: Option<Ahead>,
     pub(super) space_key: i64,
+    pub(super) document: DocumentId,
     pub(super) account_key: i64,
     pub(super) device: DeviceId,
     /// The log had this once, from this very device.
     pub(super) is_vouched: bool,
-    /// Every device that holds it may bring it, and the name that it has.
-    pub(super) is_derived: bool,
     /// What the account may still add to logs; none for entries that a log had once.
     pub(super) room: Option<Room>,
     pub(super) context: &'a Context,
@@ -129,14 +128,14 @@ impl Rules<'_> {
     }
 
     /// Judges the changes of a batch that are not in the log yet.
-    pub(super) fn judge(&mut self, changes: &[&Change]) -> Result<(), Stop> {
+    pub(super) fn judge(&mut self, batch: BatchId, changes: &[&Change]) -> Result<(), Stop> {
         self.judge_size(changes)?;
         let mut draft = Draft::of(self.frontier, self.ahead);
         for (index, change) in changes.iter().enumerate() {
             if Seed::is_seed_actor(&change.header.actor) {
                 self.judge_seed(&change.header, &draft)?;
             } else {
-                self.judge_change(&change.header, &mut draft)?;
+                self.judge_change(batch, &change.header, &mut draft)?;
             }
             draft.count(change);
             if index + 1 < changes.len() {
@@ -156,9 +155,9 @@ impl Rules<'_> {
         Ok(())
     }
 
-    fn judge_change(&mut self, header: &Header, draft: &mut Draft<'_>) -> Result<(), Stop> {
+    fn judge_change(&mut self, batch: BatchId, header: &Header, draft: &mut Draft<'_>) -> Result<(), Stop> {
         if !draft.last.contains_key(&header.actor) {
-            self.judge_actor(header)?;
+            self.judge_actor(batch, header)?;
         }
         let previous = self.judge_seq(header, draft)?;
         let deps_max_op = self.judge_deps(header, draft)?;
@@ -184,12 +183,12 @@ impl Rules<'_> {
 
     /// Whoever has used a name since the log forgot its owner has taken it from him, as anybody may who has read his
     /// changes: what is vouched for belongs to whom it says.
-    fn judge_actor(&mut self, header: &Header) -> Result<(), Stop> {
+    fn judge_actor(&mut self, batch: BatchId, header: &Header) -> Result<(), Stop> {
         if self.is_vouched {
             return Ok(());
         }
         match self.log.owner(self.connection, self.space_key, header.actor)? {
-            Some(owner) if !self.may_write_as(&owner)? => {
+            Some(owner) if !self.may_write_as(&owner, batch, header)? => {
                 Err(self.parked(FateCode::DEVICE, format!("actor {} belongs to another device", header.actor)))
             }
             _ => Ok(()),
@@ -201,18 +200,18 @@ impl Rules<'_> {
     /// There may be several such heirs, of copies of one vault; they share its names as the copies did, and where they
     /// say different things under one, that is an equivocation like theirs.
     ///
-    /// What every holder may bring comes by the first one, which may not be the device that says more under its name:
-    /// such a name is the account's.
-    fn may_write_as(&self, owner: &Owner) -> Result<bool, StorageError> {
+    /// What every holder may bring ([`BatchId::derived`]) comes by the first one, which may not be the device that says
+    /// more under its name: such a name is the account's.
+    fn may_write_as(&self, owner: &Owner, batch: BatchId, header: &Header) -> Result<bool, StorageError> {
         if owner.account_key != Some(self.account_key) {
             return Ok(false);
         }
         match owner.device {
             None => Ok(true),
-            Some(_) if self.is_derived => Ok(true),
-            Some(device) if device != self.device && planted::is(Bug::NamesEndWithDevice) => Ok(false),
-            Some(device) if device != self.device => has_revoked(self.connection, self.account_key),
-            Some(_) => Ok(true),
+            Some(device) if device == self.device => Ok(true),
+            Some(_) if batch == BatchId::derived(self.document, &header.hash) => Ok(true),
+            Some(_) if planted::is(Bug::NamesEndWithDevice) => Ok(false),
+            Some(_) => has_revoked(self.connection, self.account_key),
         }
     }
 

@@ -105,7 +105,7 @@ impl Lane<'_> {
             named
         ])?;
         for change in waits.changes {
-            self.actor_key(change)?; // its first use binds it, here as in the log
+            self.actor_key(batch, change)?; // its first use binds it, here as in the log
             insert_change(self.connection, key, ahead.key, change)?;
             ahead.entries += 1;
             ahead.ops += change.header.ops;
