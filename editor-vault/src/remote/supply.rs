@@ -14,8 +14,8 @@ use crate::recovery::take_apart;
 use crate::storage::{BatchState, Member, NewBatch, Tx};
 use crate::vault::Inner;
 
-/// Batches that are pushed for one that needs them: what a client may have unanswered. If it needs more, it is parked as
-/// `missing`, and gets those when its lane is open again.
+/// Batches that are pushed for one that needs them: what a client may have unanswered. If it needs more, it is parked
+/// as `missing`, and gets those when its lane is open again.
 const SUPPLIED_MAX: usize = 256;
 
 impl Inner {
