@@ -15,7 +15,7 @@ use crate::storage::{BatchState, Member, NewBatch, Tx};
 use crate::vault::Inner;
 
 /// Batches that are pushed for one that needs them: what a client may have unanswered. If it needs more, it is parked
-/// as `missing`, and gets those when its lane is open again.
+/// as `missing`, and gets those with a later connection in which its lane is open.
 const SUPPLIED_MAX: usize = 256;
 
 impl Inner {
